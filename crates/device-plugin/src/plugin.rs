@@ -1,0 +1,127 @@
+//! The trait that a device plugin implements.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use host::Host;
+
+use crate::{ContainerEdits, Device, Inventory, policy};
+
+/// A device plugin: a function from a node's hardware to a list of devices, and answers that differ from the defaults.
+///
+/// All methods are synchronous and quick: they read small files. [`crate::Manager`] does the rest.
+pub trait DevicePlugin: Send + Sync + 'static {
+    /// The part of the resource names before the slash, such as `gpu.intel.com`.
+    fn namespace(&self) -> &str;
+
+    /// What tells that discovery has to run again.
+    fn triggers(&self) -> Triggers {
+        Triggers::default()
+    }
+
+    /// What this node has. A pure function of `host` and of the plugin's configuration: it keeps no state, and leaves out
+    /// one bad device with a warning in the inventory.
+    ///
+    /// An error means that nothing can be said about the node; what was advertised before stays advertised.
+    fn discover(&self, host: &Host) -> Result<Inventory, DiscoverError>;
+
+    /// What the plugin does beyond the defaults.
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::default()
+    }
+
+    /// Changes what one container is about to get with `devices` (id and device, in the order in which the kubelet
+    /// asks). `edits` holds the merged edits of all of them, which is the right answer for most plugins.
+    fn allocate(
+        &self,
+        _resource: &str,
+        _devices: &[(&str, &Device)],
+        edits: ContainerEdits,
+    ) -> Result<ContainerEdits, Refusal> {
+        Ok(edits)
+    }
+
+    /// Which devices to hand out, asked only with [`Capabilities::prefers`]. Must return `size` of the available ids, the
+    /// ones that must be included among them. The kubelet takes the answer as a hint.
+    fn prefer(&self, _resource: &str, choice: &policy::Choice<'_>) -> Vec<String> {
+        policy::first(choice)
+    }
+
+    /// Runs before each start of a container, asked only with [`Capabilities::pre_starts`]. The kubelet waits 30 s.
+    fn pre_start(&self, _resource: &str, _devices: &[(&str, &Device)]) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    /// The flag that makes the list of devices shorter, for the message when it is longer than the kubelet takes.
+    fn list_size_flag(&self) -> Option<&'static str> {
+        None
+    }
+}
+
+/// What a plugin does beyond the defaults; told to the kubelet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    /// [`DevicePlugin::prefer`] is to be asked.
+    pub prefers: bool,
+    /// [`DevicePlugin::pre_start`] is to be called.
+    pub pre_starts: bool,
+}
+
+/// What tells that discovery has to run again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Triggers {
+    /// Kernel subsystems whose uevents matter, such as `drm`.
+    pub subsystems: &'static [&'static str],
+    /// Folders whose entries matter, such as `/dev/dri`; they need not exist.
+    pub folders: &'static [&'static str],
+    /// How often to look again though nothing told to.
+    pub resync: Duration,
+}
+
+impl Default for Triggers {
+    fn default() -> Self {
+        Self { subsystems: &[], folders: &[], resync: Duration::from_secs(60) }
+    }
+}
+
+/// Why nothing can be said about a node.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct DiscoverError(String);
+
+impl DiscoverError {
+    /// An error with this message, which names the path.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
+
+impl From<host::HostError> for DiscoverError {
+    fn from(error: host::HostError) -> Self {
+        Self(error_chain(&error))
+    }
+}
+
+/// Why devices are not handed out: the text that the kubelet puts in the pod's events.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Refusal(String);
+
+impl Refusal {
+    /// A refusal with this text.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
+
+/// An error and all its causes on one line, for logs.
+pub fn error_chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        // Writing to a String cannot fail.
+        let _ = write!(text, ": {error}");
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,18 @@
+//! A node's hardware as the kernel shows it, under a root folder.
+//!
+//! [`Host`] is the only way in which the project opens a path of the node: `/sys/class/drm` means that folder below the
+//! root, whether the root is `/` (the real node) or a folder that holds a simulated one. No path leaves the root, not
+//! by `..` and not by a symbolic link. Names come back sorted, values trimmed, errors with the operation and the path.
+//!
+//! Everything here is synchronous and reads small files; nothing is cached.
+
+pub mod device_node;
+pub mod numa;
+pub mod pci;
+mod root;
+pub mod uevent;
+pub mod watch;
+
+pub use device_node::DeviceNumber;
+pub use pci::PciAddress;
+pub use root::{Host, HostError};

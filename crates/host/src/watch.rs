@@ -1,0 +1,1 @@
+//! inotify on folders that may not exist yet.
