@@ -1,2 +1,76 @@
-//! placeholder
-fn main() {}
+//! Chores of the repository, as `cargo xtask COMMAND`: what CI needs to know beyond compiling and testing.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a tool for the command line"
+)]
+
+mod budget;
+mod build;
+mod elf;
+mod invariants;
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode, Stdio};
+
+const HELP: &str = "\
+Usage: cargo xtask COMMAND
+
+  build        build the binaries that are shipped, static and optimised, and print where they are
+  budget       build them and compare size, number of crates and linking with xtask/budget.txt
+  invariants   check what the architecture promises and the compiler cannot see
+  help         print this text
+
+Each ends with 0 if all is well, with 1 if not, and with 2 if the command line is wrong.
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let result = match args.as_slice() {
+        ["build"] => build::run(),
+        ["budget"] => budget::run(),
+        ["invariants"] => invariants::run(),
+        ["help" | "-h" | "--help"] => {
+            print!("{HELP}");
+            Ok(())
+        }
+        _ => {
+            eprint!("{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The root of the repository.
+fn root() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+/// Runs a command in the root and returns its standard output; its standard error is passed on.
+fn output_of(command: &mut Command) -> Result<String, String> {
+    let shown = format!("{command:?}");
+    let output = command
+        .current_dir(root())
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output();
+    let output = output.map_err(|error| format!("cannot run {shown}: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("{shown}: {}", output.status));
+    }
+    String::from_utf8(output.stdout).map_err(|error| format!("output of {shown}: {error}"))
+}
+
+/// The cargo that runs this program.
+fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}

@@ -1,1 +1,40 @@
-//! placeholder
+//! What every binary of the project shares: command lines, logs, signals.
+//!
+//! ```no_run
+//! use std::process::ExitCode;
+//!
+//! fn main() -> ExitCode {
+//!     let mut logs = cli::LogOptions::default();
+//!     let mut flags = cli::FlagSet::new("plugin", "One sentence on what it does.");
+//!     logs.add_flags(&mut flags);
+//!     if let Err(stop) = flags.parse(std::env::args_os().skip(1)) {
+//!         return stop.report();
+//!     }
+//!     if let Err(error) = cli::logs::start(&logs) {
+//!         return cli::fatal(device_plugin::error_chain(&error));
+//!     }
+//!     ExitCode::SUCCESS
+//! }
+//! ```
+
+mod escape;
+pub mod flags;
+pub mod logs;
+pub mod plugin;
+pub mod signals;
+
+use std::fmt;
+use std::panic::Location;
+use std::process::ExitCode;
+
+pub use flags::{FlagSet, Stop};
+pub use logs::LogOptions;
+
+/// Logs why the process cannot go on and returns the exit code for `main`: 255, klog's for a fatal message.
+///
+/// Works before [`logs::start`], too: the line then goes to standard error.
+#[track_caller]
+pub fn fatal(message: impl fmt::Display) -> ExitCode {
+    logs::fatal(Location::caller(), &message);
+    ExitCode::from(255)
+}

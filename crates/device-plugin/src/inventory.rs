@@ -9,7 +9,7 @@ use host::Host;
 /// All that a plugin found on a node. Two inventories are equal when nothing changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Inventory {
-    /// By the name after the slash: `i915` of `gpu.intel.com/i915`.
+    /// By the name after the slash: `red` of `color.example.com/red`.
     pub resources: BTreeMap<String, Resource>,
     /// What was left out, and why. Each is logged when it appears and when it goes, not at every discovery.
     pub warnings: Vec<String>,
@@ -93,7 +93,7 @@ pub struct Mount {
 /// `<kind>=<name>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CdiDevice {
-    /// `vendor/class`, such as `intel.cdi.k8s.io/gpu`.
+    /// `vendor/class`, such as `example.com/color`.
     pub kind: String,
     /// The device's name within its kind.
     pub name: String,
@@ -135,7 +135,12 @@ impl Inventory {
     pub fn add(&mut self, resource: &str, id: impl Into<String>, device: Device) {
         match self.resources.get_mut(resource) {
             Some(found) => found.devices.insert(id.into(), device),
-            None => self.resources.entry(resource.to_owned()).or_default().devices.insert(id.into(), device),
+            None => self
+                .resources
+                .entry(resource.to_owned())
+                .or_default()
+                .devices
+                .insert(id.into(), device),
         };
     }
 
@@ -148,7 +153,10 @@ impl Inventory {
 impl Device {
     /// A device that may be handed out.
     pub fn healthy(spec: impl Into<Arc<DeviceSpec>>) -> Self {
-        Self { health: Health::Healthy, spec: spec.into() }
+        Self {
+            health: Health::Healthy,
+            spec: spec.into(),
+        }
     }
 
     /// Whether it may be handed out.
@@ -171,7 +179,11 @@ impl DeviceNode {
     /// The node at `path`, readable and writable, at the same path in the container.
     pub fn same_path(host: &Host, path: impl AsRef<Path>) -> Self {
         let path = path.as_ref();
-        Self { host_path: host.outside(path), container_path: path.to_owned(), permissions: "rw" }
+        Self {
+            host_path: host.outside(path),
+            container_path: path.to_owned(),
+            permissions: "rw",
+        }
     }
 }
 
@@ -179,7 +191,11 @@ impl Mount {
     /// The file or folder at `path`, read-only, at the same path in the container.
     pub fn read_only(host: &Host, path: impl AsRef<Path>) -> Self {
         let path = path.as_ref();
-        Self { host_path: host.outside(path), container_path: path.to_owned(), read_only: true }
+        Self {
+            host_path: host.outside(path),
+            container_path: path.to_owned(),
+            read_only: true,
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{ContainerEdits, Device, Inventory, policy};
 ///
 /// All methods are synchronous and quick: they read small files. [`crate::Manager`] does the rest.
 pub trait DevicePlugin: Send + Sync + 'static {
-    /// The part of the resource names before the slash, such as `gpu.intel.com`.
+    /// The part of the resource names before the slash, such as `color.example.com`.
     fn namespace(&self) -> &str;
 
     /// What tells that discovery has to run again.
@@ -80,7 +80,11 @@ pub struct Triggers {
 
 impl Default for Triggers {
     fn default() -> Self {
-        Self { subsystems: &[], folders: &[], resync: Duration::from_secs(60) }
+        Self {
+            subsystems: &[],
+            folders: &[],
+            resync: Duration::from_mins(1),
+        }
     }
 }
 

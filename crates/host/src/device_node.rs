@@ -31,9 +31,18 @@ impl Host {
             FileType::CharacterDevice => false,
             FileType::BlockDevice => true,
             FileType::RegularFile if self.is_simulated() => return self.stand_in(path),
-            other => return Err(HostError::invalid(path, format!("not a device node but a {other:?}"))),
+            other => {
+                return Err(HostError::invalid(
+                    path,
+                    format!("not a device node but a {other:?}"),
+                ));
+            }
         };
-        Ok(DeviceNumber { block, major: rfs::major(stat.st_rdev), minor: rfs::minor(stat.st_rdev) })
+        Ok(DeviceNumber {
+            block,
+            major: rfs::major(stat.st_rdev),
+            minor: rfs::minor(stat.st_rdev),
+        })
     }
 
     fn stand_in(&self, path: &Path) -> Result<DeviceNumber, HostError> {
@@ -46,8 +55,106 @@ impl Host {
                 "c" => false,
                 _ => return None,
             };
-            Some(DeviceNumber { block, major: major.parse().ok()?, minor: minor.parse().ok()? })
+            Some(DeviceNumber {
+                block,
+                major: major.parse().ok()?,
+                minor: minor.parse().ok()?,
+            })
         };
-        parse().ok_or_else(|| HostError::invalid(path, "a plain file where a device node is expected".to_owned()))
+        parse().ok_or_else(|| {
+            let stand_in = "a plain file which does not stand in for a device node with `c MAJOR:MINOR`";
+            HostError::invalid(path, stand_in.to_owned())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::Tree;
+
+    fn message(error: &HostError) -> String {
+        format!("{error}: {}", error.source)
+    }
+
+    #[test]
+    fn a_device_node_has_a_number() {
+        let null = DeviceNumber {
+            block: false,
+            major: 1,
+            minor: 3,
+        };
+        assert_eq!(Host::real().device_number("/dev/null").unwrap(), null);
+        assert!(
+            Host::real()
+                .device_number("/dev/no such device")
+                .unwrap_err()
+                .is_not_found()
+        );
+    }
+
+    #[test]
+    fn a_plain_file_stands_in_on_a_simulated_node() {
+        let tree = Tree::new();
+        tree.file("/dev/dri/card0", "c 226:0\n")
+            .file("/dev/sda", "b 8:0")
+            .link("/dev/char/226:0", "../dri/card0");
+        let host = tree.host();
+        let card = DeviceNumber {
+            block: false,
+            major: 226,
+            minor: 0,
+        };
+        assert_eq!(host.device_number("/dev/dri/card0").unwrap(), card);
+        assert_eq!(host.device_number("/dev/char/226:0").unwrap(), card);
+        let disk = DeviceNumber {
+            block: true,
+            major: 8,
+            minor: 0,
+        };
+        assert_eq!(host.device_number("/dev/sda").unwrap(), disk);
+    }
+
+    #[test]
+    fn nothing_stands_in_on_the_real_node() {
+        let tree = Tree::new();
+        tree.file("/card0", "c 226:0");
+        let error = Host::real().device_number(tree.at("/card0")).unwrap_err();
+        assert!(
+            message(&error).contains("not a device node but a RegularFile"),
+            "{}",
+            message(&error)
+        );
+    }
+
+    #[test]
+    fn what_is_no_device_node_is_an_error() {
+        let tree = Tree::new();
+        tree.folder("/dev/folder")
+            .link("/dev/one", "two")
+            .link("/dev/two", "one")
+            .link("/dev/dangling", "nothing");
+        let host = tree.host();
+        assert!(message(&host.device_number("/dev/folder").unwrap_err()).contains("a Directory"));
+        assert!(!host.device_number("/dev/one").unwrap_err().is_not_found());
+        assert!(host.device_number("/dev/dangling").unwrap_err().is_not_found());
+        for text in [
+            "",
+            "c",
+            "c 226",
+            "c 226:",
+            "d 1:2",
+            "c 1:2:3",
+            "c -1:2",
+            "c 4294967296:0",
+        ] {
+            tree.file("/dev/card0", text);
+            let error = host.device_number("/dev/card0").unwrap_err();
+            assert!(
+                message(&error).contains("does not stand in"),
+                "{text}: {}",
+                message(&error)
+            );
+        }
     }
 }

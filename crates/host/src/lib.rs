@@ -6,13 +6,18 @@
 //!
 //! Everything here is synchronous and reads small files; nothing is cached.
 
+mod attribute;
 pub mod device_node;
+mod inotify;
 pub mod numa;
 pub mod pci;
 mod root;
+#[cfg(test)]
+mod tree;
 pub mod uevent;
 pub mod watch;
 
+pub use attribute::ParseError;
 pub use device_node::DeviceNumber;
-pub use pci::PciAddress;
+pub use pci::{PciAddress, PciFunction, PciId};
 pub use root::{Host, HostError};

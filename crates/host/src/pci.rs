@@ -1,6 +1,17 @@
-//! PCI functions: addresses, ids, drivers, SR-IOV, IOMMU groups.
+//! PCI functions as `/sys/bus/pci` shows them: address, ids, driver, SR-IOV, IOMMU group
+//! (`Documentation/ABI/testing/sysfs-bus-pci`).
 
-/// Where a PCI function sits: domain, bus, device, function.
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use crate::attribute::ParseError;
+use crate::{Host, HostError};
+
+const PCI_ID: &str = "a PCI id like 0x8086";
+const COUNT: &str = "a number of functions";
+
+/// Where a PCI function sits: `dddd:bb:dd.f`, hexadecimal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PciAddress {
     /// 16 bits on a plain machine, more behind a VMD controller.
@@ -12,3 +23,187 @@ pub struct PciAddress {
     /// 3 bits.
     pub function: u8,
 }
+
+/// A vendor's or a device's id, written as sysfs does: `0x8086`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PciId(pub u16);
+
+/// A PCI function of a node. It holds no state: each value is read when it is asked for.
+///
+/// When the function is gone in the meantime, every method gives an error that
+/// [is not found](HostError::is_not_found), also those that answer `None` for what a function need not have.
+#[derive(Debug, Clone)]
+pub struct PciFunction {
+    host: Host,
+    address: PciAddress,
+    folder: PathBuf,
+}
+
+/// The PCI functions of the node, sorted.
+pub fn addresses(host: &Host) -> Result<Vec<PciAddress>, HostError> {
+    let names = host.names("/sys/bus/pci/devices")?;
+    let mut addresses: Vec<PciAddress> = names.iter().filter_map(|name| name.parse().ok()).collect();
+    addresses.sort_unstable();
+    Ok(addresses)
+}
+
+impl PciFunction {
+    /// The function at an address.
+    pub fn at(host: &Host, address: PciAddress) -> Result<Self, HostError> {
+        Self::of(host, format!("/sys/bus/pci/devices/{address}"))
+    }
+
+    /// The function that a link leads to, such as `/sys/class/drm/card0/device`.
+    pub fn of(host: &Host, link: impl AsRef<Path>) -> Result<Self, HostError> {
+        let link = link.as_ref();
+        let folder = host.resolve(link)?;
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        let address = name
+            .parse()
+            .map_err(|e: ParseError| HostError::invalid(link, e.to_string()))?;
+        Ok(Self {
+            host: host.clone(),
+            address,
+            folder,
+        })
+    }
+
+    /// Where it sits.
+    pub fn address(&self) -> PciAddress {
+        self.address
+    }
+
+    /// Its folder below `/sys/devices`, without links.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Who made it.
+    pub fn vendor(&self) -> Result<PciId, HostError> {
+        self.host.parse(self.folder.join("vendor"), PCI_ID)
+    }
+
+    /// What it is, in its vendor's numbering.
+    pub fn device(&self) -> Result<PciId, HostError> {
+        self.host.parse(self.folder.join("device"), PCI_ID)
+    }
+
+    /// The driver that it is bound to, if any.
+    pub fn driver(&self) -> Result<Option<String>, HostError> {
+        self.optional(self.host.link_name(self.folder.join("driver")))
+    }
+
+    /// The number of its IOMMU group; `None` where the IOMMU is off.
+    pub fn iommu_group(&self) -> Result<Option<u32>, HostError> {
+        let path = self.folder.join("iommu_group");
+        let Some(name) = self.optional(self.host.link_name(&path))? else {
+            return Ok(None);
+        };
+        match name.parse() {
+            Ok(group) => Ok(Some(group)),
+            Err(_) => Err(HostError::invalid(
+                &path,
+                format!("{name:?} is not the number of a group"),
+            )),
+        }
+    }
+
+    /// How many virtual functions are enabled; `None` for what cannot have any, such as a virtual function.
+    pub fn sriov_numvfs(&self) -> Result<Option<u16>, HostError> {
+        self.optional(self.host.parse(self.folder.join("sriov_numvfs"), COUNT))
+    }
+
+    /// How many virtual functions can be enabled; `None` for what cannot have any, such as a virtual function.
+    pub fn sriov_totalvfs(&self) -> Result<Option<u16>, HostError> {
+        self.optional(self.host.parse(self.folder.join("sriov_totalvfs"), COUNT))
+    }
+
+    /// Its virtual functions, in the order of their numbers. One that goes while they are listed is left out.
+    pub fn virtual_functions(&self) -> Result<Vec<Self>, HostError> {
+        let names = self.host.names(&self.folder)?;
+        let mut numbers: Vec<u32> = names
+            .iter()
+            .filter_map(|name| name.strip_prefix("virtfn")?.parse().ok())
+            .collect();
+        numbers.sort_unstable();
+        let mut functions = Vec::new();
+        for number in numbers {
+            match Self::of(&self.host, self.folder.join(format!("virtfn{number}"))) {
+                Ok(function) => functions.push(function),
+                Err(error) if error.is_not_found() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(functions)
+    }
+
+    /// The physical function that it is a virtual function of, if it is one.
+    pub fn physical_function(&self) -> Result<Option<Self>, HostError> {
+        self.optional(Self::of(&self.host, self.folder.join("physfn")))
+    }
+
+    /// `None` for what is not there, unless the function itself is gone.
+    fn optional<T>(&self, found: Result<T, HostError>) -> Result<Option<T>, HostError> {
+        match found {
+            Ok(value) => Ok(Some(value)),
+            Err(error) if error.is_not_found() && self.host.exists(&self.folder) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl fmt::Display for PciAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:04x}:{:02x}:{:02x}.{:x}",
+            self.domain, self.bus, self.device, self.function
+        )
+    }
+}
+
+impl FromStr for PciAddress {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let parse = || {
+            let (domain, rest) = text.split_once(':')?;
+            let (bus, rest) = rest.split_once(':')?;
+            let (device, function) = rest.split_once('.')?;
+            Some(Self {
+                domain: (domain.len() >= 4).then(|| hex(domain, 8))??,
+                bus: u8::try_from((bus.len() == 2).then(|| hex(bus, 2))??).ok()?,
+                device: u8::try_from((device.len() == 2).then(|| hex(device, 2))??)
+                    .ok()
+                    .filter(|n| *n < 32)?,
+                function: u8::try_from(hex(function, 1)?).ok().filter(|n| *n < 8)?,
+            })
+        };
+        parse().ok_or_else(|| ParseError::new(text, "a PCI address like 0000:03:00.0"))
+    }
+}
+
+impl fmt::Display for PciId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "0x{:04x}", self.0)
+    }
+}
+
+impl FromStr for PciId {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let digits = text.strip_prefix("0x").filter(|digits| digits.len() == 4);
+        let id = digits.and_then(|digits| u16::try_from(hex(digits, 4)?).ok());
+        id.map(Self).ok_or_else(|| ParseError::new(text, PCI_ID))
+    }
+}
+
+/// One to `most` hexadecimal digits and nothing else: the standard library would also take a sign.
+fn hex(digits: &str, most: usize) -> Option<u32> {
+    let good = digits.len() <= most && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    good.then(|| u32::from_str_radix(digits, 16).ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,17 +1,22 @@
 //! The root folder and the reads below it.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{self as rfs, Mode, OFlags, ResolveFlags};
+use rustix::fs::{self as rfs, FileType, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
 
 /// No attribute that we read is longer than a page (`Documentation/filesystems/sysfs.rst`); the few files in `/proc` and
 /// debugfs that are get room too, and a file that never ends cannot fill the memory.
 const MAX_FILE_BYTES: u64 = 256 * 1024;
+
+/// The kernel gives up on a path with `..` in it when anything on the machine is renamed meanwhile (`openat2(2)`).
+const MOST_TRIES: usize = 128;
 
 /// A node, real or simulated. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -41,24 +46,41 @@ pub struct HostError {
 
 impl HostError {
     pub(crate) fn new(operation: &'static str, path: &Path, source: impl Into<io::Error>) -> Self {
-        Self { operation, path: path.to_owned(), source: source.into() }
+        Self {
+            operation,
+            path: path.to_owned(),
+            source: source.into(),
+        }
     }
 
     /// The file has content that this attribute cannot have.
     pub(crate) fn invalid(path: &Path, message: String) -> Self {
-        Self::new("understand", path, io::Error::new(io::ErrorKind::InvalidData, message))
+        Self::new(
+            "understand",
+            path,
+            io::Error::new(io::ErrorKind::InvalidData, message),
+        )
     }
 
-    /// Whether the path just is not there, as opposed to being unreadable.
+    /// Whether the path just is not there, as opposed to being unreadable. An attribute that was opened before its device
+    /// went counts too.
     pub fn is_not_found(&self) -> bool {
-        self.source.kind() == io::ErrorKind::NotFound
+        matches!(
+            self.source.kind(),
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+        ) || self.source.raw_os_error() == Some(Errno::NODEV.raw_os_error())
     }
 }
 
 impl Host {
     /// The node that this process runs on.
     pub fn real() -> Self {
-        Self { root: Arc::new(Root { path: PathBuf::from("/"), folder: None }) }
+        Self {
+            root: Arc::new(Root {
+                path: PathBuf::from("/"),
+                folder: None,
+            }),
+        }
     }
 
     /// The node below `root`; `/` and the empty path are the real one.
@@ -67,14 +89,21 @@ impl Host {
         if root.as_os_str().is_empty() {
             return Ok(Self::real());
         }
-        let path = root.canonicalize().map_err(|e| HostError::new("use as the root folder", root, e))?;
+        let path = root
+            .canonicalize()
+            .map_err(|e| HostError::new("use as the root folder", root, e))?;
         if path == Path::new("/") {
             return Ok(Self::real());
         }
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let folder = rfs::open(&path, flags, Mode::empty())
             .map_err(|e| HostError::new("use as the root folder", root, e))?;
-        Ok(Self { root: Arc::new(Root { path, folder: Some(folder) }) })
+        Ok(Self {
+            root: Arc::new(Root {
+                path,
+                folder: Some(folder),
+            }),
+        })
     }
 
     /// Whether the root is a folder of a simulated node.
@@ -82,11 +111,18 @@ impl Host {
         self.root.folder.is_some()
     }
 
-    /// Where `path` of the node lies for other processes of this machine: the root and the path joined. This is what the
-    /// container runtime must be told.
+    /// Where `path` of the node lies for other processes of this machine: the root and the path joined, `..` taken out.
+    /// This is what the container runtime must be told.
     pub fn outside(&self, path: impl AsRef<Path>) -> PathBuf {
-        let path = path.as_ref();
-        self.root.path.join(path.strip_prefix("/").unwrap_or(path))
+        let mut inside = PathBuf::new();
+        for part in path.as_ref().components() {
+            match part {
+                Component::Normal(name) => inside.push(name),
+                Component::ParentDir => _ = inside.pop(),
+                Component::Prefix(_) | Component::RootDir | Component::CurDir => {}
+            }
+        }
+        self.root.path.join(inside)
     }
 
     /// Whether `path`, with links followed, is there.
@@ -96,18 +132,18 @@ impl Host {
 
     /// The text of a small file, white space trimmed from both ends.
     ///
-    /// A file that is not UTF-8, or that is larger than any attribute, is an error.
+    /// Anything but a plain file is an error, and so is one that is not UTF-8 or larger than any attribute.
     pub fn read(&self, path: impl AsRef<Path>) -> Result<String, HostError> {
         let path = path.as_ref();
-        // NONBLOCK: a pipe or a device in an attribute's place must not hang discovery.
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let file = std::fs::File::from(self.open(path, flags).map_err(|e| HostError::new("read", path, e))?);
+        let file = self.open_plain(path, OFlags::RDONLY)?;
         let mut bytes = Vec::new();
-        file.take(MAX_FILE_BYTES + 1)
-            .read_to_end(&mut bytes)
-            .map_err(|e| HostError::new("read", path, e))?;
+        let read = File::from(file).take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes);
+        read.map_err(|e| HostError::new("read", path, e))?;
         if bytes.len() as u64 > MAX_FILE_BYTES {
-            return Err(HostError::invalid(path, format!("more than {MAX_FILE_BYTES} bytes")));
+            return Err(HostError::invalid(
+                path,
+                format!("more than {MAX_FILE_BYTES} bytes"),
+            ));
         }
         match String::from_utf8(bytes) {
             Ok(text) => Ok(text.trim().to_owned()),
@@ -119,8 +155,10 @@ impl Host {
     /// kernel nor udev makes any.
     pub fn names(&self, folder: impl AsRef<Path>) -> Result<Vec<String>, HostError> {
         let folder = folder.as_ref();
-        let fail = |e: rustix::io::Errno| HostError::new("list", folder, e);
-        let fd = self.open(folder, OFlags::RDONLY | OFlags::DIRECTORY).map_err(fail)?;
+        let fail = |e: Errno| HostError::new("list", folder, e);
+        let fd = self
+            .open(folder, OFlags::RDONLY | OFlags::DIRECTORY)
+            .map_err(fail)?;
         let mut names = Vec::new();
         for entry in rfs::Dir::new(fd).map_err(fail)? {
             let entry = entry.map_err(fail)?;
@@ -139,37 +177,80 @@ impl Host {
         let target = self.link_target(path)?;
         match target.file_name().and_then(OsStr::to_str) {
             Some(name) => Ok(name.to_owned()),
-            None => Err(HostError::invalid(path, format!("points to {}, which has no name", target.display()))),
+            None => Err(HostError::invalid(
+                path,
+                format!("points to {}, which has no name", target.display()),
+            )),
         }
     }
 
     /// The text of the link at `path`, not followed.
     pub fn link_target(&self, path: impl AsRef<Path>) -> Result<PathBuf, HostError> {
         let path = path.as_ref();
-        let fail = |e: rustix::io::Errno| HostError::new("follow", path, e);
+        let fail = |e: Errno| HostError::new("follow", path, e);
         let link = self.open(path, OFlags::PATH | OFlags::NOFOLLOW).map_err(fail)?;
-        let target = rfs::readlinkat(&link, c"", Vec::new()).map_err(fail)?;
+        let target = rfs::readlinkat(&link, c"", Vec::new()).map_err(|e| match e {
+            // What the kernel says of an open file that is no link.
+            Errno::NOENT => HostError::invalid(path, "not a link".to_owned()),
+            e => fail(e),
+        })?;
         Ok(PathBuf::from(OsStr::from_bytes(target.as_bytes())))
     }
 
     /// `path` as the node sees it with every link followed.
     pub fn resolve(&self, path: impl AsRef<Path>) -> Result<PathBuf, HostError> {
         let path = path.as_ref();
-        let fail = |e: rustix::io::Errno| HostError::new("follow", path, e);
+        let fail = |e: Errno| HostError::new("follow", path, e);
         let fd = self.open(path, OFlags::PATH).map_err(fail)?;
         let magic = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&fd));
         let real = rfs::readlink(magic, Vec::new()).map_err(fail)?;
-        let real = Path::new(OsStr::from_bytes(real.as_bytes()));
-        let inside = real.strip_prefix(&self.root.path).unwrap_or(real);
+        let real = real.as_bytes();
+        if real.ends_with(b" (deleted)") {
+            return Err(fail(Errno::NOENT));
+        }
+        let inside = Path::new(OsStr::from_bytes(real)).strip_prefix(&self.root.path);
+        let inside = inside
+            .ok()
+            .ok_or_else(|| HostError::invalid(path, "the root folder was moved".to_owned()))?;
         Ok(Path::new("/").join(inside))
+    }
+
+    /// Opens `path`, which must be a plain file.
+    pub(crate) fn open_plain(&self, path: &Path, flags: OFlags) -> Result<OwnedFd, HostError> {
+        let fail = |e: Errno| HostError::new("read", path, e);
+        // NONBLOCK: a pipe or a device in an attribute's place must not hang discovery.
+        let file = self
+            .open(path, flags | OFlags::NONBLOCK | OFlags::NOCTTY)
+            .map_err(fail)?;
+        match FileType::from_raw_mode(rfs::fstat(&file).map_err(fail)?.st_mode) {
+            FileType::RegularFile => Ok(file),
+            other => Err(HostError::invalid(
+                path,
+                format!("not a plain file but a {other:?}"),
+            )),
+        }
     }
 
     /// Opens `path` below the root, never outside.
     pub(crate) fn open(&self, path: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
         let flags = flags | OFlags::CLOEXEC;
-        match &self.root.folder {
-            None => rfs::open(path, flags, Mode::empty()),
-            Some(folder) => rfs::openat2(folder, path, flags, Mode::empty(), ResolveFlags::IN_ROOT),
+        let mode = if flags.contains(OFlags::CREATE) {
+            Mode::from_raw_mode(0o644)
+        } else {
+            Mode::empty()
+        };
+        let Some(folder) = &self.root.folder else {
+            return rfs::open(Path::new("/").join(path), flags, mode);
+        };
+        for _ in 0..MOST_TRIES {
+            match rfs::openat2(folder, path, flags, mode, ResolveFlags::IN_ROOT) {
+                Err(Errno::AGAIN) => {}
+                result => return result,
+            }
         }
+        Err(Errno::AGAIN)
     }
 }
+
+#[cfg(test)]
+mod tests;

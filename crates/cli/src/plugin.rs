@@ -1,0 +1,150 @@
+//! The run loop of a device plugin's binary: the flags that all plugins have, status pages, and an orderly end.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use device_plugin::{DevicePlugin, Manager, Paths, Rescan, Status, status};
+use host::Host;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::{FlagSet, LogOptions, fatal, logs, signals};
+
+/// The flags that all plugins have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PluginOptions {
+    /// klog's flags.
+    pub logs: LogOptions,
+    /// Where to serve `/metrics`, `/healthz` and `/readyz`; nowhere when empty.
+    pub metrics_address: String,
+    /// The folder of the kubelet's device plugin sockets.
+    pub kubelet_dir: String,
+    /// The folder of the CDI files.
+    pub cdi_dir: String,
+}
+
+impl Default for PluginOptions {
+    fn default() -> Self {
+        let text = |path: std::path::PathBuf| path.to_string_lossy().into_owned();
+        let Paths { kubelet, cdi } = Paths::default();
+        Self {
+            logs: LogOptions::default(),
+            metrics_address: String::new(),
+            kubelet_dir: text(kubelet),
+            cdi_dir: text(cdi),
+        }
+    }
+}
+
+impl PluginOptions {
+    /// Adds them all, under headings of their own.
+    pub fn add_flags<'a>(&'a mut self, flags: &mut FlagSet<'a>) {
+        let section = flags.section("Common flags");
+        flags.string(
+            "metrics-address",
+            &mut self.metrics_address,
+            "serve /metrics, /healthz and /readyz on this address, such as `:9090` or 127.0.0.1:9090; off when empty",
+        );
+        flags.string(
+            "kubelet-dir",
+            &mut self.kubelet_dir,
+            "folder of the kubelet's device plugin sockets",
+        );
+        flags.string(
+            "cdi-dir",
+            &mut self.cdi_dir,
+            "folder that container runtimes read CDI files from",
+        );
+        flags.section(section);
+        self.logs.add_flags(flags);
+    }
+
+    /// The folders that the plugin writes to.
+    pub fn paths(&self) -> Paths {
+        Paths {
+            kubelet: self.kubelet_dir.clone().into(),
+            cdi: self.cdi_dir.clone().into(),
+        }
+    }
+
+    fn metrics_address(&self) -> Result<Option<SocketAddr>, String> {
+        let address = match self.metrics_address.as_str() {
+            "" => return Ok(None),
+            // Go's way to say all addresses.
+            port if port.starts_with(':') => format!("[::]{port}"),
+            address => address.to_owned(),
+        };
+        let error = |error| {
+            format!(
+                "-metrics-address {:?} is no address: {error}",
+                self.metrics_address
+            )
+        };
+        address.parse().map(Some).map_err(error)
+    }
+}
+
+/// Starts logging and runs the plugin that `make` gives until SIGTERM. `make` runs in the runtime, so it may start tasks,
+/// and gets the handle by which they ask for a new look at the hardware.
+pub fn run<P: DevicePlugin>(
+    options: &PluginOptions,
+    host: Host,
+    make: impl FnOnce(&Rescan) -> P,
+) -> ExitCode {
+    if let Err(error) = logs::start(&options.logs) {
+        return fatal(device_plugin::error_chain(&error));
+    }
+    let address = match options.metrics_address() {
+        Ok(address) => address,
+        Err(error) => return fatal(error),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .max_blocking_threads(4)
+        // Discovery is not recursive; the default of 2 MiB is only address space, but is counted by some limits.
+        .thread_stack_size(512 * 1024)
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return fatal(format!("cannot start: {error}")),
+    };
+    let code = runtime.block_on(async {
+        let terminated = signals::terminated();
+        let rescan = Rescan::default();
+        let manager = Manager::new(make(&rescan), host, options.paths(), rescan);
+        let plugins = vec![manager.status()];
+        tokio::select! {
+            () = manager.run(terminated) => ExitCode::SUCCESS,
+            error = serve_status(address, plugins) => fatal(error),
+        }
+    });
+    // A driver that hangs in a read must not keep the process from ending.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    code
+}
+
+/// Runs a plugin as a task of the current runtime, until `stop` is true.
+pub fn spawn<P: DevicePlugin>(
+    manager: Manager<P>,
+    mut stop: watch::Receiver<bool>,
+) -> (Arc<Status>, JoinHandle<()>) {
+    let status = manager.status();
+    let task = tokio::spawn(manager.run(async move {
+        // A sender that is gone means stop, too.
+        let _ = stop.wait_for(|stop| *stop).await;
+    }));
+    (status, task)
+}
+
+async fn serve_status(address: Option<SocketAddr>, plugins: Vec<Arc<Status>>) -> String {
+    let Some(address) = address else {
+        return std::future::pending().await;
+    };
+    match status::serve(address, plugins).await {
+        Err(error) => format!("cannot serve metrics on {address}: {error}"),
+        Ok(never) => match never {},
+    }
+}

@@ -1,0 +1,296 @@
+//! Runs a plugin: looks at the hardware when something changes, and keeps the kubelet's view of it right.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use host::Host;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::cdi::CdiFolder;
+use crate::metrics::Status;
+use crate::registration::Registration;
+use crate::server::{Shared, list_bytes};
+use crate::wakeups::Wakeups;
+use crate::{
+    CdiDevice, DevicePlugin, DeviceSpec, Inventory, Rescan, Resource, api, changes, error_chain,
+    kubelet_folder,
+};
+
+/// The folders of the node that a plugin writes to. These are real paths, also for a simulated node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paths {
+    /// Where the kubelet and the plugins have their sockets.
+    pub kubelet: PathBuf,
+    /// Where container runtimes look for CDI files.
+    pub cdi: PathBuf,
+}
+
+impl Default for Paths {
+    fn default() -> Self {
+        Self {
+            kubelet: "/var/lib/kubelet/device-plugins".into(),
+            cdi: "/var/run/cdi".into(),
+        }
+    }
+}
+
+/// Runs one plugin.
+#[derive(Debug)]
+pub struct Manager<P> {
+    shared: Arc<Shared<P>>,
+    kubelet_folder: PathBuf,
+}
+
+impl<P: DevicePlugin> Manager<P> {
+    /// Nothing happens before [`Manager::run`].
+    pub fn new(plugin: P, host: Host, paths: Paths, rescan: Rescan) -> Self {
+        let status = Arc::new(Status::new(plugin.namespace()));
+        let shared = Shared {
+            plugin,
+            host,
+            cdi: CdiFolder::new(paths.cdi),
+            status,
+            rescan,
+        };
+        Self {
+            shared: Arc::new(shared),
+            kubelet_folder: paths.kubelet,
+        }
+    }
+
+    /// How the plugin is, for a status server.
+    pub fn status(&self) -> Arc<Status> {
+        Arc::clone(&self.shared.status)
+    }
+
+    /// Runs until `shutdown` is done; then the plugin's sockets are gone and its streams ended. Nothing that the
+    /// hardware or the kubelet does ends it before. Must run in a tokio runtime with I/O and time.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) {
+        let mut running = Running::new(self);
+        tokio::select! {
+            () = running.follow() => {}
+            () = shutdown => {}
+        }
+        running.stop().await;
+    }
+}
+
+/// A plugin that runs.
+struct Running<P> {
+    shared: Arc<Shared<P>>,
+    kubelet_folder: PathBuf,
+    folder: watch::Receiver<u64>,
+    wakeups: Wakeups,
+    resources: BTreeMap<String, Offered>,
+    cdi_devices: BTreeMap<String, CdiDevice>,
+    warnings: BTreeSet<String>,
+    failure: Option<String>,
+    stop: watch::Sender<bool>,
+}
+
+/// A resource that the kubelet knows or will know.
+struct Offered {
+    devices: watch::Sender<Arc<Resource>>,
+    task: JoinHandle<()>,
+}
+
+impl<P: DevicePlugin> Running<P> {
+    fn new(manager: Manager<P>) -> Self {
+        let Manager {
+            shared,
+            kubelet_folder,
+        } = manager;
+        let wakeups = Wakeups::new(&shared.host, &shared.plugin.triggers(), shared.rescan.clone());
+        Self {
+            folder: kubelet_folder::follow(&kubelet_folder),
+            shared,
+            kubelet_folder,
+            wakeups,
+            resources: BTreeMap::new(),
+            cdi_devices: BTreeMap::new(),
+            warnings: BTreeSet::new(),
+            failure: None,
+            stop: watch::Sender::new(false),
+        }
+    }
+
+    async fn follow(&mut self) {
+        loop {
+            self.look().await;
+            self.wakeups.next().await;
+        }
+    }
+
+    async fn look(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        shared.status.discovery_started();
+        // On a thread of its own: a driver that hangs in a read must not keep the kubelet waiting.
+        let discovered = tokio::task::spawn_blocking(move || shared.plugin.discover(&shared.host)).await;
+        let failure = match discovered {
+            Ok(Ok(inventory)) => {
+                self.shared.status.discovery_ended(None, inventory.warnings.len());
+                if self.failure.take().is_some() {
+                    tracing::info!("{}: discovery works again", self.shared.plugin.namespace());
+                }
+                return self.publish(inventory);
+            }
+            Ok(Err(error)) => error_chain(&error),
+            Err(error) => format!("the plugin broke off: {error}"),
+        };
+        self.shared.status.discovery_ended(Some(failure.clone()), 0);
+        if self.failure.as_ref() != Some(&failure) {
+            let namespace = self.shared.plugin.namespace();
+            tracing::error!(
+                "{namespace}: discovery failed, nothing is changed until it works again: {failure}"
+            );
+        }
+        self.failure = Some(failure);
+    }
+
+    fn publish(&mut self, inventory: Inventory) {
+        let Inventory {
+            mut resources,
+            warnings,
+        } = inventory;
+        let mut warnings: BTreeSet<String> = warnings.into_iter().collect();
+        for name in self.resources.keys() {
+            // A resource whose last device went stays, empty, so that the kubelet hears of it at once.
+            resources.entry(name.clone()).or_default();
+        }
+        resources.retain(|name, resource| check(name, resource, &mut warnings));
+        self.write_cdi(&resources, &mut warnings);
+        for (name, resource) in resources {
+            self.offer(name, resource, &mut warnings);
+        }
+        self.say(warnings);
+    }
+
+    fn offer(&mut self, name: String, resource: Resource, warnings: &mut BTreeSet<String>) {
+        let known = self.resources.get(&name);
+        if known.is_some_and(|known| **known.devices.borrow() == resource) {
+            return;
+        }
+        let full_name = self.shared.full_name(&name);
+        let bytes = list_bytes(&resource);
+        if bytes > api::MAX_MESSAGE_BYTES {
+            let advice = self
+                .shared
+                .plugin
+                .list_size_flag()
+                .map(|flag| format!("; lower {flag}"))
+                .unwrap_or_default();
+            let (count, limit) = (resource.devices.len(), api::MAX_MESSAGE_BYTES);
+            warnings.insert(format!(
+                "{full_name} is not offered as it is now: the list of its {count} devices has {bytes} bytes and the \
+                 kubelet takes {limit}{advice}"
+            ));
+            return;
+        }
+        self.shared.status.published(&name, &resource, bytes);
+        let resource = Arc::new(resource);
+        if let Some(known) = known {
+            changes::log(&full_name, &known.devices.borrow(), &resource);
+            known.devices.send_replace(resource);
+            return;
+        }
+        changes::log(&full_name, &Resource::default(), &resource);
+        let devices = watch::Sender::new(resource);
+        let registration = Registration {
+            shared: Arc::clone(&self.shared),
+            name: name.as_str().into(),
+            kubelet_folder: self.kubelet_folder.clone(),
+            devices: devices.subscribe(),
+            folder: self.folder.clone(),
+            stop: self.stop.subscribe(),
+        };
+        let task = tokio::spawn(registration.run());
+        self.resources.insert(name, Offered { devices, task });
+    }
+
+    /// Makes the CDI files say what is there now: after a reboot the folder is empty, and pods that are started again
+    /// refer to devices without asking for them anew.
+    fn write_cdi(&mut self, resources: &BTreeMap<String, Resource>, warnings: &mut BTreeSet<String>) {
+        let mut devices = BTreeMap::new();
+        let mut last: Option<&Arc<DeviceSpec>> = None;
+        for device in resources.values().flat_map(|resource| resource.devices.values()) {
+            // Thousands of units share a spec.
+            let seen = last
+                .replace(&device.spec)
+                .is_some_and(|last| Arc::ptr_eq(last, &device.spec));
+            if let Some(device) = device.spec.cdi.as_ref().filter(|_| !seen) {
+                devices.insert(CdiFolder::qualified_name(device), device.clone());
+            }
+        }
+        let gone = self
+            .cdi_devices
+            .iter()
+            .filter(|(name, _)| !devices.contains_key(*name));
+        for (_, device) in gone {
+            warnings.extend(
+                self.shared
+                    .cdi
+                    .remove(device)
+                    .err()
+                    .map(|error| error_chain(&error)),
+            );
+        }
+        for device in devices.values() {
+            warnings.extend(
+                self.shared
+                    .cdi
+                    .write(device)
+                    .err()
+                    .map(|error| error_chain(&error)),
+            );
+        }
+        self.cdi_devices = devices;
+    }
+
+    /// Says each warning once when it comes and once when it goes.
+    fn say(&mut self, warnings: BTreeSet<String>) {
+        let namespace = self.shared.plugin.namespace();
+        for warning in warnings.difference(&self.warnings) {
+            tracing::warn!("{namespace}: {warning}");
+        }
+        for warning in self.warnings.difference(&warnings) {
+            tracing::info!("{namespace}: no more: {warning}");
+        }
+        self.warnings = warnings;
+    }
+
+    async fn stop(self) {
+        self.stop.send_replace(true);
+        for (name, offered) in self.resources {
+            if let Err(error) = offered.task.await {
+                tracing::error!("{}: {error}", self.shared.full_name(&name));
+            }
+        }
+    }
+}
+
+/// Leaves out what the kubelet would refuse, and with it all else that it is sent together with.
+fn check(name: &str, resource: &mut Resource, warnings: &mut BTreeSet<String>) -> bool {
+    let inner = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+    let ends = [name.bytes().next(), name.bytes().next_back()];
+    let good =
+        name.len() <= 63 && name.bytes().all(inner) && ends.iter().flatten().all(u8::is_ascii_alphanumeric);
+    if !good || name.is_empty() {
+        warnings.insert(format!(
+            "resource left out: {name:?} is no name that Kubernetes accepts"
+        ));
+        return false;
+    }
+    resource.devices.retain(|id, _| {
+        let good = (1..=63).contains(&id.len());
+        if !good {
+            warnings.insert(format!(
+                "device left out: its id {id:?} is not 1 to 63 characters long"
+            ));
+        }
+        good
+    });
+    true
+}

@@ -1,0 +1,452 @@
+//! Figures about a running plugin, in Prometheus' text format.
+//! <https://prometheus.io/docs/instrumenting/exposition_formats/>
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::{Health, Resource};
+
+/// Upper bounds of the buckets of an allocation's duration, in seconds.
+const BUCKETS: [f64; 8] = [0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.02, 0.1];
+/// Unhealthy devices named one by one; beyond it only the sums tell.
+const MAX_REASONS: usize = 50;
+/// A discovery that runs for longer is stuck in a driver.
+const STUCK: Duration = Duration::from_secs(30);
+
+/// What a plugin did and how it is. Shared by the manager, which writes it, and the status server, which shows it.
+#[derive(Debug)]
+pub struct Status {
+    namespace: String,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    discoveries: u64,
+    failures: u64,
+    /// Why the last discovery said nothing, if it did.
+    failure: Option<String>,
+    running_since: Option<Instant>,
+    last_seconds: f64,
+    last_success: Option<SystemTime>,
+    warnings: usize,
+    resources: BTreeMap<String, ResourceStatus>,
+}
+
+#[derive(Debug, Default)]
+struct ResourceStatus {
+    healthy: usize,
+    unhealthy: usize,
+    reasons: BTreeMap<String, String>,
+    registered: bool,
+    registrations: u64,
+    registration_failures: u64,
+    lists: u64,
+    list_bytes: usize,
+    allocations: u64,
+    refusals: u64,
+    buckets: [u64; BUCKETS.len()],
+    allocation_seconds: f64,
+}
+
+impl Status {
+    /// Of the plugin of this namespace; nothing happened yet.
+    pub fn new(namespace: &str) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            state: Mutex::default(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Counters are whole after any panic.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn resource(&self, resource: &str, change: impl FnOnce(&mut ResourceStatus)) {
+        let mut state = self.state();
+        match state.resources.get_mut(resource) {
+            Some(found) => change(found),
+            None => change(state.resources.entry(resource.to_owned()).or_default()),
+        }
+    }
+
+    pub(crate) fn discovery_started(&self) {
+        self.state().running_since = Some(Instant::now());
+    }
+
+    pub(crate) fn discovery_ended(&self, failure: Option<String>, warnings: usize) {
+        let mut state = self.state();
+        state.discoveries += 1;
+        if let Some(since) = state.running_since.take() {
+            state.last_seconds = since.elapsed().as_secs_f64();
+        }
+        if failure.is_some() {
+            state.failures += 1;
+        } else {
+            state.warnings = warnings;
+            state.last_success = Some(SystemTime::now());
+        }
+        state.failure = failure;
+    }
+
+    pub(crate) fn published(&self, name: &str, resource: &Resource, list_bytes: usize) {
+        self.resource(name, |status| {
+            status.list_bytes = list_bytes;
+            status.reasons.clear();
+            status.healthy = 0;
+            for (id, device) in &resource.devices {
+                match &device.health {
+                    Health::Healthy => status.healthy += 1,
+                    Health::Unhealthy(reason) if status.reasons.len() < MAX_REASONS => {
+                        status.reasons.insert(id.clone(), reason.clone());
+                    }
+                    Health::Unhealthy(_) => {}
+                }
+            }
+            status.unhealthy = resource.devices.len() - status.healthy;
+        });
+    }
+
+    pub(crate) fn registration(&self, resource: &str, ok: bool) {
+        self.resource(resource, |status| {
+            status.registered = ok;
+            if ok {
+                status.registrations += 1;
+            } else {
+                status.registration_failures += 1;
+            }
+        });
+    }
+
+    pub(crate) fn unregistered(&self, resource: &str) {
+        self.resource(resource, |status| status.registered = false);
+    }
+
+    pub(crate) fn list_sent(&self, resource: &str) {
+        self.resource(resource, |status| status.lists += 1);
+    }
+
+    pub(crate) fn allocation(&self, resource: &str, ok: bool, took: Duration) {
+        self.resource(resource, |status| {
+            if ok {
+                status.allocations += 1;
+            } else {
+                status.refusals += 1;
+            }
+            let seconds = took.as_secs_f64();
+            status.allocation_seconds += seconds;
+            for (bucket, bound) in status.buckets.iter_mut().zip(BUCKETS) {
+                if seconds <= bound {
+                    *bucket += 1;
+                }
+            }
+        });
+    }
+
+    /// Why the plugin should be restarted, if it should: discovery is stuck.
+    pub fn sick(&self) -> Option<String> {
+        let running = self.state().running_since?.elapsed();
+        (running > STUCK).then(|| format!("{}: discovery has been running for {running:.0?}", self.namespace))
+    }
+
+    /// What is still missing until all devices are offered, if anything.
+    pub fn not_ready(&self) -> Option<String> {
+        let state = self.state();
+        if let Some(failure) = &state.failure {
+            return Some(format!("{}: discovery failed: {failure}", self.namespace));
+        }
+        if state.last_success.is_none() {
+            return Some(format!(
+                "{}: the first discovery has not finished",
+                self.namespace
+            ));
+        }
+        let waiting = state
+            .resources
+            .iter()
+            .find(|(_, status)| !status.registered && status.healthy + status.unhealthy > 0);
+        waiting.map(|(name, _)| format!("{}/{name} is not registered with the kubelet", self.namespace))
+    }
+
+    /// The resources and whether the kubelet has accepted each.
+    pub fn registered(&self) -> BTreeMap<String, bool> {
+        self.state()
+            .resources
+            .iter()
+            .map(|(name, status)| (name.clone(), status.registered))
+            .collect()
+    }
+}
+
+/// All plugins of a process as one page.
+pub fn render<'a>(plugins: impl IntoIterator<Item = &'a Status>) -> String {
+    let mut page = Page::default();
+    for plugin in plugins {
+        // Writing to a String cannot fail.
+        let _ = page.plugin(&plugin.namespace, &plugin.state());
+    }
+    page.finish()
+}
+
+/// Samples grouped by metric, as the format wants them.
+#[derive(Default)]
+struct Page {
+    metrics: BTreeMap<&'static str, (&'static str, &'static str, String)>,
+}
+
+impl Page {
+    fn metric(&mut self, name: &'static str, kind: &'static str, help: &'static str) -> &mut String {
+        &mut self.metrics.entry(name).or_insert((kind, help, String::new())).2
+    }
+
+    fn plugin(&mut self, namespace: &str, state: &State) -> fmt::Result {
+        let plugin = Label(namespace);
+        let out = self.metric(
+            "device_plugin_discoveries_total",
+            "counter",
+            "Times the node was looked at.",
+        );
+        writeln!(
+            out,
+            "device_plugin_discoveries_total{{plugin={plugin}}} {}",
+            state.discoveries
+        )?;
+        let out = self.metric(
+            "device_plugin_discovery_failures_total",
+            "counter",
+            "Times nothing could be said about it.",
+        );
+        writeln!(
+            out,
+            "device_plugin_discovery_failures_total{{plugin={plugin}}} {}",
+            state.failures
+        )?;
+        let out = self.metric(
+            "device_plugin_discovery_seconds",
+            "gauge",
+            "How long the last look took.",
+        );
+        writeln!(
+            out,
+            "device_plugin_discovery_seconds{{plugin={plugin}}} {}",
+            state.last_seconds
+        )?;
+        if let Some(since) = state
+            .last_success
+            .and_then(|at| at.duration_since(UNIX_EPOCH).ok())
+        {
+            let out = self.metric(
+                "device_plugin_last_discovery_timestamp_seconds",
+                "gauge",
+                "When it last succeeded.",
+            );
+            let name = "device_plugin_last_discovery_timestamp_seconds";
+            writeln!(out, "{name}{{plugin={plugin}}} {}", since.as_secs())?;
+        }
+        let out = self.metric(
+            "device_plugin_warnings",
+            "gauge",
+            "Things left out at the last look; see the log.",
+        );
+        writeln!(
+            out,
+            "device_plugin_warnings{{plugin={plugin}}} {}",
+            state.warnings
+        )?;
+        for (name, status) in &state.resources {
+            self.resource(&format!("{namespace}/{name}"), status)?;
+        }
+        Ok(())
+    }
+
+    fn resource(&mut self, name: &str, status: &ResourceStatus) -> fmt::Result {
+        let resource = Label(name);
+        let out = self.metric(
+            "device_plugin_devices",
+            "gauge",
+            "Devices on the list that the kubelet gets.",
+        );
+        writeln!(
+            out,
+            "device_plugin_devices{{resource={resource},health=\"Healthy\"}} {}",
+            status.healthy
+        )?;
+        writeln!(
+            out,
+            "device_plugin_devices{{resource={resource},health=\"Unhealthy\"}} {}",
+            status.unhealthy
+        )?;
+        let out = self.metric(
+            "device_plugin_unhealthy_device",
+            "gauge",
+            "Why a device is unhealthy (the first 50).",
+        );
+        for (device, reason) in &status.reasons {
+            let (device, reason) = (Label(device), Label(reason));
+            let name = "device_plugin_unhealthy_device";
+            writeln!(
+                out,
+                "{name}{{resource={resource},device={device},reason={reason}}} 1"
+            )?;
+        }
+        let out = self.metric(
+            "device_plugin_registered",
+            "gauge",
+            "Whether the kubelet has accepted the resource.",
+        );
+        writeln!(
+            out,
+            "device_plugin_registered{{resource={resource}}} {}",
+            u8::from(status.registered)
+        )?;
+        let out = self.metric(
+            "device_plugin_registrations_total",
+            "counter",
+            "Registrations with the kubelet.",
+        );
+        for (result, count) in [
+            ("ok", status.registrations),
+            ("error", status.registration_failures),
+        ] {
+            let name = "device_plugin_registrations_total";
+            writeln!(out, "{name}{{resource={resource},result=\"{result}\"}} {count}")?;
+        }
+        let out = self.metric(
+            "device_plugin_lists_sent_total",
+            "counter",
+            "Device lists sent to the kubelet.",
+        );
+        writeln!(
+            out,
+            "device_plugin_lists_sent_total{{resource={resource}}} {}",
+            status.lists
+        )?;
+        let out = self.metric(
+            "device_plugin_list_bytes",
+            "gauge",
+            "Size of the list; the kubelet takes 4194304.",
+        );
+        writeln!(
+            out,
+            "device_plugin_list_bytes{{resource={resource}}} {}",
+            status.list_bytes
+        )?;
+        let out = self.metric(
+            "device_plugin_allocations_total",
+            "counter",
+            "Containers given devices, or refused.",
+        );
+        for (result, count) in [("ok", status.allocations), ("refused", status.refusals)] {
+            let name = "device_plugin_allocations_total";
+            writeln!(out, "{name}{{resource={resource},result=\"{result}\"}} {count}")?;
+        }
+        let count = status.allocations + status.refusals;
+        let name = "device_plugin_allocation_seconds";
+        let out = self.metric(name, "histogram", "How long Allocate took.");
+        for (bound, bucket) in BUCKETS.iter().zip(status.buckets) {
+            writeln!(
+                out,
+                "{name}_bucket{{resource={resource},le=\"{bound}\"}} {bucket}"
+            )?;
+        }
+        writeln!(out, "{name}_bucket{{resource={resource},le=\"+Inf\"}} {count}")?;
+        writeln!(
+            out,
+            "{name}_sum{{resource={resource}}} {}",
+            status.allocation_seconds
+        )?;
+        writeln!(out, "{name}_count{{resource={resource}}} {count}")
+    }
+
+    fn finish(self) -> String {
+        let mut page = String::new();
+        for (name, (kind, help, samples)) in self.metrics {
+            let _ = write!(page, "# HELP {name} {help}\n# TYPE {name} {kind}\n{samples}");
+        }
+        page
+    }
+}
+
+/// A label's value: quoted, with what the format wants escaped.
+struct Label<'a>(&'a str);
+
+impl fmt::Display for Label<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char('"')?;
+        for c in self.0.chars() {
+            match c {
+                '"' => f.write_str("\\\"")?,
+                '\\' => f.write_str("\\\\")?,
+                '\n' => f.write_str("\\n")?,
+                c => f.write_char(c)?,
+            }
+        }
+        f.write_char('"')
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Device, DeviceSpec};
+
+    #[test]
+    fn the_page_tells_devices_reasons_and_durations() {
+        let status = Status::new("color.example.com");
+        let mut resource = Resource::default();
+        resource
+            .devices
+            .insert("red0".to_owned(), Device::healthy(DeviceSpec::default()));
+        let broken = Device {
+            health: Health::Unhealthy("a \"hot\"\nwire".to_owned()),
+            ..resource.devices["red0"].clone()
+        };
+        resource.devices.insert("red1".to_owned(), broken);
+        status.published("red", &resource, 42);
+        status.registration("red", false);
+        status.registration("red", true);
+        status.allocation("red", true, Duration::from_micros(150));
+        let page = render([&status]);
+        for line in [
+            "# TYPE device_plugin_devices gauge",
+            "device_plugin_devices{resource=\"color.example.com/red\",health=\"Healthy\"} 1",
+            "device_plugin_devices{resource=\"color.example.com/red\",health=\"Unhealthy\"} 1",
+            "device_plugin_unhealthy_device{resource=\"color.example.com/red\",device=\"red1\",reason=\"a \\\"hot\\\"\\nwire\"} 1",
+            "device_plugin_registrations_total{resource=\"color.example.com/red\",result=\"error\"} 1",
+            "device_plugin_list_bytes{resource=\"color.example.com/red\"} 42",
+            "device_plugin_allocation_seconds_bucket{resource=\"color.example.com/red\",le=\"0.0001\"} 0",
+            "device_plugin_allocation_seconds_bucket{resource=\"color.example.com/red\",le=\"0.0002\"} 1",
+            "device_plugin_allocation_seconds_count{resource=\"color.example.com/red\"} 1",
+        ] {
+            assert!(
+                page.lines().any(|found| found == line),
+                "{line} is not in\n{page}"
+            );
+        }
+        assert_eq!(page.matches("# TYPE device_plugin_devices ").count(), 1);
+    }
+
+    #[test]
+    fn ready_means_discovered_and_registered() {
+        let status = Status::new("color.example.com");
+        assert!(status.not_ready().unwrap().contains("first discovery"));
+        status.discovery_started();
+        status.discovery_ended(Some("no such bus".to_owned()), 0);
+        assert!(status.not_ready().unwrap().contains("no such bus"));
+        status.discovery_ended(None, 0);
+        assert_eq!(status.not_ready(), None, "an empty node is ready");
+        let mut resource = Resource::default();
+        resource
+            .devices
+            .insert("red0".to_owned(), Device::healthy(DeviceSpec::default()));
+        status.published("red", &resource, 1);
+        assert!(status.not_ready().unwrap().contains("color.example.com/red"));
+        status.registration("red", true);
+        assert_eq!(status.not_ready(), None);
+        status.unregistered("red");
+        assert!(status.not_ready().is_some());
+    }
+}

@@ -1,0 +1,35 @@
+//! Waits in tokio for a file descriptor that the `host` crate reads.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+
+use tokio::io::unix::AsyncFd;
+
+/// An event source whose descriptor becomes readable.
+pub(crate) struct Readable<T: AsFd>(AsyncFd<Fd<T>>);
+
+struct Fd<T>(T);
+
+impl<T: AsFd> AsRawFd for Fd<T> {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_fd().as_raw_fd()
+    }
+}
+
+impl<T: AsFd> Readable<T> {
+    #[expect(
+        deprecated,
+        reason = "the successor is unsafe for types that lie about their descriptor; AsFd can't"
+    )]
+    pub(crate) fn new(source: T) -> io::Result<Self> {
+        AsyncFd::new(Fd(source)).map(Self)
+    }
+
+    /// Waits until there is something to read, then reads all there is with `drain`.
+    pub(crate) async fn drain<R>(&mut self, drain: impl FnOnce(&mut T) -> R) -> io::Result<R> {
+        let mut ready = self.0.readable_mut().await?;
+        let drained = drain(&mut ready.get_inner_mut().0);
+        ready.clear_ready();
+        Ok(drained)
+    }
+}

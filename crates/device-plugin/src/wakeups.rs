@@ -1,0 +1,170 @@
+//! Says when it is time to look at the hardware again.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use host::Host;
+use host::uevent::UeventSource;
+use host::watch::FolderWatch;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use crate::readable::Readable;
+use crate::{Triggers, error_chain};
+
+/// A card that appears makes a handful of events: one look is enough for those that come this close together.
+const QUIET: Duration = Duration::from_millis(3);
+/// But events that never stop must not put it off for ever.
+const LONGEST_DELAY: Duration = Duration::from_millis(30);
+/// The pause between two looks when nothing tells of changes.
+const BLIND: Duration = Duration::from_secs(5);
+
+/// Asks a plugin's manager to look at the hardware again, from wherever something is known to have changed.
+#[derive(Debug, Clone, Default)]
+pub struct Rescan(Arc<Notify>);
+
+impl Rescan {
+    /// Asks; several requests before the next look are one.
+    pub fn request(&self) {
+        self.0.notify_one();
+    }
+}
+
+/// Kernel uevents, changes in folders, requests, and a timer.
+pub(crate) struct Wakeups {
+    uevents: Option<Readable<UeventSource>>,
+    folders: Option<Readable<FolderWatch>>,
+    subsystems: &'static [&'static str],
+    rescan: Rescan,
+    resync: Duration,
+}
+
+impl Wakeups {
+    /// Listens from now on: look at the hardware after this, and no change is missed. What can't be had is said in the
+    /// log and made up for.
+    pub(crate) fn new(host: &Host, triggers: &Triggers, rescan: Rescan) -> Self {
+        let uevents = (!triggers.subsystems.is_empty())
+            .then(|| open_uevents(host))
+            .flatten();
+        let folders = (!triggers.folders.is_empty())
+            .then(|| watch_folders(host, triggers.folders))
+            .flatten();
+        let mut wakeups = Self {
+            uevents,
+            folders,
+            subsystems: triggers.subsystems,
+            rescan,
+            resync: triggers.resync,
+        };
+        wakeups.check_sight();
+        wakeups
+    }
+
+    /// Waits until something happened and then, shortly, for what comes with it.
+    pub(crate) async fn next(&mut self) {
+        let resync = Instant::now() + self.resync;
+        let mut cause = tokio::select! {
+            cause = self.event() => cause,
+            () = sleep_until(resync) => return,
+        };
+        let deadline = Instant::now() + LONGEST_DELAY;
+        loop {
+            tracing::debug!("looking at the hardware: {cause}");
+            let quiet = (Instant::now() + QUIET).min(deadline);
+            match timeout_at(quiet, self.event()).await {
+                Ok(next) => cause = next,
+                Err(_) => return,
+            }
+        }
+    }
+
+    async fn event(&mut self) -> String {
+        loop {
+            let subsystems = self.subsystems;
+            let outcome = tokio::select! {
+                () = self.rescan.0.notified() => return "asked for".to_owned(),
+                uevent = uevent(self.uevents.as_mut(), subsystems) => uevent.inspect_err(|error| {
+                    tracing::warn!("no kernel uevents any more: {error}");
+                    self.uevents = None;
+                }),
+                change = change(self.folders.as_mut()) => change.inspect_err(|error| {
+                    tracing::warn!("no folder is watched any more: {error}");
+                    self.folders = None;
+                }),
+            };
+            match outcome {
+                Ok(Some(cause)) => return cause,
+                Ok(None) => {}
+                Err(_) => self.check_sight(),
+            }
+        }
+    }
+
+    /// With no source of events left, looks often.
+    fn check_sight(&mut self) {
+        if self.uevents.is_none() && self.folders.is_none() && self.resync > BLIND {
+            tracing::warn!("nothing tells of changes: looking at the hardware every {BLIND:?}");
+            self.resync = BLIND;
+        }
+    }
+}
+
+fn open_uevents(host: &Host) -> Option<Readable<UeventSource>> {
+    let source = UeventSource::open(host)
+        .map_err(|error| error_chain(&error))
+        .and_then(|source| Readable::new(source).map_err(|error| error.to_string()));
+    source
+        .inspect_err(|error| tracing::warn!("no kernel uevents: {error}"))
+        .ok()
+}
+
+fn watch_folders(host: &Host, folders: &[&str]) -> Option<Readable<FolderWatch>> {
+    let folders: Vec<PathBuf> = folders.iter().map(PathBuf::from).collect();
+    let watch = FolderWatch::new(host, &folders)
+        .map_err(|error| error_chain(&error))
+        .and_then(|watch| Readable::new(watch).map_err(|error| error.to_string()));
+    watch
+        .inspect_err(|error| tracing::warn!("folders are not watched: {error}"))
+        .ok()
+}
+
+async fn uevent(
+    source: Option<&mut Readable<UeventSource>>,
+    subsystems: &[&str],
+) -> Result<Option<String>, String> {
+    let Some(source) = source else {
+        return std::future::pending().await;
+    };
+    let drained = source
+        .drain(UeventSource::drain)
+        .await
+        .map_err(|error| error.to_string())?;
+    let drained = drained.map_err(|error| error_chain(&error))?;
+    if drained.lost {
+        return Ok(Some("uevents were lost".to_owned()));
+    }
+    let ours = drained
+        .events
+        .iter()
+        .find(|event| subsystems.contains(&event.subsystem.as_str()));
+    Ok(ours.map(|event| format!("{} {}", event.action, event.devpath)))
+}
+
+async fn change(watch: Option<&mut Readable<FolderWatch>>) -> Result<Option<String>, String> {
+    let Some(watch) = watch else {
+        return std::future::pending().await;
+    };
+    let changes = watch
+        .drain(FolderWatch::drain)
+        .await
+        .map_err(|error| error.to_string())?;
+    let changes = changes.map_err(|error| error_chain(&error))?;
+    if changes.overflow {
+        return Ok(Some("too many changes to tell".to_owned()));
+    }
+    Ok(changes
+        .folders
+        .first()
+        .map(|folder| format!("{} changed", folder.path.display())))
+}
