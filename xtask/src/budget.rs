@@ -13,14 +13,8 @@ const FORBIDDEN: [(&str, &str); 6] = [
     ("kube", "a plugin does its job without the Kubernetes API"),
     ("kube-client", "a plugin does its job without the Kubernetes API"),
     ("k8s-openapi", "a plugin does its job without the Kubernetes API"),
-    (
-        "openssl-sys",
-        "TLS is rustls with ring, which needs no system library",
-    ),
-    (
-        "native-tls",
-        "TLS is rustls with ring, which needs no system library",
-    ),
+    ("openssl-sys", "TLS is rustls with ring, which needs no system library"),
+    ("native-tls", "TLS is rustls with ring, which needs no system library"),
     ("aws-lc-sys", "ring needs neither cmake nor minutes to compile"),
 ];
 
@@ -37,21 +31,14 @@ pub(crate) fn run() -> Result<(), String> {
     let text = fs::read_to_string(root().join(TABLE)).map_err(|error| format!("{TABLE}: {error}"))?;
     let budgets = parse(&text)?;
     let mut excesses = Vec::new();
-    println!(
-        "{:<24}{:>12}{:>12}{:>10}{:>8}  linked",
-        "binary", "bytes", "at most", "crates", "at most"
-    );
+    println!("{:<24}{:>12}{:>12}{:>10}{:>8}  linked", "binary", "bytes", "at most", "crates", "at most");
     for package in build::SHIPPED {
         let budget = budgets.iter().find(|budget| budget.binary == package);
         let budget = budget.ok_or_else(|| format!("{TABLE} has no line for {package}"))?;
         let path = build::ship(package)?;
         let file = fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         let linking = Linking::of(&file).ok_or_else(|| format!("{} is no ELF file", path.display()))?;
-        let measured = Measured {
-            bytes: file.len() as u64,
-            crates: crates(package)?,
-            linking,
-        };
+        let measured = Measured { bytes: file.len() as u64, crates: crates(package)?, linking };
         println!(
             "{package:<24}{:>12}{:>12}{:>10}{:>8}  {}",
             measured.bytes,
@@ -62,11 +49,7 @@ pub(crate) fn run() -> Result<(), String> {
         );
         excesses.extend(measured.excesses(budget));
     }
-    if excesses.is_empty() {
-        Ok(())
-    } else {
-        Err(excesses.join("\nxtask: "))
-    }
+    if excesses.is_empty() { Ok(()) } else { Err(excesses.join("\nxtask: ")) }
 }
 
 /// What a binary weighs.
@@ -78,11 +61,7 @@ struct Measured {
 
 impl Measured {
     fn is_static(&self) -> bool {
-        self.linking
-            == Linking {
-                interpreter: false,
-                libraries: 0,
-            }
+        self.linking == Linking { interpreter: false, libraries: 0 }
     }
 
     fn excesses(&self, budget: &Budget) -> Vec<String> {
@@ -118,9 +97,7 @@ impl Measured {
 
 /// Reads lines of a binary's name, bytes and crates; `#` begins a comment.
 fn parse(text: &str) -> Result<Vec<Budget>, String> {
-    let lines = text
-        .lines()
-        .map(|line| line.split('#').next().unwrap_or_default().trim());
+    let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
     lines
         .filter(|line| !line.is_empty())
         .map(|line| {
@@ -130,11 +107,7 @@ fn parse(text: &str) -> Result<Vec<Budget>, String> {
             let (Ok(bytes), Ok(crates)) = (bytes.replace('_', "").parse(), crates.parse()) else {
                 return Err(format!("{TABLE}: expected a name and two numbers: {line:?}"));
             };
-            Ok(Budget {
-                binary: binary.to_owned(),
-                bytes,
-                crates,
-            })
+            Ok(Budget { binary: binary.to_owned(), bytes, crates })
         })
         .collect()
 }
@@ -143,16 +116,14 @@ fn parse(text: &str) -> Result<Vec<Budget>, String> {
 fn crates(package: &str) -> Result<BTreeSet<String>, String> {
     let edges = "normal,no-proc-macro";
     let host = build::host()?;
-    let tree = output_of(
-        cargo()
-            .args(["tree", "--locked", "--prefix=none", "--edges", edges])
-            .args(["--package", package, "--target", &host, "--format={p}"]),
-    )?;
-    Ok(tree
-        .lines()
-        .filter_map(|line| line.split(' ').next())
-        .map(str::to_owned)
-        .collect())
+    let tree = output_of(cargo().args(["tree", "--locked", "--prefix=none", "--edges", edges]).args([
+        "--package",
+        package,
+        "--target",
+        &host,
+        "--format={p}",
+    ]))?;
+    Ok(tree.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect())
 }
 
 #[cfg(test)]
@@ -160,32 +131,21 @@ mod tests {
     use super::*;
 
     fn budget() -> Budget {
-        Budget {
-            binary: "x".to_owned(),
-            bytes: 100,
-            crates: 2,
-        }
+        Budget { binary: "x".to_owned(), bytes: 100, crates: 2 }
     }
 
     fn measured(bytes: u64, crates: &[&str], libraries: usize) -> Measured {
         Measured {
             bytes,
             crates: crates.iter().map(ToString::to_string).collect(),
-            linking: Linking {
-                interpreter: false,
-                libraries,
-            },
+            linking: Linking { interpreter: false, libraries },
         }
     }
 
     #[test]
     fn the_table_is_read_without_comments() {
         let text = "# binary bytes crates\n\nx 100 2 # why\ny 4_000_000 70\n";
-        let second = Budget {
-            binary: "y".to_owned(),
-            bytes: 4_000_000,
-            crates: 70,
-        };
+        let second = Budget { binary: "y".to_owned(), bytes: 4_000_000, crates: 70 };
         assert_eq!(parse(text), Ok(vec![budget(), second]));
         for bad in ["x 100", "x 100 2 3", "x many 2", "x 100 -2"] {
             assert!(parse(bad).is_err(), "{bad}");
@@ -194,21 +154,14 @@ mod tests {
 
     #[test]
     fn a_binary_at_its_limits_is_within_its_budget() {
-        assert_eq!(
-            measured(100, &["x", "y"], 0).excesses(&budget()),
-            Vec::<String>::new()
-        );
+        assert_eq!(measured(100, &["x", "y"], 0).excesses(&budget()), Vec::<String>::new());
     }
 
     #[test]
     fn each_excess_is_told() {
         let excesses = measured(101, &["kube", "x", "y"], 1).excesses(&budget());
-        let beginnings = [
-            "x has 101 bytes",
-            "x has 3 crates",
-            "x contains the crate kube:",
-            "x is not static",
-        ];
+        let beginnings =
+            ["x has 101 bytes", "x has 3 crates", "x contains the crate kube:", "x is not static"];
         assert_eq!(excesses.len(), beginnings.len());
         for (excess, beginning) in excesses.iter().zip(beginnings) {
             assert!(excess.starts_with(beginning), "{excess}");

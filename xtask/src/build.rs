@@ -15,9 +15,7 @@ pub(crate) const SHIPPED: [&str; 1] = ["intel-device-plugins"];
 pub(crate) fn run() -> Result<(), String> {
     for package in SHIPPED {
         let path = ship(package)?;
-        let size = fs::metadata(&path)
-            .map_err(|error| format!("{}: {error}", path.display()))?
-            .len();
+        let size = fs::metadata(&path).map_err(|error| format!("{}: {error}", path.display()))?.len();
         println!("{} ({size} bytes)", path.display());
     }
     Ok(())
@@ -49,6 +47,5 @@ pub(crate) fn ship(package: &str) -> Result<PathBuf, String> {
 pub(crate) fn host() -> Result<String, String> {
     let version = output_of(Command::new("rustc").arg("-vV"))?;
     let host = version.lines().find_map(|line| line.strip_prefix("host: "));
-    host.map(str::to_owned)
-        .ok_or_else(|| "rustc -vV names no host".to_owned())
+    host.map(str::to_owned).ok_or_else(|| "rustc -vV names no host".to_owned())
 }

@@ -23,10 +23,7 @@ impl Linking {
         let table = number(file, 0x20, 8)?;
         let entry_size = number(file, 0x36, 2)?;
         let entries = number(file, 0x38, 2)?;
-        let mut linking = Self {
-            interpreter: false,
-            libraries: 0,
-        };
+        let mut linking = Self { interpreter: false, libraries: 0 };
         for index in 0..entries {
             let entry = table.checked_add(index * entry_size)?;
             match number(file, entry, 4)? {
@@ -48,9 +45,7 @@ fn libraries(file: &[u8], start: u64, size: u64) -> Option<usize> {
     let start = usize::try_from(start).ok()?;
     let section = file.get(start..start.checked_add(usize::try_from(size).ok()?)?)?;
     // Each entry is a tag and a value, of eight bytes each.
-    let needed = section
-        .chunks_exact(16)
-        .filter(|entry| number(entry, 0, 8) == Some(DT_NEEDED));
+    let needed = section.chunks_exact(16).filter(|entry| number(entry, 0, 8) == Some(DT_NEEDED));
     Some(needed.count())
 }
 
@@ -58,12 +53,7 @@ fn libraries(file: &[u8], start: u64, size: u64) -> Option<usize> {
 fn number(file: &[u8], offset: u64, bytes: usize) -> Option<u64> {
     let offset = usize::try_from(offset).ok()?;
     let bytes = file.get(offset..offset.checked_add(bytes)?)?;
-    Some(
-        bytes
-            .iter()
-            .rev()
-            .fold(0, |number, byte| number << 8 | u64::from(*byte)),
-    )
+    Some(bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)))
 }
 
 #[cfg(test)]
@@ -92,25 +82,13 @@ mod tests {
     #[test]
     fn a_static_executable_may_have_a_dynamic_section_without_libraries() {
         let linking = Linking::of(&executable(&[1, PT_DYNAMIC], &[25, 1, 0, 0]));
-        assert_eq!(
-            linking,
-            Some(Linking {
-                interpreter: false,
-                libraries: 0
-            })
-        );
+        assert_eq!(linking, Some(Linking { interpreter: false, libraries: 0 }));
     }
 
     #[test]
     fn interpreter_and_libraries_are_found() {
         let file = executable(&[PT_INTERP, PT_DYNAMIC], &[DT_NEEDED, 7, DT_NEEDED, 9, 0, 0]);
-        assert_eq!(
-            Linking::of(&file),
-            Some(Linking {
-                interpreter: true,
-                libraries: 2
-            })
-        );
+        assert_eq!(Linking::of(&file), Some(Linking { interpreter: true, libraries: 2 }));
     }
 
     #[test]

@@ -25,11 +25,7 @@ pub(crate) fn run() -> Result<(), String> {
         let shown = path.strip_prefix(root()).unwrap_or(&path);
         let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", shown.display()))?;
         let found = check(shown, &text);
-        offences.extend(
-            found
-                .iter()
-                .map(|(line, what)| format!("{}:{line}: {what}", shown.display())),
-        );
+        offences.extend(found.iter().map(|(line, what)| format!("{}:{line}: {what}", shown.display())));
         files += 1;
     }
     if !offences.is_empty() {
@@ -46,9 +42,7 @@ fn sources(folder: &Path) -> Result<Vec<PathBuf>, String> {
     for entry in entries {
         let entry = entry.map_err(|error| format!("{}: {error}", folder.display()))?;
         let (path, name) = (entry.path(), entry.file_name());
-        let kind = entry
-            .file_type()
-            .map_err(|error| format!("{}: {error}", path.display()))?;
+        let kind = entry.file_type().map_err(|error| format!("{}: {error}", path.display()))?;
         let hidden = name.as_encoded_bytes().starts_with(b".");
         if kind.is_dir() && !hidden && name != "target" {
             files.extend(sources(&path)?);
@@ -77,10 +71,7 @@ fn check(path: &Path, text: &str) -> Vec<(usize, String)> {
             }
         }
         if !may_be_unsafe && is_unsafe(line) {
-            offences.push((
-                number,
-                "unsafe code outside of the files that may have it".to_owned(),
-            ));
+            offences.push((number, "unsafe code outside of the files that may have it".to_owned()));
         }
     }
     offences
@@ -107,11 +98,7 @@ fn is_unsafe(line: &str) -> bool {
         let begins_word =
             !before.is_some_and(|text| text.ends_with(|c: char| c.is_alphanumeric() || c == '_'));
         begins_word
-            && after.is_some_and(|text| {
-                AFTER_UNSAFE
-                    .iter()
-                    .any(|next| text.trim_start().starts_with(next))
-            })
+            && after.is_some_and(|text| AFTER_UNSAFE.iter().any(|next| text.trim_start().starts_with(next)))
     })
 }
 
@@ -120,10 +107,7 @@ mod tests {
     use super::*;
 
     fn lines(path: &str, text: &str) -> Vec<usize> {
-        check(Path::new(path), text)
-            .into_iter()
-            .map(|(line, _)| line)
-            .collect()
+        check(Path::new(path), text).into_iter().map(|(line, _)| line).collect()
     }
 
     #[test]
@@ -150,26 +134,10 @@ mod tests {
     #[test]
     fn the_keyword_is_told_from_the_word() {
         let keyword = "unsafe";
-        for code in [
-            " { x }",
-            " fn f() {}",
-            " impl A for B {}",
-            " extern \"C\" {}",
-            "(no_mangle)",
-            "{x}",
-        ] {
-            assert_eq!(
-                lines("node/src/main.rs", &format!("let a = {keyword}{code}")),
-                [1],
-                "{code}"
-            );
+        for code in [" { x }", " fn f() {}", " impl A for B {}", " extern \"C\" {}", "(no_mangle)", "{x}"] {
+            assert_eq!(lines("node/src/main.rs", &format!("let a = {keyword}{code}")), [1], "{code}");
         }
-        for text in [
-            "an unsafe word",
-            "#![forbid(unsafe_code)]",
-            "// unsafe { }",
-            "is_unsafe(line)",
-        ] {
+        for text in ["an unsafe word", "#![forbid(unsafe_code)]", "// unsafe { }", "is_unsafe(line)"] {
             assert_eq!(lines("node/src/main.rs", text), [0; 0], "{text}");
         }
     }

@@ -1,10 +1,6 @@
 //! Chores of the repository, as `cargo xtask COMMAND`: what CI needs to know beyond compiling and testing.
 
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a tool for the command line"
-)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool for the command line")]
 
 mod budget;
 mod build;
@@ -58,11 +54,7 @@ fn root() -> PathBuf {
 /// Runs a command in the root and returns its standard output; its standard error is passed on.
 fn output_of(command: &mut Command) -> Result<String, String> {
     let shown = format!("{command:?}");
-    let output = command
-        .current_dir(root())
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output();
+    let output = command.current_dir(root()).stdin(Stdio::null()).stderr(Stdio::inherit()).output();
     let output = output.map_err(|error| format!("cannot run {shown}: {error}"))?;
     if !output.status.success() {
         return Err(format!("{shown}: {}", output.status));

@@ -52,12 +52,7 @@ struct Flag<'a> {
 impl<'a> FlagSet<'a> {
     /// No flags yet but `-h` and `-help`. `about` is one sentence for the top of the usage text.
     pub fn new(program: &'a str, about: &'a str) -> Self {
-        Self {
-            program,
-            about,
-            section: "Flags",
-            flags: Vec::new(),
-        }
+        Self { program, about, section: "Flags", flags: Vec::new() }
     }
 
     /// Puts the flags added from now on under this heading of the usage text and returns the heading that was
@@ -93,17 +88,8 @@ impl<'a> FlagSet<'a> {
 
     /// Adds a flag of any type that can read itself from a word.
     pub fn value(&mut self, name: &'a str, target: &'a mut dyn Value, help: &'a str) {
-        debug_assert!(
-            self.flags.iter().all(|flag| flag.name != name),
-            "flag -{name} is added twice"
-        );
-        self.flags.push(Flag {
-            name,
-            help,
-            section: self.section,
-            default: target.shown(),
-            value: target,
-        });
+        debug_assert!(self.flags.iter().all(|flag| flag.name != name), "flag -{name} is added twice");
+        self.flags.push(Flag { name, help, section: self.section, default: target.shown(), value: target });
     }
 
     /// Sets the variables from the words after the program's name and returns the words after the flags.
@@ -115,14 +101,10 @@ impl<'a> FlagSet<'a> {
         I: IntoIterator,
         I::Item: Into<OsString>,
     {
-        self.read(args.into_iter().map(Into::into))
-            .map_err(|end| match end {
-                End::Help => Stop::Help { usage: self.usage() },
-                End::Invalid(message) => Stop::Invalid {
-                    message,
-                    usage: self.usage(),
-                },
-            })
+        self.read(args.into_iter().map(Into::into)).map_err(|end| match end {
+            End::Help => Stop::Help { usage: self.usage() },
+            End::Invalid(message) => Stop::Invalid { message, usage: self.usage() },
+        })
     }
 
     fn read(&mut self, mut words: impl Iterator<Item = OsString>) -> Result<Vec<String>, End> {
@@ -201,12 +183,8 @@ enum End {
 }
 
 fn text(word: OsString) -> Result<String, End> {
-    word.into_string().map_err(|word| {
-        End::Invalid(format!(
-            "argument is not UTF-8: {}",
-            quoted(&word.to_string_lossy())
-        ))
-    })
+    word.into_string()
+        .map_err(|word| End::Invalid(format!("argument is not UTF-8: {}", quoted(&word.to_string_lossy()))))
 }
 
 /// Why a program should end before doing anything: its usage text was asked for, or its command line is wrong.

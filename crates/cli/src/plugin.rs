@@ -47,26 +47,15 @@ impl PluginOptions {
             &mut self.metrics_address,
             "serve /metrics, /healthz and /readyz on this address, such as `:9090` or 127.0.0.1:9090; off when empty",
         );
-        flags.string(
-            "kubelet-dir",
-            &mut self.kubelet_dir,
-            "folder of the kubelet's device plugin sockets",
-        );
-        flags.string(
-            "cdi-dir",
-            &mut self.cdi_dir,
-            "folder that container runtimes read CDI files from",
-        );
+        flags.string("kubelet-dir", &mut self.kubelet_dir, "folder of the kubelet's device plugin sockets");
+        flags.string("cdi-dir", &mut self.cdi_dir, "folder that container runtimes read CDI files from");
         flags.section(section);
         self.logs.add_flags(flags);
     }
 
     /// The folders that the plugin writes to.
     pub fn paths(&self) -> Paths {
-        Paths {
-            kubelet: self.kubelet_dir.clone().into(),
-            cdi: self.cdi_dir.clone().into(),
-        }
+        Paths { kubelet: self.kubelet_dir.clone().into(), cdi: self.cdi_dir.clone().into() }
     }
 
     fn metrics_address(&self) -> Result<Option<SocketAddr>, String> {
@@ -76,12 +65,7 @@ impl PluginOptions {
             port if port.starts_with(':') => format!("[::]{port}"),
             address => address.to_owned(),
         };
-        let error = |error| {
-            format!(
-                "-metrics-address {:?} is no address: {error}",
-                self.metrics_address
-            )
-        };
+        let error = |error| format!("-metrics-address {:?} is no address: {error}", self.metrics_address);
         address.parse().map(Some).map_err(error)
     }
 }

@@ -14,11 +14,7 @@ fn all_threads_log_to_the_file_whole_lines_at_a_time() {
     let mut flags = FlagSet::new("test", "");
     options.add_flags(&mut flags);
     flags
-        .parse([
-            "-logtostderr=false",
-            "-stderrthreshold=FATAL",
-            &format!("-log_file={}", path.display()),
-        ])
+        .parse(["-logtostderr=false", "-stderrthreshold=FATAL", &format!("-log_file={}", path.display())])
         .unwrap();
     cli::logs::start(&options).unwrap();
     assert!(matches!(cli::logs::start(&options), Err(LogError::Started)));
@@ -33,9 +29,7 @@ fn all_threads_log_to_the_file_whole_lines_at_a_time() {
     let text = fs::read_to_string(&path).unwrap();
     assert_eq!(text.lines().count(), 4 * 500 + 1);
     assert_eq!(
-        text.lines()
-            .filter(|line| line.contains("] a message of some length number="))
-            .count(),
+        text.lines().filter(|line| line.contains("] a message of some length number=")).count(),
         4 * 500
     );
     let last = text.lines().last().unwrap();

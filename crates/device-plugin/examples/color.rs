@@ -18,10 +18,7 @@ impl DevicePlugin for Colors {
     }
 
     fn triggers(&self) -> Triggers {
-        Triggers {
-            folders: &[FOLDER],
-            ..Triggers::default()
-        }
+        Triggers { folders: &[FOLDER], ..Triggers::default() }
     }
 
     fn discover(&self, host: &Host) -> Result<Inventory, DiscoverError> {
@@ -31,10 +28,8 @@ impl DevicePlugin for Colors {
         }
         for name in host.names(FOLDER)? {
             let path = format!("{FOLDER}/{name}");
-            let mut spec = DeviceSpec {
-                expects: vec![Expectation::Exists(path.clone().into())],
-                ..Default::default()
-            };
+            let mut spec =
+                DeviceSpec { expects: vec![Expectation::Exists(path.clone().into())], ..Default::default() };
             spec.edits.mounts.push(Mount::read_only(host, path));
             inventory.add("paint", name, Device::healthy(spec));
         }
@@ -57,13 +52,8 @@ impl DevicePlugin for Colors {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let host = Host::at(std::env::args().nth(1).unwrap_or_default())?;
     let folder = |path| host.outside(path);
-    let paths = Paths {
-        kubelet: folder("/var/lib/kubelet/device-plugins"),
-        cdi: folder("/var/run/cdi"),
-    };
+    let paths = Paths { kubelet: folder("/var/lib/kubelet/device-plugins"), cdi: folder("/var/run/cdi") };
     let stop = async { tokio::signal::ctrl_c().await.unwrap_or_default() };
-    Manager::new(Colors, host, paths, Rescan::default())
-        .run(stop)
-        .await;
+    Manager::new(Colors, host, paths, Rescan::default()).run(stop).await;
     Ok(())
 }

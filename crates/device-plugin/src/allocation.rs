@@ -50,9 +50,9 @@ pub(crate) fn known<'a>(
     ids.iter()
         .map(|id| match resource.devices.get(id) {
             Some(device) => Ok((id.as_str(), device)),
-            None => Err(Refusal::new(format!(
-                "device {id} cannot be allocated: this node has no such device"
-            ))),
+            None => {
+                Err(Refusal::new(format!("device {id} cannot be allocated: this node has no such device")))
+            }
         })
         .collect()
 }
@@ -61,9 +61,7 @@ fn find<'a>(resource: &'a Resource, ids: &'a [String]) -> Result<Vec<(&'a str, &
     let devices = known(resource, ids)?;
     for (id, device) in &devices {
         if let Health::Unhealthy(reason) = &device.health {
-            return Err(Refusal::new(format!(
-                "device {id} cannot be allocated: it is unhealthy: {reason}"
-            )));
+            return Err(Refusal::new(format!("device {id} cannot be allocated: it is unhealthy: {reason}")));
         }
     }
     Ok(devices)
@@ -87,10 +85,7 @@ fn check(host: &Host, expectation: &Expectation) -> Result<(), String> {
         Expectation::Exists(path) => Err(format!("{} is gone", path.display())),
         Expectation::Link { path, name } => match host.link_name(path) {
             Ok(found) if found == *name => Ok(()),
-            Ok(found) => Err(format!(
-                "{} leads to {found}, not to {name} any more",
-                path.display()
-            )),
+            Ok(found) => Err(format!("{} leads to {found}, not to {name} any more", path.display())),
             Err(e) => Err(error_chain(&e)),
         },
     }
@@ -121,9 +116,7 @@ fn response(edits: &ContainerEdits, cdi_devices: &[&CdiDevice]) -> api::Containe
             .collect(),
         cdi_devices: cdi_devices
             .iter()
-            .map(|device| api::CdiDevice {
-                name: CdiFolder::qualified_name(device),
-            })
+            .map(|device| api::CdiDevice { name: CdiFolder::qualified_name(device) })
             .collect(),
     }
 }

@@ -1,10 +1,5 @@
 //! The kubelet's device plugin API, `v1beta1`, generated from `proto/deviceplugin.proto`.
-#![expect(
-    missing_docs,
-    clippy::pedantic,
-    clippy::allow_attributes,
-    clippy::allow_attributes_without_reason
-)]
+#![expect(missing_docs, clippy::pedantic, clippy::allow_attributes, clippy::allow_attributes_without_reason)]
 #![expect(unused_qualifications, reason = "generated code")]
 
 tonic::include_proto!("v1beta1");

@@ -59,11 +59,7 @@ impl CdiFolder {
         if fs::read(&path).is_ok_and(|found| found == content) {
             return Ok(false);
         }
-        replace(&path, &content).map_err(|source| CdiError::Io {
-            operation: "write",
-            path,
-            source,
-        })?;
+        replace(&path, &content).map_err(|source| CdiError::Io { operation: "write", path, source })?;
         Ok(true)
     }
 
@@ -71,11 +67,9 @@ impl CdiFolder {
     pub fn remove(&self, device: &CdiDevice) -> Result<(), CdiError> {
         let path = self.file(device)?;
         match fs::remove_file(&path) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(CdiError::Io {
-                operation: "remove",
-                path,
-                source,
-            }),
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(CdiError::Io { operation: "remove", path, source })
+            }
             _ => Ok(()),
         }
     }
@@ -95,10 +89,7 @@ fn is_name(name: &str) -> bool {
     let inner = |b: u8| b.is_ascii_alphanumeric() || b"-_.:".contains(&b);
     name.bytes().all(inner)
         && name.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
-        && name
-            .bytes()
-            .next_back()
-            .is_some_and(|b| b.is_ascii_alphanumeric())
+        && name.bytes().next_back().is_some_and(|b| b.is_ascii_alphanumeric())
 }
 
 fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
@@ -111,12 +102,8 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     temporary.push(name);
     temporary.push(".new");
     let temporary = folder.join(temporary);
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o644)
-        .open(&temporary)?;
+    let mut file =
+        fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o644).open(&temporary)?;
     let written = file
         .write_all(content)
         // Whatever the umask: runtimes that are not root read it too.
@@ -133,10 +120,7 @@ fn render(device: &CdiDevice) -> Vec<u8> {
     let spec = Spec {
         cdi_version: VERSION,
         kind: &device.kind,
-        devices: [SpecDevice {
-            name: &device.name,
-            container_edits: Edits::of(device),
-        }],
+        devices: [SpecDevice { name: &device.name, container_edits: Edits::of(device) }],
     };
     // Strings and lists only: this cannot fail, and an empty file would be seen by the runtime.
     let mut content = serde_json::to_vec_pretty(&spec).unwrap_or_default();
@@ -200,17 +184,9 @@ struct BindMount<'a> {
 
 impl<'a> Edits<'a> {
     fn of(device: &'a CdiDevice) -> Self {
-        let ContainerEdits {
-            nodes,
-            mounts,
-            env,
-            annotations: _,
-        } = &device.edits;
+        let ContainerEdits { nodes, mounts, env, annotations: _ } = &device.edits;
         Self {
-            env: env
-                .iter()
-                .map(|(name, value)| format!("{name}={value}"))
-                .collect(),
+            env: env.iter().map(|(name, value)| format!("{name}={value}")).collect(),
             device_nodes: nodes
                 .iter()
                 .map(|node| Node {
@@ -222,22 +198,14 @@ impl<'a> Edits<'a> {
             hooks: device
                 .hooks
                 .iter()
-                .map(|hook| Hook {
-                    hook_name: &hook.name,
-                    path: &hook.path,
-                    args: &hook.args,
-                })
+                .map(|hook| Hook { hook_name: &hook.name, path: &hook.path, args: &hook.args })
                 .collect(),
             mounts: mounts
                 .iter()
                 .map(|mount| BindMount {
                     host_path: &mount.host_path,
                     container_path: &mount.container_path,
-                    options: if mount.read_only {
-                        &["bind", "ro"]
-                    } else {
-                        &["bind", "rw"]
-                    },
+                    options: if mount.read_only { &["bind", "ro"] } else { &["bind", "rw"] },
                     kind: "none",
                 })
                 .collect(),
@@ -281,13 +249,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let cdi = CdiFolder::new(folder.path().join("made/on/demand"));
         assert!(cdi.write(&device("red0")).unwrap());
-        let path = folder
-            .path()
-            .join("made/on/demand/vendor.example.com-color-red0.yaml");
-        assert_eq!(
-            fs::read_to_string(&path).unwrap(),
-            include_str!("../tests/golden/cdi.yaml")
-        );
+        let path = folder.path().join("made/on/demand/vendor.example.com-color-red0.yaml");
+        assert_eq!(fs::read_to_string(&path).unwrap(), include_str!("../tests/golden/cdi.yaml"));
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
     }
 
@@ -301,11 +264,7 @@ mod tests {
         fs::write(&path, "kind: other").unwrap();
         assert!(cdi.write(&device("red0")).unwrap());
         assert_eq!(fs::read(&path).unwrap(), render(&device("red0")));
-        assert_eq!(
-            fs::read_dir(folder.path()).unwrap().count(),
-            1,
-            "no temporary file stays"
-        );
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file stays");
     }
 
     #[test]
@@ -314,22 +273,14 @@ mod tests {
         let blocked = folder.path().join("cdi");
         fs::write(&blocked, "a file where the folder should be").unwrap();
         let error = CdiFolder::new(&blocked).write(&device("red0")).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .ends_with("cdi/vendor.example.com-color-red0.yaml"),
-            "{error}"
-        );
+        assert!(error.to_string().ends_with("cdi/vendor.example.com-color-red0.yaml"), "{error}");
     }
 
     #[test]
     fn names_cannot_leave_the_folder() {
         let cdi = CdiFolder::new("/nonexistent");
         for name in ["../red", "a/b", "", ".hidden", "red-", "a b"] {
-            assert!(
-                matches!(cdi.write(&device(name)), Err(CdiError::BadName(_))),
-                "{name:?}"
-            );
+            assert!(matches!(cdi.write(&device(name)), Err(CdiError::BadName(_))), "{name:?}");
         }
         let mut no_class = device("red");
         no_class.kind = "vendor".to_owned();

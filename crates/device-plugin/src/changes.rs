@@ -23,11 +23,7 @@ pub(crate) fn log(resource: &str, before: &Resource, after: &Resource) {
             _ => {}
         }
     }
-    for id in before
-        .devices
-        .keys()
-        .filter(|id| !after.devices.contains_key(*id))
-    {
+    for id in before.devices.keys().filter(|id| !after.devices.contains_key(*id)) {
         removed.add(id);
     }
     added.log(resource, "added");

@@ -135,12 +135,7 @@ impl Inventory {
     pub fn add(&mut self, resource: &str, id: impl Into<String>, device: Device) {
         match self.resources.get_mut(resource) {
             Some(found) => found.devices.insert(id.into(), device),
-            None => self
-                .resources
-                .entry(resource.to_owned())
-                .or_default()
-                .devices
-                .insert(id.into(), device),
+            None => self.resources.entry(resource.to_owned()).or_default().devices.insert(id.into(), device),
         };
     }
 
@@ -153,10 +148,7 @@ impl Inventory {
 impl Device {
     /// A device that may be handed out.
     pub fn healthy(spec: impl Into<Arc<DeviceSpec>>) -> Self {
-        Self {
-            health: Health::Healthy,
-            spec: spec.into(),
-        }
+        Self { health: Health::Healthy, spec: spec.into() }
     }
 
     /// Whether it may be handed out.
@@ -179,11 +171,7 @@ impl DeviceNode {
     /// The node at `path`, readable and writable, at the same path in the container.
     pub fn same_path(host: &Host, path: impl AsRef<Path>) -> Self {
         let path = path.as_ref();
-        Self {
-            host_path: host.outside(path),
-            container_path: path.to_owned(),
-            permissions: "rw",
-        }
+        Self { host_path: host.outside(path), container_path: path.to_owned(), permissions: "rw" }
     }
 }
 
@@ -191,11 +179,7 @@ impl Mount {
     /// The file or folder at `path`, read-only, at the same path in the container.
     pub fn read_only(host: &Host, path: impl AsRef<Path>) -> Self {
         let path = path.as_ref();
-        Self {
-            host_path: host.outside(path),
-            container_path: path.to_owned(),
-            read_only: true,
-        }
+        Self { host_path: host.outside(path), container_path: path.to_owned(), read_only: true }
     }
 }
 

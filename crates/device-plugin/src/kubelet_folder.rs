@@ -29,11 +29,7 @@ impl SocketIdentity {
     /// Of the file at `path`; `None` when there is none.
     pub(crate) fn of(path: &Path) -> Option<Self> {
         let found = std::fs::symlink_metadata(path).ok()?;
-        Some(Self {
-            device: found.dev(),
-            inode: found.ino(),
-            made: (found.mtime(), found.mtime_nsec()),
-        })
+        Some(Self { device: found.dev(), inode: found.ino(), made: (found.mtime(), found.mtime_nsec()) })
     }
 }
 
@@ -58,10 +54,7 @@ fn watch_folder(folder: &Path) -> Option<Readable<FolderWatch>> {
         .and_then(|watch| Readable::new(watch).map_err(|error| error.to_string()));
     watch
         .inspect_err(|error| {
-            tracing::warn!(
-                "looking at {} every {FAST:?} instead of watching it: {error}",
-                folder.display()
-            );
+            tracing::warn!("looking at {} every {FAST:?} instead of watching it: {error}", folder.display());
         })
         .ok()
 }
@@ -94,10 +87,7 @@ async fn changes(watch: Option<&mut Readable<FolderWatch>>) -> Result<bool, Stri
     let Some(watch) = watch else {
         return std::future::pending().await;
     };
-    let changes = watch
-        .drain(FolderWatch::drain)
-        .await
-        .map_err(|error| error.to_string())?;
+    let changes = watch.drain(FolderWatch::drain).await.map_err(|error| error.to_string())?;
     let changes = changes.map_err(|error| error_chain(&error))?;
     Ok(changes.overflow
         || changes
@@ -107,7 +97,5 @@ async fn changes(watch: Option<&mut Readable<FolderWatch>>) -> Result<bool, Stri
 }
 
 fn is_socket(name: &str) -> bool {
-    Path::new(name)
-        .extension()
-        .is_some_and(|extension| extension == "sock")
+    Path::new(name).extension().is_some_and(|extension| extension == "sock")
 }

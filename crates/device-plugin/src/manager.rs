@@ -30,10 +30,7 @@ pub struct Paths {
 
 impl Default for Paths {
     fn default() -> Self {
-        Self {
-            kubelet: "/var/lib/kubelet/device-plugins".into(),
-            cdi: "/var/run/cdi".into(),
-        }
+        Self { kubelet: "/var/lib/kubelet/device-plugins".into(), cdi: "/var/run/cdi".into() }
     }
 }
 
@@ -48,17 +45,8 @@ impl<P: DevicePlugin> Manager<P> {
     /// Nothing happens before [`Manager::run`].
     pub fn new(plugin: P, host: Host, paths: Paths, rescan: Rescan) -> Self {
         let status = Arc::new(Status::new(plugin.namespace()));
-        let shared = Shared {
-            plugin,
-            host,
-            cdi: CdiFolder::new(paths.cdi),
-            status,
-            rescan,
-        };
-        Self {
-            shared: Arc::new(shared),
-            kubelet_folder: paths.kubelet,
-        }
+        let shared = Shared { plugin, host, cdi: CdiFolder::new(paths.cdi), status, rescan };
+        Self { shared: Arc::new(shared), kubelet_folder: paths.kubelet }
     }
 
     /// How the plugin is, for a status server.
@@ -99,10 +87,7 @@ struct Offered {
 
 impl<P: DevicePlugin> Running<P> {
     fn new(manager: Manager<P>) -> Self {
-        let Manager {
-            shared,
-            kubelet_folder,
-        } = manager;
+        let Manager { shared, kubelet_folder } = manager;
         let wakeups = Wakeups::new(&shared.host, &shared.plugin.triggers(), shared.rescan.clone());
         Self {
             folder: kubelet_folder::follow(&kubelet_folder),
@@ -151,10 +136,7 @@ impl<P: DevicePlugin> Running<P> {
     }
 
     fn publish(&mut self, inventory: Inventory) {
-        let Inventory {
-            mut resources,
-            warnings,
-        } = inventory;
+        let Inventory { mut resources, warnings } = inventory;
         let mut warnings: BTreeSet<String> = warnings.into_iter().collect();
         for name in self.resources.keys() {
             // A resource whose last device went stays, empty, so that the kubelet hears of it at once.
@@ -176,12 +158,8 @@ impl<P: DevicePlugin> Running<P> {
         let full_name = self.shared.full_name(&name);
         let bytes = list_bytes(&resource);
         if bytes > api::MAX_MESSAGE_BYTES {
-            let advice = self
-                .shared
-                .plugin
-                .list_size_flag()
-                .map(|flag| format!("; lower {flag}"))
-                .unwrap_or_default();
+            let advice =
+                self.shared.plugin.list_size_flag().map(|flag| format!("; lower {flag}")).unwrap_or_default();
             let (count, limit) = (resource.devices.len(), api::MAX_MESSAGE_BYTES);
             warnings.insert(format!(
                 "{full_name} is not offered as it is now: the list of its {count} devices has {bytes} bytes and the \
@@ -217,34 +195,17 @@ impl<P: DevicePlugin> Running<P> {
         let mut last: Option<&Arc<DeviceSpec>> = None;
         for device in resources.values().flat_map(|resource| resource.devices.values()) {
             // Thousands of units share a spec.
-            let seen = last
-                .replace(&device.spec)
-                .is_some_and(|last| Arc::ptr_eq(last, &device.spec));
+            let seen = last.replace(&device.spec).is_some_and(|last| Arc::ptr_eq(last, &device.spec));
             if let Some(device) = device.spec.cdi.as_ref().filter(|_| !seen) {
                 devices.insert(CdiFolder::qualified_name(device), device.clone());
             }
         }
-        let gone = self
-            .cdi_devices
-            .iter()
-            .filter(|(name, _)| !devices.contains_key(*name));
+        let gone = self.cdi_devices.iter().filter(|(name, _)| !devices.contains_key(*name));
         for (_, device) in gone {
-            warnings.extend(
-                self.shared
-                    .cdi
-                    .remove(device)
-                    .err()
-                    .map(|error| error_chain(&error)),
-            );
+            warnings.extend(self.shared.cdi.remove(device).err().map(|error| error_chain(&error)));
         }
         for device in devices.values() {
-            warnings.extend(
-                self.shared
-                    .cdi
-                    .write(device)
-                    .err()
-                    .map(|error| error_chain(&error)),
-            );
+            warnings.extend(self.shared.cdi.write(device).err().map(|error| error_chain(&error)));
         }
         self.cdi_devices = devices;
     }
@@ -278,17 +239,13 @@ fn check(name: &str, resource: &mut Resource, warnings: &mut BTreeSet<String>) -
     let good =
         name.len() <= 63 && name.bytes().all(inner) && ends.iter().flatten().all(u8::is_ascii_alphanumeric);
     if !good || name.is_empty() {
-        warnings.insert(format!(
-            "resource left out: {name:?} is no name that Kubernetes accepts"
-        ));
+        warnings.insert(format!("resource left out: {name:?} is no name that Kubernetes accepts"));
         return false;
     }
     resource.devices.retain(|id, _| {
         let good = (1..=63).contains(&id.len());
         if !good {
-            warnings.insert(format!(
-                "device left out: its id {id:?} is not 1 to 63 characters long"
-            ));
+            warnings.insert(format!("device left out: its id {id:?} is not 1 to 63 characters long"));
         }
         good
     });

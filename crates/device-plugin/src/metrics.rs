@@ -54,10 +54,7 @@ struct ResourceStatus {
 impl Status {
     /// Of the plugin of this namespace; nothing happened yet.
     pub fn new(namespace: &str) -> Self {
-        Self {
-            namespace: namespace.to_owned(),
-            state: Mutex::default(),
-        }
+        Self { namespace: namespace.to_owned(), state: Mutex::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -159,10 +156,7 @@ impl Status {
             return Some(format!("{}: discovery failed: {failure}", self.namespace));
         }
         if state.last_success.is_none() {
-            return Some(format!(
-                "{}: the first discovery has not finished",
-                self.namespace
-            ));
+            return Some(format!("{}: the first discovery has not finished", self.namespace));
         }
         let waiting = state
             .resources
@@ -173,11 +167,7 @@ impl Status {
 
     /// The resources and whether the kubelet has accepted each.
     pub fn registered(&self) -> BTreeMap<String, bool> {
-        self.state()
-            .resources
-            .iter()
-            .map(|(name, status)| (name.clone(), status.registered))
-            .collect()
+        self.state().resources.iter().map(|(name, status)| (name.clone(), status.registered)).collect()
     }
 }
 
@@ -204,40 +194,17 @@ impl Page {
 
     fn plugin(&mut self, namespace: &str, state: &State) -> fmt::Result {
         let plugin = Label(namespace);
-        let out = self.metric(
-            "device_plugin_discoveries_total",
-            "counter",
-            "Times the node was looked at.",
-        );
-        writeln!(
-            out,
-            "device_plugin_discoveries_total{{plugin={plugin}}} {}",
-            state.discoveries
-        )?;
+        let out = self.metric("device_plugin_discoveries_total", "counter", "Times the node was looked at.");
+        writeln!(out, "device_plugin_discoveries_total{{plugin={plugin}}} {}", state.discoveries)?;
         let out = self.metric(
             "device_plugin_discovery_failures_total",
             "counter",
             "Times nothing could be said about it.",
         );
-        writeln!(
-            out,
-            "device_plugin_discovery_failures_total{{plugin={plugin}}} {}",
-            state.failures
-        )?;
-        let out = self.metric(
-            "device_plugin_discovery_seconds",
-            "gauge",
-            "How long the last look took.",
-        );
-        writeln!(
-            out,
-            "device_plugin_discovery_seconds{{plugin={plugin}}} {}",
-            state.last_seconds
-        )?;
-        if let Some(since) = state
-            .last_success
-            .and_then(|at| at.duration_since(UNIX_EPOCH).ok())
-        {
+        writeln!(out, "device_plugin_discovery_failures_total{{plugin={plugin}}} {}", state.failures)?;
+        let out = self.metric("device_plugin_discovery_seconds", "gauge", "How long the last look took.");
+        writeln!(out, "device_plugin_discovery_seconds{{plugin={plugin}}} {}", state.last_seconds)?;
+        if let Some(since) = state.last_success.and_then(|at| at.duration_since(UNIX_EPOCH).ok()) {
             let out = self.metric(
                 "device_plugin_last_discovery_timestamp_seconds",
                 "gauge",
@@ -246,16 +213,9 @@ impl Page {
             let name = "device_plugin_last_discovery_timestamp_seconds";
             writeln!(out, "{name}{{plugin={plugin}}} {}", since.as_secs())?;
         }
-        let out = self.metric(
-            "device_plugin_warnings",
-            "gauge",
-            "Things left out at the last look; see the log.",
-        );
-        writeln!(
-            out,
-            "device_plugin_warnings{{plugin={plugin}}} {}",
-            state.warnings
-        )?;
+        let out =
+            self.metric("device_plugin_warnings", "gauge", "Things left out at the last look; see the log.");
+        writeln!(out, "device_plugin_warnings{{plugin={plugin}}} {}", state.warnings)?;
         for (name, status) in &state.resources {
             self.resource(&format!("{namespace}/{name}"), status)?;
         }
@@ -264,16 +224,8 @@ impl Page {
 
     fn resource(&mut self, name: &str, status: &ResourceStatus) -> fmt::Result {
         let resource = Label(name);
-        let out = self.metric(
-            "device_plugin_devices",
-            "gauge",
-            "Devices on the list that the kubelet gets.",
-        );
-        writeln!(
-            out,
-            "device_plugin_devices{{resource={resource},health=\"Healthy\"}} {}",
-            status.healthy
-        )?;
+        let out = self.metric("device_plugin_devices", "gauge", "Devices on the list that the kubelet gets.");
+        writeln!(out, "device_plugin_devices{{resource={resource},health=\"Healthy\"}} {}", status.healthy)?;
         writeln!(
             out,
             "device_plugin_devices{{resource={resource},health=\"Unhealthy\"}} {}",
@@ -287,53 +239,26 @@ impl Page {
         for (device, reason) in &status.reasons {
             let (device, reason) = (Label(device), Label(reason));
             let name = "device_plugin_unhealthy_device";
-            writeln!(
-                out,
-                "{name}{{resource={resource},device={device},reason={reason}}} 1"
-            )?;
+            writeln!(out, "{name}{{resource={resource},device={device},reason={reason}}} 1")?;
         }
         let out = self.metric(
             "device_plugin_registered",
             "gauge",
             "Whether the kubelet has accepted the resource.",
         );
-        writeln!(
-            out,
-            "device_plugin_registered{{resource={resource}}} {}",
-            u8::from(status.registered)
-        )?;
-        let out = self.metric(
-            "device_plugin_registrations_total",
-            "counter",
-            "Registrations with the kubelet.",
-        );
-        for (result, count) in [
-            ("ok", status.registrations),
-            ("error", status.registration_failures),
-        ] {
+        writeln!(out, "device_plugin_registered{{resource={resource}}} {}", u8::from(status.registered))?;
+        let out =
+            self.metric("device_plugin_registrations_total", "counter", "Registrations with the kubelet.");
+        for (result, count) in [("ok", status.registrations), ("error", status.registration_failures)] {
             let name = "device_plugin_registrations_total";
             writeln!(out, "{name}{{resource={resource},result=\"{result}\"}} {count}")?;
         }
-        let out = self.metric(
-            "device_plugin_lists_sent_total",
-            "counter",
-            "Device lists sent to the kubelet.",
-        );
-        writeln!(
-            out,
-            "device_plugin_lists_sent_total{{resource={resource}}} {}",
-            status.lists
-        )?;
-        let out = self.metric(
-            "device_plugin_list_bytes",
-            "gauge",
-            "Size of the list; the kubelet takes 4194304.",
-        );
-        writeln!(
-            out,
-            "device_plugin_list_bytes{{resource={resource}}} {}",
-            status.list_bytes
-        )?;
+        let out =
+            self.metric("device_plugin_lists_sent_total", "counter", "Device lists sent to the kubelet.");
+        writeln!(out, "device_plugin_lists_sent_total{{resource={resource}}} {}", status.lists)?;
+        let out =
+            self.metric("device_plugin_list_bytes", "gauge", "Size of the list; the kubelet takes 4194304.");
+        writeln!(out, "device_plugin_list_bytes{{resource={resource}}} {}", status.list_bytes)?;
         let out = self.metric(
             "device_plugin_allocations_total",
             "counter",
@@ -347,17 +272,10 @@ impl Page {
         let name = "device_plugin_allocation_seconds";
         let out = self.metric(name, "histogram", "How long Allocate took.");
         for (bound, bucket) in BUCKETS.iter().zip(status.buckets) {
-            writeln!(
-                out,
-                "{name}_bucket{{resource={resource},le=\"{bound}\"}} {bucket}"
-            )?;
+            writeln!(out, "{name}_bucket{{resource={resource},le=\"{bound}\"}} {bucket}")?;
         }
         writeln!(out, "{name}_bucket{{resource={resource},le=\"+Inf\"}} {count}")?;
-        writeln!(
-            out,
-            "{name}_sum{{resource={resource}}} {}",
-            status.allocation_seconds
-        )?;
+        writeln!(out, "{name}_sum{{resource={resource}}} {}", status.allocation_seconds)?;
         writeln!(out, "{name}_count{{resource={resource}}} {count}")
     }
 
@@ -397,9 +315,7 @@ mod tests {
     fn the_page_tells_devices_reasons_and_durations() {
         let status = Status::new("color.example.com");
         let mut resource = Resource::default();
-        resource
-            .devices
-            .insert("red0".to_owned(), Device::healthy(DeviceSpec::default()));
+        resource.devices.insert("red0".to_owned(), Device::healthy(DeviceSpec::default()));
         let broken = Device {
             health: Health::Unhealthy("a \"hot\"\nwire".to_owned()),
             ..resource.devices["red0"].clone()
@@ -421,10 +337,7 @@ mod tests {
             "device_plugin_allocation_seconds_bucket{resource=\"color.example.com/red\",le=\"0.0002\"} 1",
             "device_plugin_allocation_seconds_count{resource=\"color.example.com/red\"} 1",
         ] {
-            assert!(
-                page.lines().any(|found| found == line),
-                "{line} is not in\n{page}"
-            );
+            assert!(page.lines().any(|found| found == line), "{line} is not in\n{page}");
         }
         assert_eq!(page.matches("# TYPE device_plugin_devices ").count(), 1);
     }
@@ -439,9 +352,7 @@ mod tests {
         status.discovery_ended(None, 0);
         assert_eq!(status.not_ready(), None, "an empty node is ready");
         let mut resource = Resource::default();
-        resource
-            .devices
-            .insert("red0".to_owned(), Device::healthy(DeviceSpec::default()));
+        resource.devices.insert("red0".to_owned(), Device::healthy(DeviceSpec::default()));
         status.published("red", &resource, 1);
         assert!(status.not_ready().unwrap().contains("color.example.com/red"));
         status.registration("red", true);

@@ -80,11 +80,7 @@ pub struct Triggers {
 
 impl Default for Triggers {
     fn default() -> Self {
-        Self {
-            subsystems: &[],
-            folders: &[],
-            resync: Duration::from_mins(1),
-        }
+        Self { subsystems: &[], folders: &[], resync: Duration::from_mins(1) }
     }
 }
 

@@ -27,12 +27,7 @@ impl<'a> Choice<'a> {
             }
         }
         let taken: BTreeSet<&str> = chosen.iter().copied().collect();
-        let rest = self
-            .available
-            .iter()
-            .copied()
-            .filter(|id| !taken.contains(id))
-            .collect();
+        let rest = self.available.iter().copied().filter(|id| !taken.contains(id)).collect();
         (chosen, rest)
     }
 
@@ -91,9 +86,7 @@ pub fn packed<G: Ord>(choice: &Choice<'_>, group: impl Fn(&str) -> G) -> Vec<Str
     rest.sort_by(|a, b| {
         let (group_a, group_b) = (group(a), group(b));
         let order = begun.contains(&group_b).cmp(&begun.contains(&group_a));
-        order
-            .then_with(|| group_a.cmp(&group_b))
-            .then_with(|| natural(a, b))
+        order.then_with(|| group_a.cmp(&group_b)).then_with(|| natural(a, b))
     });
     choice.finish(chosen, rest)
 }
@@ -112,13 +105,7 @@ pub fn numa_aligned(choice: &Choice<'_>, numa: impl Fn(&str) -> Option<u32>) -> 
     nodes.sort_by_key(|(node, ids)| {
         let fits = ids.len() >= missing;
         let waste = if fits { ids.len() } else { usize::MAX - ids.len() };
-        (
-            node.is_none(),
-            !node.is_some_and(|n| begun.contains(&n)),
-            !fits,
-            waste,
-            *node,
-        )
+        (node.is_none(), !node.is_some_and(|n| begun.contains(&n)), !fits, waste, *node)
     });
     for (_, ids) in &mut nodes {
         ids.sort_by(|a, b| natural(a, b));
@@ -136,10 +123,7 @@ pub fn natural(a: &str, b: &str) -> Ordering {
             let (number_right, rest_right) = right.split_at(digits_right);
             (left, right) = (rest_left, rest_right);
             let (number_left, number_right) = (significant(number_left), significant(number_right));
-            number_left
-                .len()
-                .cmp(&number_right.len())
-                .then_with(|| number_left.cmp(number_right))
+            number_left.len().cmp(&number_right.len()).then_with(|| number_left.cmp(number_right))
         } else {
             let (Some((byte_left, rest_left)), Some((byte_right, rest_right))) =
                 (left.split_first(), right.split_first())
@@ -174,71 +158,43 @@ mod tests {
     }
 
     fn choice<'a>(available: &[&'a str], must_include: &[&'a str], size: usize) -> Choice<'a> {
-        Choice {
-            available: available.to_vec(),
-            must_include: must_include.to_vec(),
-            size,
-        }
+        Choice { available: available.to_vec(), must_include: must_include.to_vec(), size }
     }
 
     #[test]
     fn spread_takes_one_of_each_group_in_the_order_given() {
         let free = ["card0-4", "card0-1", "card1-1", "card2-3", "card1-0"];
-        assert_eq!(
-            spread(&choice(&free, &[], 3), card),
-            ["card0-4", "card1-1", "card2-3"]
-        );
-        assert_eq!(
-            spread(&choice(&free, &[], 4), card),
-            ["card0-4", "card1-1", "card2-3", "card0-1"]
-        );
+        assert_eq!(spread(&choice(&free, &[], 3), card), ["card0-4", "card1-1", "card2-3"]);
+        assert_eq!(spread(&choice(&free, &[], 4), card), ["card0-4", "card1-1", "card2-3", "card0-1"]);
         let free = ["card0-1", "card0-2", "card0-3", "card1-1"];
-        assert_eq!(
-            spread(&choice(&free, &[], 3), card),
-            ["card0-1", "card1-1", "card0-2"]
-        );
+        assert_eq!(spread(&choice(&free, &[], 3), card), ["card0-1", "card1-1", "card0-2"]);
     }
 
     #[test]
     fn spread_counts_what_must_be_included() {
         let free = ["card0-0", "card0-1", "card1-0"];
-        assert_eq!(
-            spread(&choice(&free, &["card0-1"], 2), card),
-            ["card0-1", "card1-0"]
-        );
+        assert_eq!(spread(&choice(&free, &["card0-1"], 2), card), ["card0-1", "card1-0"]);
     }
 
     #[test]
     fn balanced_takes_from_the_fullest_group_and_the_first_on_a_tie() {
         let free = ["card0-0", "card1-0", "card1-1", "card1-2", "card2-0"];
-        assert_eq!(
-            balanced(&choice(&free, &[], 3), card),
-            ["card1-0", "card1-1", "card0-0"]
-        );
+        assert_eq!(balanced(&choice(&free, &[], 3), card), ["card1-0", "card1-1", "card0-0"]);
         let free = ["card1-0", "card0-10", "card0-2"];
-        assert_eq!(
-            balanced(&choice(&free, &["card1-0"], 2), card),
-            ["card1-0", "card0-2"]
-        );
+        assert_eq!(balanced(&choice(&free, &["card1-0"], 2), card), ["card1-0", "card0-2"]);
     }
 
     #[test]
     fn packed_fills_a_group_before_the_next() {
         let free = ["card10-0", "card2-1", "card2-0", "card2-10", "card2-2"];
-        assert_eq!(
-            packed(&choice(&free, &[], 3), |id| card(id).len()),
-            ["card2-0", "card2-1", "card2-2"]
-        );
+        assert_eq!(packed(&choice(&free, &[], 3), |id| card(id).len()), ["card2-0", "card2-1", "card2-2"]);
         assert_eq!(
             packed(&choice(&free, &["card10-0"], 2), |id| card(id).len()),
             ["card10-0", "card2-0"],
             "no other unit of card10 is free"
         );
         let free = ["card0-0", "card1-0", "card1-1"];
-        assert_eq!(
-            packed(&choice(&free, &["card1-1"], 2), card),
-            ["card1-1", "card1-0"]
-        );
+        assert_eq!(packed(&choice(&free, &["card1-1"], 2), card), ["card1-1", "card1-0"]);
     }
 
     #[test]
@@ -247,10 +203,7 @@ mod tests {
         let free = ["a-0", "b-0", "c-0", "d-1", "e-1", "f-x"];
         assert_eq!(numa_aligned(&choice(&free, &[], 2), node), ["d-1", "e-1"]);
         assert_eq!(numa_aligned(&choice(&free, &[], 3), node), ["a-0", "b-0", "c-0"]);
-        assert_eq!(
-            numa_aligned(&choice(&free, &[], 4), node),
-            ["a-0", "b-0", "c-0", "d-1"]
-        );
+        assert_eq!(numa_aligned(&choice(&free, &[], 4), node), ["a-0", "b-0", "c-0", "d-1"]);
         assert_eq!(numa_aligned(&choice(&free, &["a-0"], 2), node), ["a-0", "b-0"]);
         assert_eq!(numa_aligned(&choice(&free, &[], 6), node).last().unwrap(), "f-x");
     }
@@ -259,10 +212,7 @@ mod tests {
     fn all_are_returned_when_more_are_asked_for() {
         let free = ["card0-0", "card1-0"];
         for policy in [spread::<String>, balanced::<String>, packed::<String>] {
-            assert_eq!(
-                policy(&choice(&free, &[], 5), card as fn(&str) -> String).len(),
-                2
-            );
+            assert_eq!(policy(&choice(&free, &[], 5), card as fn(&str) -> String).len(), 2);
             assert!(policy(&choice(&free, &[], 0), card as fn(&str) -> String).is_empty());
         }
     }

@@ -121,10 +121,7 @@ impl<P: DevicePlugin> Registration<P> {
     /// Waits until there is something to register and somebody to register with.
     async fn wanted(&mut self) {
         // The sender lives as long as the manager, which stops this task before.
-        let _ = self
-            .devices
-            .wait_for(|resource| !resource.devices.is_empty())
-            .await;
+        let _ = self.devices.wait_for(|resource| !resource.devices.is_empty()).await;
         let socket = self.kubelet_socket();
         let mut said = false;
         loop {
@@ -151,11 +148,7 @@ impl<P: DevicePlugin> Registration<P> {
         match ServedSocket::open(self, path.clone()) {
             Ok(socket) => Some(socket),
             Err(error) => {
-                tracing::error!(
-                    "{}: cannot listen on {}: {error}",
-                    self.full_name(),
-                    path.display()
-                );
+                tracing::error!("{}: cannot listen on {}: {error}", self.full_name(), path.display());
                 self.pause(LONGEST_PAUSE).await;
                 None
             }
@@ -252,9 +245,7 @@ impl<P: DevicePlugin> Registration<P> {
                 .await
                 .map_err(|error| error_chain(&error))?;
             let answer = RegistrationClient::new(channel).register(request).await;
-            answer
-                .map(drop)
-                .map_err(|status| format!("the kubelet says: {}", status.message()))
+            answer.map(drop).map_err(|status| format!("the kubelet says: {}", status.message()))
         };
         match timeout(REGISTER_DEADLINE, call).await {
             Ok(answer) => answer,
@@ -264,10 +255,7 @@ impl<P: DevicePlugin> Registration<P> {
 
     fn say_taken_over(&self, said: &mut bool) {
         if !*said {
-            tracing::warn!(
-                "{}: a newer instance of this plugin has taken over",
-                self.full_name()
-            );
+            tracing::warn!("{}: a newer instance of this plugin has taken over", self.full_name());
             self.shared.status.unregistered(&self.name);
             *said = true;
         }
@@ -361,13 +349,7 @@ impl ServedSocket {
                 tracing::error!("{name}: serving ended: {}", error_chain(&error));
             }
         });
-        Ok(Self {
-            path,
-            identity,
-            streams,
-            stop,
-            server,
-        })
+        Ok(Self { path, identity, streams, stop, server })
     }
 
     /// The file at the path is this socket.

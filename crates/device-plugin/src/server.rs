@@ -91,16 +91,8 @@ impl<P: DevicePlugin> DevicePluginService for ResourceService<P> {
             .iter()
             .map(|container| {
                 let choice = policy::Choice {
-                    available: container
-                        .available_device_ids
-                        .iter()
-                        .map(String::as_str)
-                        .collect(),
-                    must_include: container
-                        .must_include_device_ids
-                        .iter()
-                        .map(String::as_str)
-                        .collect(),
+                    available: container.available_device_ids.iter().map(String::as_str).collect(),
+                    must_include: container.must_include_device_ids.iter().map(String::as_str).collect(),
                     size: usize::try_from(container.allocation_size).unwrap_or_default(),
                 };
                 let device_ids = self.shared.plugin.prefer(&self.name, &choice);
@@ -108,9 +100,7 @@ impl<P: DevicePlugin> DevicePluginService for ResourceService<P> {
                 api::ContainerPreferredAllocationResponse { device_ids }
             })
             .collect();
-        Ok(Response::new(api::PreferredAllocationResponse {
-            container_responses,
-        }))
+        Ok(Response::new(api::PreferredAllocationResponse { container_responses }))
     }
 
     async fn allocate(
@@ -118,13 +108,7 @@ impl<P: DevicePlugin> DevicePluginService for ResourceService<P> {
         request: Request<api::AllocateRequest>,
     ) -> tonic::Result<Response<api::AllocateResponse>> {
         let started = Instant::now();
-        let Shared {
-            plugin,
-            host,
-            cdi,
-            status,
-            rescan,
-        } = &*self.shared;
+        let Shared { plugin, host, cdi, status, rescan } = &*self.shared;
         let resource = Arc::clone(&self.devices.borrow());
         let answer: Result<Vec<_>, Refusal> = request
             .get_ref()
@@ -135,13 +119,8 @@ impl<P: DevicePlugin> DevicePluginService for ResourceService<P> {
             })
             .collect();
         status.allocation(&self.name, answer.is_ok(), started.elapsed());
-        let asked = || {
-            request
-                .get_ref()
-                .container_requests
-                .iter()
-                .flat_map(|container| &container.device_ids)
-        };
+        let asked =
+            || request.get_ref().container_requests.iter().flat_map(|container| &container.device_ids);
         match answer {
             Ok(container_responses) => {
                 tracing::debug!("{}: allocated {:?}", self.name, asked().collect::<Vec<_>>());
@@ -174,9 +153,7 @@ impl<P: DevicePlugin> DevicePluginService for ResourceService<P> {
                 tracing::warn!("{}: {refusal}", self.shared.full_name(&self.name));
                 Err(tonic::Status::failed_precondition(refusal.to_string()))
             }
-            Err(error) => Err(tonic::Status::internal(format!(
-                "preparing the devices broke off: {error}"
-            ))),
+            Err(error) => Err(tonic::Status::internal(format!("preparing the devices broke off: {error}"))),
         }
     }
 }
@@ -205,11 +182,7 @@ impl ListStream {
             if sent.as_ref().is_none_or(|sent| !same_list(sent, &current)) {
                 room.send(Ok(list(&current)));
                 self.status.list_sent(&self.name);
-                tracing::debug!(
-                    "{}: sent the list of {} devices",
-                    self.name,
-                    current.devices.len()
-                );
+                tracing::debug!("{}: sent the list of {} devices", self.name, current.devices.len());
                 sent = Some(current);
             }
             tokio::select! {
@@ -242,22 +215,12 @@ impl Drop for OpenStream {
 pub(crate) fn list(resource: &Resource) -> api::ListAndWatchResponse {
     let devices = resource.devices.iter().map(|(id, device)| api::Device {
         id: id.clone(),
-        health: if device.is_healthy() {
-            api::HEALTHY
-        } else {
-            api::UNHEALTHY
-        }
-        .to_owned(),
+        health: if device.is_healthy() { api::HEALTHY } else { api::UNHEALTHY }.to_owned(),
         topology: device.spec.numa.as_ref().map(|nodes| api::TopologyInfo {
-            nodes: nodes
-                .iter()
-                .map(|id| api::NumaNode { id: i64::from(*id) })
-                .collect(),
+            nodes: nodes.iter().map(|id| api::NumaNode { id: i64::from(*id) }).collect(),
         }),
     });
-    api::ListAndWatchResponse {
-        devices: devices.collect(),
-    }
+    api::ListAndWatchResponse { devices: devices.collect() }
 }
 
 /// The size of the list in bytes.

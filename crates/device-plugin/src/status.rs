@@ -62,14 +62,8 @@ fn answer(request: &Request<Incoming>, plugins: &[Arc<Status>]) -> Response<Full
     match request.uri().path() {
         "/healthz" => verdict(plugins.iter().filter_map(|plugin| plugin.sick())),
         "/readyz" => verdict(plugins.iter().filter_map(|plugin| plugin.not_ready())),
-        "/metrics" => page(
-            StatusCode::OK,
-            metrics::render(plugins.iter().map(|plugin| &**plugin)),
-        ),
-        _ => page(
-            StatusCode::NOT_FOUND,
-            "there are /healthz, /readyz and /metrics\n".to_owned(),
-        ),
+        "/metrics" => page(StatusCode::OK, metrics::render(plugins.iter().map(|plugin| &**plugin))),
+        _ => page(StatusCode::NOT_FOUND, "there are /healthz, /readyz and /metrics\n".to_owned()),
     }
 }
 

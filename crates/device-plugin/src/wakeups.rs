@@ -44,19 +44,10 @@ impl Wakeups {
     /// Listens from now on: look at the hardware after this, and no change is missed. What can't be had is said in the
     /// log and made up for.
     pub(crate) fn new(host: &Host, triggers: &Triggers, rescan: Rescan) -> Self {
-        let uevents = (!triggers.subsystems.is_empty())
-            .then(|| open_uevents(host))
-            .flatten();
-        let folders = (!triggers.folders.is_empty())
-            .then(|| watch_folders(host, triggers.folders))
-            .flatten();
-        let mut wakeups = Self {
-            uevents,
-            folders,
-            subsystems: triggers.subsystems,
-            rescan,
-            resync: triggers.resync,
-        };
+        let uevents = (!triggers.subsystems.is_empty()).then(|| open_uevents(host)).flatten();
+        let folders = (!triggers.folders.is_empty()).then(|| watch_folders(host, triggers.folders)).flatten();
+        let mut wakeups =
+            Self { uevents, folders, subsystems: triggers.subsystems, rescan, resync: triggers.resync };
         wakeups.check_sight();
         wakeups
     }
@@ -114,9 +105,7 @@ fn open_uevents(host: &Host) -> Option<Readable<UeventSource>> {
     let source = UeventSource::open(host)
         .map_err(|error| error_chain(&error))
         .and_then(|source| Readable::new(source).map_err(|error| error.to_string()));
-    source
-        .inspect_err(|error| tracing::warn!("no kernel uevents: {error}"))
-        .ok()
+    source.inspect_err(|error| tracing::warn!("no kernel uevents: {error}")).ok()
 }
 
 fn watch_folders(host: &Host, folders: &[&str]) -> Option<Readable<FolderWatch>> {
@@ -124,9 +113,7 @@ fn watch_folders(host: &Host, folders: &[&str]) -> Option<Readable<FolderWatch>>
     let watch = FolderWatch::new(host, &folders)
         .map_err(|error| error_chain(&error))
         .and_then(|watch| Readable::new(watch).map_err(|error| error.to_string()));
-    watch
-        .inspect_err(|error| tracing::warn!("folders are not watched: {error}"))
-        .ok()
+    watch.inspect_err(|error| tracing::warn!("folders are not watched: {error}")).ok()
 }
 
 async fn uevent(
@@ -136,18 +123,12 @@ async fn uevent(
     let Some(source) = source else {
         return std::future::pending().await;
     };
-    let drained = source
-        .drain(UeventSource::drain)
-        .await
-        .map_err(|error| error.to_string())?;
+    let drained = source.drain(UeventSource::drain).await.map_err(|error| error.to_string())?;
     let drained = drained.map_err(|error| error_chain(&error))?;
     if drained.lost {
         return Ok(Some("uevents were lost".to_owned()));
     }
-    let ours = drained
-        .events
-        .iter()
-        .find(|event| subsystems.contains(&event.subsystem.as_str()));
+    let ours = drained.events.iter().find(|event| subsystems.contains(&event.subsystem.as_str()));
     Ok(ours.map(|event| format!("{} {}", event.action, event.devpath)))
 }
 
@@ -155,16 +136,10 @@ async fn change(watch: Option<&mut Readable<FolderWatch>>) -> Result<Option<Stri
     let Some(watch) = watch else {
         return std::future::pending().await;
     };
-    let changes = watch
-        .drain(FolderWatch::drain)
-        .await
-        .map_err(|error| error.to_string())?;
+    let changes = watch.drain(FolderWatch::drain).await.map_err(|error| error.to_string())?;
     let changes = changes.map_err(|error| error_chain(&error))?;
     if changes.overflow {
         return Ok(Some("too many changes to tell".to_owned()));
     }
-    Ok(changes
-        .folders
-        .first()
-        .map(|folder| format!("{} changed", folder.path.display())))
+    Ok(changes.folders.first().map(|folder| format!("{} changed", folder.path.display())))
 }

@@ -45,9 +45,7 @@ mod tests {
     #[test]
     fn an_error_names_the_path_and_the_value() {
         let tree = Tree::new();
-        tree.file("/count", "many\n")
-            .file("/long", "é".repeat(1000))
-            .file("/id", "0x8086\n");
+        tree.file("/count", "many\n").file("/long", "é".repeat(1000)).file("/id", "0x8086\n");
         let host = tree.host();
         assert_eq!(host.parse::<PciId>("/id", "an id").unwrap(), PciId(0x8086));
         let error = host.parse::<u16>("/count", "a number of functions").unwrap_err();

@@ -32,17 +32,10 @@ impl Host {
             FileType::BlockDevice => true,
             FileType::RegularFile if self.is_simulated() => return self.stand_in(path),
             other => {
-                return Err(HostError::invalid(
-                    path,
-                    format!("not a device node but a {other:?}"),
-                ));
+                return Err(HostError::invalid(path, format!("not a device node but a {other:?}")));
             }
         };
-        Ok(DeviceNumber {
-            block,
-            major: rfs::major(stat.st_rdev),
-            minor: rfs::minor(stat.st_rdev),
-        })
+        Ok(DeviceNumber { block, major: rfs::major(stat.st_rdev), minor: rfs::minor(stat.st_rdev) })
     }
 
     fn stand_in(&self, path: &Path) -> Result<DeviceNumber, HostError> {
@@ -55,11 +48,7 @@ impl Host {
                 "c" => false,
                 _ => return None,
             };
-            Some(DeviceNumber {
-                block,
-                major: major.parse().ok()?,
-                minor: minor.parse().ok()?,
-            })
+            Some(DeviceNumber { block, major: major.parse().ok()?, minor: minor.parse().ok()? })
         };
         parse().ok_or_else(|| {
             let stand_in = "a plain file which does not stand in for a device node with `c MAJOR:MINOR`";
@@ -79,18 +68,9 @@ mod tests {
 
     #[test]
     fn a_device_node_has_a_number() {
-        let null = DeviceNumber {
-            block: false,
-            major: 1,
-            minor: 3,
-        };
+        let null = DeviceNumber { block: false, major: 1, minor: 3 };
         assert_eq!(Host::real().device_number("/dev/null").unwrap(), null);
-        assert!(
-            Host::real()
-                .device_number("/dev/no such device")
-                .unwrap_err()
-                .is_not_found()
-        );
+        assert!(Host::real().device_number("/dev/no such device").unwrap_err().is_not_found());
     }
 
     #[test]
@@ -100,18 +80,10 @@ mod tests {
             .file("/dev/sda", "b 8:0")
             .link("/dev/char/226:0", "../dri/card0");
         let host = tree.host();
-        let card = DeviceNumber {
-            block: false,
-            major: 226,
-            minor: 0,
-        };
+        let card = DeviceNumber { block: false, major: 226, minor: 0 };
         assert_eq!(host.device_number("/dev/dri/card0").unwrap(), card);
         assert_eq!(host.device_number("/dev/char/226:0").unwrap(), card);
-        let disk = DeviceNumber {
-            block: true,
-            major: 8,
-            minor: 0,
-        };
+        let disk = DeviceNumber { block: true, major: 8, minor: 0 };
         assert_eq!(host.device_number("/dev/sda").unwrap(), disk);
     }
 
@@ -120,11 +92,7 @@ mod tests {
         let tree = Tree::new();
         tree.file("/card0", "c 226:0");
         let error = Host::real().device_number(tree.at("/card0")).unwrap_err();
-        assert!(
-            message(&error).contains("not a device node but a RegularFile"),
-            "{}",
-            message(&error)
-        );
+        assert!(message(&error).contains("not a device node but a RegularFile"), "{}", message(&error));
     }
 
     #[test]
@@ -138,23 +106,10 @@ mod tests {
         assert!(message(&host.device_number("/dev/folder").unwrap_err()).contains("a Directory"));
         assert!(!host.device_number("/dev/one").unwrap_err().is_not_found());
         assert!(host.device_number("/dev/dangling").unwrap_err().is_not_found());
-        for text in [
-            "",
-            "c",
-            "c 226",
-            "c 226:",
-            "d 1:2",
-            "c 1:2:3",
-            "c -1:2",
-            "c 4294967296:0",
-        ] {
+        for text in ["", "c", "c 226", "c 226:", "d 1:2", "c 1:2:3", "c -1:2", "c 4294967296:0"] {
             tree.file("/dev/card0", text);
             let error = host.device_number("/dev/card0").unwrap_err();
-            assert!(
-                message(&error).contains("does not stand in"),
-                "{text}: {}",
-                message(&error)
-            );
+            assert!(message(&error).contains("does not stand in"), "{text}: {}", message(&error));
         }
     }
 }

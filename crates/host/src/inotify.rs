@@ -80,10 +80,8 @@ mod tests {
     #[test]
     fn the_limits_are_named() {
         let path = Path::new("/dev/dri");
-        let cases = [
-            (Errno::MFILE, "fs.inotify.max_user_instances"),
-            (Errno::NOSPC, "fs.inotify.max_user_watches"),
-        ];
+        let cases =
+            [(Errno::MFILE, "fs.inotify.max_user_instances"), (Errno::NOSPC, "fs.inotify.max_user_watches")];
         for (error, limit) in cases {
             let error = explain(path, error);
             assert_eq!(error.to_string(), "cannot watch /dev/dri");

@@ -63,13 +63,7 @@ struct Search<'a> {
 
 impl<'a> Search<'a> {
     fn new(host: &'a Host) -> Self {
-        Self {
-            host,
-            waiting: Vec::new(),
-            seen: BTreeSet::new(),
-            nodes: BTreeSet::new(),
-            errors: Vec::new(),
-        }
+        Self { host, waiting: Vec::new(), seen: BTreeSet::new(), nodes: BTreeSet::new(), errors: Vec::new() }
     }
 
     fn add(&mut self, device: PathBuf) {
@@ -83,10 +77,7 @@ impl<'a> Search<'a> {
             }
         }
         self.errors.sort_by(|a, b| a.path.cmp(&b.path));
-        Nearby {
-            nodes: self.nodes.into_iter().collect(),
-            errors: self.errors,
-        }
+        Nearby { nodes: self.nodes.into_iter().collect(), errors: self.errors }
     }
 
     fn look_at(&mut self, device: &Path) -> Result<(), HostError> {
@@ -95,11 +86,7 @@ impl<'a> Search<'a> {
             return Ok(());
         }
         self.add_members(&folder)?;
-        let devices = Path::new("/sys/devices");
-        for ancestor in folder
-            .ancestors()
-            .take_while(|path| path.starts_with(devices) && *path != devices)
-        {
+        for ancestor in folder.ancestors().take_while(|path| *path != "/sys/devices") {
             let nodes = nodes_of(self.host, ancestor)?;
             if !nodes.is_empty() {
                 self.nodes.extend(nodes);
@@ -124,8 +111,7 @@ impl<'a> Search<'a> {
 
     fn add_all(&mut self, folder: &Path) -> Result<(), HostError> {
         let names = self.host.names(folder)?;
-        self.waiting
-            .extend(names.into_iter().map(|name| folder.join(name)));
+        self.waiting.extend(names.into_iter().map(|name| folder.join(name)));
         Ok(())
     }
 }

@@ -58,14 +58,8 @@ impl PciFunction {
         let link = link.as_ref();
         let folder = host.resolve(link)?;
         let name = folder.file_name().unwrap_or_default().to_string_lossy();
-        let address = name
-            .parse()
-            .map_err(|e: ParseError| HostError::invalid(link, e.to_string()))?;
-        Ok(Self {
-            host: host.clone(),
-            address,
-            folder,
-        })
+        let address = name.parse().map_err(|e: ParseError| HostError::invalid(link, e.to_string()))?;
+        Ok(Self { host: host.clone(), address, folder })
     }
 
     /// Where it sits.
@@ -101,10 +95,7 @@ impl PciFunction {
         };
         match name.parse() {
             Ok(group) => Ok(Some(group)),
-            Err(_) => Err(HostError::invalid(
-                &path,
-                format!("{name:?} is not the number of a group"),
-            )),
+            Err(_) => Err(HostError::invalid(&path, format!("{name:?} is not the number of a group"))),
         }
     }
 
@@ -121,10 +112,8 @@ impl PciFunction {
     /// Its virtual functions, in the order of their numbers. One that goes while they are listed is left out.
     pub fn virtual_functions(&self) -> Result<Vec<Self>, HostError> {
         let names = self.host.names(&self.folder)?;
-        let mut numbers: Vec<u32> = names
-            .iter()
-            .filter_map(|name| name.strip_prefix("virtfn")?.parse().ok())
-            .collect();
+        let mut numbers: Vec<u32> =
+            names.iter().filter_map(|name| name.strip_prefix("virtfn")?.parse().ok()).collect();
         numbers.sort_unstable();
         let mut functions = Vec::new();
         for number in numbers {
@@ -154,11 +143,7 @@ impl PciFunction {
 
 impl fmt::Display for PciAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{:04x}:{:02x}:{:02x}.{:x}",
-            self.domain, self.bus, self.device, self.function
-        )
+        write!(f, "{:04x}:{:02x}:{:02x}.{:x}", self.domain, self.bus, self.device, self.function)
     }
 }
 

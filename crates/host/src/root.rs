@@ -46,41 +46,26 @@ pub struct HostError {
 
 impl HostError {
     pub(crate) fn new(operation: &'static str, path: &Path, source: impl Into<io::Error>) -> Self {
-        Self {
-            operation,
-            path: path.to_owned(),
-            source: source.into(),
-        }
+        Self { operation, path: path.to_owned(), source: source.into() }
     }
 
     /// The file has content that this attribute cannot have.
     pub(crate) fn invalid(path: &Path, message: String) -> Self {
-        Self::new(
-            "understand",
-            path,
-            io::Error::new(io::ErrorKind::InvalidData, message),
-        )
+        Self::new("understand", path, io::Error::new(io::ErrorKind::InvalidData, message))
     }
 
     /// Whether the path just is not there, as opposed to being unreadable. An attribute that was opened before its device
     /// went counts too.
     pub fn is_not_found(&self) -> bool {
-        matches!(
-            self.source.kind(),
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-        ) || self.source.raw_os_error() == Some(Errno::NODEV.raw_os_error())
+        matches!(self.source.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+            || self.source.raw_os_error() == Some(Errno::NODEV.raw_os_error())
     }
 }
 
 impl Host {
     /// The node that this process runs on.
     pub fn real() -> Self {
-        Self {
-            root: Arc::new(Root {
-                path: PathBuf::from("/"),
-                folder: None,
-            }),
-        }
+        Self { root: Arc::new(Root { path: PathBuf::from("/"), folder: None }) }
     }
 
     /// The node below `root`; `/` and the empty path are the real one.
@@ -89,21 +74,14 @@ impl Host {
         if root.as_os_str().is_empty() {
             return Ok(Self::real());
         }
-        let path = root
-            .canonicalize()
-            .map_err(|e| HostError::new("use as the root folder", root, e))?;
+        let path = root.canonicalize().map_err(|e| HostError::new("use as the root folder", root, e))?;
         if path == Path::new("/") {
             return Ok(Self::real());
         }
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let folder = rfs::open(&path, flags, Mode::empty())
             .map_err(|e| HostError::new("use as the root folder", root, e))?;
-        Ok(Self {
-            root: Arc::new(Root {
-                path,
-                folder: Some(folder),
-            }),
-        })
+        Ok(Self { root: Arc::new(Root { path, folder: Some(folder) }) })
     }
 
     /// Whether the root is a folder of a simulated node.
@@ -140,10 +118,7 @@ impl Host {
         let read = File::from(file).take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes);
         read.map_err(|e| HostError::new("read", path, e))?;
         if bytes.len() as u64 > MAX_FILE_BYTES {
-            return Err(HostError::invalid(
-                path,
-                format!("more than {MAX_FILE_BYTES} bytes"),
-            ));
+            return Err(HostError::invalid(path, format!("more than {MAX_FILE_BYTES} bytes")));
         }
         match String::from_utf8(bytes) {
             Ok(text) => Ok(text.trim().to_owned()),
@@ -156,9 +131,7 @@ impl Host {
     pub fn names(&self, folder: impl AsRef<Path>) -> Result<Vec<String>, HostError> {
         let folder = folder.as_ref();
         let fail = |e: Errno| HostError::new("list", folder, e);
-        let fd = self
-            .open(folder, OFlags::RDONLY | OFlags::DIRECTORY)
-            .map_err(fail)?;
+        let fd = self.open(folder, OFlags::RDONLY | OFlags::DIRECTORY).map_err(fail)?;
         let mut names = Vec::new();
         for entry in rfs::Dir::new(fd).map_err(fail)? {
             let entry = entry.map_err(fail)?;
@@ -177,10 +150,9 @@ impl Host {
         let target = self.link_target(path)?;
         match target.file_name().and_then(OsStr::to_str) {
             Some(name) => Ok(name.to_owned()),
-            None => Err(HostError::invalid(
-                path,
-                format!("points to {}, which has no name", target.display()),
-            )),
+            None => {
+                Err(HostError::invalid(path, format!("points to {}, which has no name", target.display())))
+            }
         }
     }
 
@@ -209,9 +181,8 @@ impl Host {
             return Err(fail(Errno::NOENT));
         }
         let inside = Path::new(OsStr::from_bytes(real)).strip_prefix(&self.root.path);
-        let inside = inside
-            .ok()
-            .ok_or_else(|| HostError::invalid(path, "the root folder was moved".to_owned()))?;
+        let inside =
+            inside.ok().ok_or_else(|| HostError::invalid(path, "the root folder was moved".to_owned()))?;
         Ok(Path::new("/").join(inside))
     }
 
@@ -219,26 +190,17 @@ impl Host {
     pub(crate) fn open_plain(&self, path: &Path, flags: OFlags) -> Result<OwnedFd, HostError> {
         let fail = |e: Errno| HostError::new("read", path, e);
         // NONBLOCK: a pipe or a device in an attribute's place must not hang discovery.
-        let file = self
-            .open(path, flags | OFlags::NONBLOCK | OFlags::NOCTTY)
-            .map_err(fail)?;
+        let file = self.open(path, flags | OFlags::NONBLOCK | OFlags::NOCTTY).map_err(fail)?;
         match FileType::from_raw_mode(rfs::fstat(&file).map_err(fail)?.st_mode) {
             FileType::RegularFile => Ok(file),
-            other => Err(HostError::invalid(
-                path,
-                format!("not a plain file but a {other:?}"),
-            )),
+            other => Err(HostError::invalid(path, format!("not a plain file but a {other:?}"))),
         }
     }
 
     /// Opens `path` below the root, never outside.
     pub(crate) fn open(&self, path: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
         let flags = flags | OFlags::CLOEXEC;
-        let mode = if flags.contains(OFlags::CREATE) {
-            Mode::from_raw_mode(0o644)
-        } else {
-            Mode::empty()
-        };
+        let mode = if flags.contains(OFlags::CREATE) { Mode::from_raw_mode(0o644) } else { Mode::empty() };
         let Some(folder) = &self.root.folder else {
             return rfs::open(Path::new("/").join(path), flags, mode);
         };

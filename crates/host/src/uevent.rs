@@ -88,11 +88,7 @@ impl Uevent {
         if action.is_empty() || !devpath.starts_with('/') {
             return None;
         }
-        let mut event = Self {
-            action: action.to_owned(),
-            devpath: devpath.to_owned(),
-            ..Self::default()
-        };
+        let mut event = Self { action: action.to_owned(), devpath: devpath.to_owned(), ..Self::default() };
         for part in parts.filter(|part| !part.is_empty()) {
             match part.split_once('=')? {
                 ("ACTION" | "DEVPATH", _) => {}
@@ -108,12 +104,7 @@ impl Uevent {
     /// The event as the kernel writes it, with one more NUL byte that ends the record in [`SIMULATED_FILE`]. Append it
     /// with a single write. Must not contain NUL bytes.
     pub fn encode(&self) -> Vec<u8> {
-        let Self {
-            action,
-            devpath,
-            subsystem,
-            properties,
-        } = self;
+        let Self { action, devpath, subsystem, properties } = self;
         let mut text =
             format!("{action}@{devpath}\0ACTION={action}\0DEVPATH={devpath}\0SUBSYSTEM={subsystem}\0");
         for (key, value) in properties {

@@ -1,7 +1,8 @@
 //! inotify on folders that may not exist yet.
 //!
-//! Besides a folder itself, every folder on the way to it is watched, links included, for the one name in it that leads
-//! on. So it makes no difference whether the folder, or any folder above it, is made, removed, renamed or replaced.
+//! Besides a folder itself, every folder on the way to it is watched, where links lead too, and after each event there
+//! the way is walked again. So it makes no difference whether the folder, or any folder above it, is made, removed,
+//! renamed or replaced.
 //!
 //! Two things raise no inotify events: what the kernel does in sysfs (see [`crate::uevent`]), and a mount.
 
@@ -20,19 +21,8 @@ use crate::inotify::Inotify;
 use crate::{Host, HostError};
 
 /// One set for all watches, because a folder can be watched for itself and on the way to another at the same time.
-const EVENTS: WatchFlags = WatchFlags::CREATE
-    .union(WatchFlags::DELETE)
-    .union(WatchFlags::MOVE)
-    .union(WatchFlags::ATTRIB)
-    .union(WatchFlags::DELETE_SELF)
-    .union(WatchFlags::MOVE_SELF)
-    .union(WatchFlags::ONLYDIR);
-
-/// The watched folder is not where it was, or not watched any more.
-const GONE: ReadFlags = ReadFlags::DELETE_SELF
-    .union(ReadFlags::MOVE_SELF)
-    .union(ReadFlags::UNMOUNT)
-    .union(ReadFlags::IGNORED);
+const EVENTS: WatchFlags =
+    WatchFlags::CREATE.union(WatchFlags::DELETE).union(WatchFlags::MOVE).union(WatchFlags::ATTRIB);
 
 /// As many links on the way as the kernel follows.
 const MOST_LINKS: usize = 40;
@@ -55,7 +45,7 @@ pub struct Changes {
     pub overflow: bool,
 }
 
-/// What happened to a folder and in it.
+/// What happened to a folder and in it. With neither names nor another folder, its own owner or permissions changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FolderChange {
     /// The folder, as it was given.
@@ -70,7 +60,7 @@ pub struct FolderChange {
 struct Folder {
     path: PathBuf,
     place: Place,
-    /// Something happened on the way: it has to be walked again.
+    /// Something happened on the way: walk it again.
     astray: bool,
     change: Option<FolderChange>,
 }
@@ -80,27 +70,18 @@ struct Folder {
 struct Place {
     /// The watch of the folder itself, if it is there.
     folder: Option<i32>,
-    /// The watches on the way to it, each with the name that leads on.
-    way: Vec<(i32, OsString)>,
+    /// The watches on the way to it.
+    way: Vec<i32>,
 }
 
 impl FolderWatch {
     /// Watches `folders`, which need not exist. Look at them after this, and no change is missed.
     pub fn new(host: &Host, folders: &[PathBuf]) -> Result<Self, HostError> {
         let first = folders.first().map_or(Path::new("/"), PathBuf::as_path);
-        let mut watch = Self {
-            host: host.clone(),
-            inotify: Inotify::new(first)?,
-            folders: Vec::new(),
-        };
+        let mut watch = Self { host: host.clone(), inotify: Inotify::new(first)?, folders: Vec::new() };
         for path in folders {
             let place = watch.walk(path)?;
-            watch.folders.push(Folder {
-                path: path.clone(),
-                place,
-                astray: false,
-                change: None,
-            });
+            watch.folders.push(Folder { path: path.clone(), place, astray: false, change: None });
         }
         Ok(watch)
     }
@@ -122,11 +103,7 @@ impl FolderWatch {
                 break;
             }
         }
-        let folders = self
-            .folders
-            .iter_mut()
-            .filter_map(|folder| folder.change.take())
-            .collect();
+        let folders = self.folders.iter_mut().filter_map(|folder| folder.change.take()).collect();
         Ok(Changes { folders, overflow })
     }
 
@@ -152,9 +129,7 @@ impl FolderWatch {
 
     fn watches(&self) -> BTreeSet<i32> {
         let places = self.folders.iter().map(|folder| &folder.place);
-        places
-            .flat_map(|place| place.way.iter().map(|(watch, _)| *watch).chain(place.folder))
-            .collect()
+        places.flat_map(|place| place.way.iter().copied().chain(place.folder)).collect()
     }
 
     /// Goes to a folder name by name. Each folder is watched before the next name is looked up in it, so what happens to
@@ -165,27 +140,18 @@ impl FolderWatch {
         let mut left = names(path);
         let mut links = 0;
         loop {
-            while left.pop_if(|name| name == "..").is_some() {
-                here.pop();
-            }
-            let opened = match self
-                .host
-                .open(&here, OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW)
-            {
+            let opened = match self.host.open(&here, OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW) {
                 Ok(opened) => opened,
                 Err(Errno::NOENT | Errno::NOTDIR) => return Ok(Place { folder: None, way }),
                 Err(e) => return Err(HostError::new("watch", &here, e)),
             };
             let watch = self.inotify.watch(&opened, &here, EVENTS);
             let Some(name) = left.pop() else {
-                return Ok(Place {
-                    folder: Some(watch?),
-                    way,
-                });
+                return Ok(Place { folder: Some(watch?), way });
             };
             let link = rfs::readlinkat(&opened, &name, Vec::new());
             match watch {
-                Ok(watch) => way.push((watch, name.clone())),
+                Ok(watch) => way.push(watch),
                 // What is below can be watched all the same.
                 Err(error)
                     if error.source.kind() == ErrorKind::PermissionDenied && link != Err(Errno::NOENT) => {}
@@ -220,22 +186,13 @@ impl AsFd for FolderWatch {
 
 impl Folder {
     fn note(&mut self, watch: i32, events: ReadFlags, name: Option<&CStr>) {
-        let gone = events.intersects(GONE);
         if self.place.folder == Some(watch) {
-            let change = self.change();
-            change.replaced |= gone;
-            change
-                .names
-                .extend(name.map(|name| name.to_string_lossy().into_owned()));
-            self.astray |= gone;
+            let names = name.map(|name| name.to_string_lossy().into_owned());
+            self.change().names.extend(names);
+            // The last event of a watch: its folder was removed or unmounted.
+            self.astray |= events.contains(ReadFlags::IGNORED);
         }
-        let leads_on = |next: &OsStr| name.is_some_and(|name| name.to_bytes() == next.as_bytes());
-        self.astray |= events.contains(ReadFlags::QUEUE_OVERFLOW)
-            || self
-                .place
-                .way
-                .iter()
-                .any(|(on_way, next)| *on_way == watch && (gone || leads_on(next)));
+        self.astray |= self.place.way.contains(&watch) || events.contains(ReadFlags::QUEUE_OVERFLOW);
     }
 
     fn move_to(&mut self, place: Place) {
@@ -247,10 +204,7 @@ impl Folder {
     }
 
     fn change(&mut self) -> &mut FolderChange {
-        self.change.get_or_insert_with(|| FolderChange {
-            path: self.path.clone(),
-            ..FolderChange::default()
-        })
+        self.change.get_or_insert_with(|| FolderChange { path: self.path.clone(), ..FolderChange::default() })
     }
 }
 

@@ -21,9 +21,7 @@ pub(super) fn parse(text: &str) -> Option<Duration> {
     while !rest.is_empty() {
         let number_end = rest.find(|c: char| c != '.' && !c.is_ascii_digit())?;
         let (number, tail) = rest.split_at_checked(number_end)?;
-        let unit_end = tail
-            .find(|c: char| c == '.' || c.is_ascii_digit())
-            .unwrap_or(tail.len());
+        let unit_end = tail.find(|c: char| c == '.' || c.is_ascii_digit()).unwrap_or(tail.len());
         let (unit, tail) = tail.split_at_checked(unit_end)?;
         total += nanoseconds(number, unit)?;
         if total > LONGEST {
@@ -52,11 +50,7 @@ fn nanoseconds(number: &str, unit: &str) -> Option<u128> {
     if fraction.contains('.') || (whole.is_empty() && fraction.is_empty()) {
         return None;
     }
-    let whole: u128 = if whole.is_empty() {
-        0
-    } else {
-        whole.parse::<u64>().ok()?.into()
-    };
+    let whole: u128 = if whole.is_empty() { 0 } else { whole.parse::<u64>().ok()?.into() };
     // Digits beyond the 18th are worth less than a nanosecond even in hours.
     let (mut part, mut scale) = (0u128, 1u128);
     for digit in fraction.bytes().take(18) {
@@ -92,12 +86,7 @@ pub(super) fn format(duration: Duration) -> String {
 /// `value` / 10^`places`, without zeros at the end.
 fn decimal(value: u128, places: u32) -> String {
     let unit = 10u128.pow(places);
-    let mut text = format!(
-        "{}.{:0places$}",
-        value / unit,
-        value % unit,
-        places = places as usize
-    );
+    let mut text = format!("{}.{:0places$}", value / unit, value % unit, places = places as usize);
     text.truncate(text.trim_end_matches('0').trim_end_matches('.').len());
     text
 }

@@ -28,16 +28,8 @@ impl Default for Options {
 impl Options {
     fn flags(&mut self) -> FlagSet<'_> {
         let mut flags = FlagSet::new("plugin", "Shares devices among containers.");
-        flags.int(
-            "shared-dev-num",
-            &mut self.shares,
-            "how many containers may share one device",
-        );
-        flags.string(
-            "prefix",
-            &mut self.prefix,
-            "folder that holds the node's /dev and /sys",
-        );
+        flags.int("shared-dev-num", &mut self.shares, "how many containers may share one device");
+        flags.string("prefix", &mut self.prefix, "folder that holds the node's /dev and /sys");
         flags.bool(
             "wsl",
             &mut self.switch,
@@ -45,11 +37,7 @@ impl Options {
         );
         let previous = flags.section("Limits");
         flags.uint("limit", &mut self.limit, "most devices to offer");
-        flags.duration(
-            "period",
-            &mut self.period,
-            "time between two scans, should events not be enough",
-        );
+        flags.duration("period", &mut self.period, "time between two scans, should events not be enough");
         flags.section(previous);
         flags
     }
@@ -89,15 +77,9 @@ fn flags_are_understood_in_every_form_that_go_takes() {
         (&["-shared-dev-num=0O17"], with(|o| o.shares = 15)),
         (&["-shared-dev-num=017"], with(|o| o.shares = 15)),
         (&["-shared-dev-num=1_000"], with(|o| o.shares = 1000)),
-        (
-            &["-shared-dev-num=-9223372036854775808"],
-            with(|o| o.shares = i64::MIN),
-        ),
+        (&["-shared-dev-num=-9223372036854775808"], with(|o| o.shares = i64::MIN)),
         (&["-limit=18446744073709551615"], with(|o| o.limit = u64::MAX)),
-        (
-            &["-shared-dev-num=3", "-shared-dev-num=4"],
-            with(|o| o.shares = 4),
-        ),
+        (&["-shared-dev-num=3", "-shared-dev-num=4"], with(|o| o.shares = 4)),
         (&["-wsl"], with(|o| o.switch = true)),
         (&["--wsl=T"], with(|o| o.switch = true)),
         (&["-wsl", "-wsl=0"], Options::default()),
@@ -105,10 +87,7 @@ fn flags_are_understood_in_every_form_that_go_takes() {
         (&["-prefix", ""], with(|o| o.prefix.clear())),
         (&["-prefix=a=b c"], with(|o| o.prefix = "a=b c".to_owned())),
         (&["-prefix", "-wsl"], with(|o| o.prefix = "-wsl".to_owned())),
-        (
-            &["-period=1h2.5s"],
-            with(|o| o.period = Duration::from_millis(3_602_500)),
-        ),
+        (&["-period=1h2.5s"], with(|o| o.period = Duration::from_millis(3_602_500))),
         (&["-period=0"], with(|o| o.period = Duration::ZERO)),
         (&["-period=.5µs"], with(|o| o.period = Duration::from_nanos(500))),
     ];
@@ -141,70 +120,28 @@ fn parsing_ends_at_two_dashes_or_at_the_first_word_that_is_no_flag() {
 fn wrong_words_are_refused_in_the_words_of_go() {
     let cases: &[(&[&str], &str)] = &[
         (&["-shared-dev-num"], "flag needs an argument: -shared-dev-num"),
-        (
-            &["-shared-dev-num", "a"],
-            r#"invalid value "a" for flag -shared-dev-num: parse error"#,
-        ),
-        (
-            &["-shared-dev-num="],
-            r#"invalid value "" for flag -shared-dev-num: parse error"#,
-        ),
-        (
-            &["-shared-dev-num=08"],
-            r#"invalid value "08" for flag -shared-dev-num: parse error"#,
-        ),
-        (
-            &["-shared-dev-num=1_"],
-            r#"invalid value "1_" for flag -shared-dev-num: parse error"#,
-        ),
-        (
-            &["-shared-dev-num=_1"],
-            r#"invalid value "_1" for flag -shared-dev-num: parse error"#,
-        ),
-        (
-            &["-shared-dev-num=0x"],
-            r#"invalid value "0x" for flag -shared-dev-num: parse error"#,
-        ),
+        (&["-shared-dev-num", "a"], r#"invalid value "a" for flag -shared-dev-num: parse error"#),
+        (&["-shared-dev-num="], r#"invalid value "" for flag -shared-dev-num: parse error"#),
+        (&["-shared-dev-num=08"], r#"invalid value "08" for flag -shared-dev-num: parse error"#),
+        (&["-shared-dev-num=1_"], r#"invalid value "1_" for flag -shared-dev-num: parse error"#),
+        (&["-shared-dev-num=_1"], r#"invalid value "_1" for flag -shared-dev-num: parse error"#),
+        (&["-shared-dev-num=0x"], r#"invalid value "0x" for flag -shared-dev-num: parse error"#),
         (
             &["-shared-dev-num=9223372036854775808"],
             r#"invalid value "9223372036854775808" for flag -shared-dev-num: value out of range"#,
         ),
-        (
-            &["-limit=-1"],
-            r#"invalid value "-1" for flag -limit: parse error"#,
-        ),
-        (
-            &["-limit=+1"],
-            r#"invalid value "+1" for flag -limit: parse error"#,
-        ),
-        (
-            &["-period=1"],
-            r#"invalid value "1" for flag -period: parse error"#,
-        ),
-        (
-            &["-period=-1s"],
-            r#"invalid value "-1s" for flag -period: parse error"#,
-        ),
-        (
-            &["-period=300000h5000000h"],
-            r#"invalid value "300000h5000000h" for flag -period: parse error"#,
-        ),
-        (
-            &["-wsl=maybe"],
-            r#"invalid boolean value "maybe" for -wsl: parse error"#,
-        ),
+        (&["-limit=-1"], r#"invalid value "-1" for flag -limit: parse error"#),
+        (&["-limit=+1"], r#"invalid value "+1" for flag -limit: parse error"#),
+        (&["-period=1"], r#"invalid value "1" for flag -period: parse error"#),
+        (&["-period=-1s"], r#"invalid value "-1s" for flag -period: parse error"#),
+        (&["-period=300000h5000000h"], r#"invalid value "300000h5000000h" for flag -period: parse error"#),
+        (&["-wsl=maybe"], r#"invalid boolean value "maybe" for -wsl: parse error"#),
         (&["-wsl="], r#"invalid boolean value "" for -wsl: parse error"#),
-        (
-            &["-limit=a\"\n"],
-            r#"invalid value "a\"\n" for flag -limit: parse error"#,
-        ),
+        (&["-limit=a\"\n"], r#"invalid value "a\"\n" for flag -limit: parse error"#),
         (&["---wsl"], "bad flag syntax: ---wsl"),
         (&["-=3"], "bad flag syntax: -=3"),
         (&["--bogus=3"], "flag provided but not defined: -bogus"),
-        (
-            &["-bogus=3", "-wsl=maybe"],
-            "flag provided but not defined: -bogus",
-        ),
+        (&["-bogus=3", "-wsl=maybe"], "flag provided but not defined: -bogus"),
     ];
     for (args, expected) in cases {
         assert_eq!(refusal(args), *expected, "{args:?}");
@@ -218,15 +155,9 @@ fn a_misspelt_flag_is_answered_with_the_nearest_one() {
             "-shared_dev_num=3",
             "flag provided but not defined: -shared_dev_num\ndid you mean -shared-dev-num?",
         ),
-        (
-            "-perod",
-            "flag provided but not defined: -perod\ndid you mean -period?",
-        ),
+        ("-perod", "flag provided but not defined: -perod\ndid you mean -period?"),
         ("-wl", "flag provided but not defined: -wl\ndid you mean -wsl?"),
-        (
-            "-limits",
-            "flag provided but not defined: -limits\ndid you mean -limit?",
-        ),
+        ("-limits", "flag provided but not defined: -limits\ndid you mean -limit?"),
         ("-x", "flag provided but not defined: -x"),
     ];
     for (arg, expected) in cases {
@@ -238,12 +169,8 @@ fn a_misspelt_flag_is_answered_with_the_nearest_one() {
 fn a_word_that_is_not_utf8_is_refused() {
     let words = [b"-prefix=/\xff".as_slice(), b"word\xff"];
     for word in words {
-        let stop = Options::default()
-            .flags()
-            .parse([OsString::from_vec(word.to_vec())]);
-        let Err(Stop::Invalid { message, .. }) = stop else {
-            panic!("{word:?} is taken")
-        };
+        let stop = Options::default().flags().parse([OsString::from_vec(word.to_vec())]);
+        let Err(Stop::Invalid { message, .. }) = stop else { panic!("{word:?} is taken") };
         assert!(message.starts_with("argument is not UTF-8: \""), "{message}");
     }
 }
@@ -272,20 +199,12 @@ Limits:
     for word in ["-h", "--help", "-help=x"] {
         // The defaults stay what they were before the first flag was read.
         let stop = parse(&["-shared-dev-num=7", word]).expect_err("help was asked for");
-        assert_eq!(
-            stop,
-            Stop::Help {
-                usage: usage.to_owned()
-            }
-        );
+        assert_eq!(stop, Stop::Help { usage: usage.to_owned() });
         assert_eq!((stop.exit_code(), stop.to_string()), (0, usage.to_owned()));
     }
     let stop = parse(&["-bogus"]).expect_err("no such flag");
     assert_eq!(stop.exit_code(), 2);
-    assert_eq!(
-        stop.to_string(),
-        format!("flag provided but not defined: -bogus\n{usage}")
-    );
+    assert_eq!(stop.to_string(), format!("flag provided but not defined: -bogus\n{usage}"));
 }
 
 #[test]
@@ -297,13 +216,7 @@ fn long_help_is_wrapped_between_words() {
     let usage = flags.usage();
     assert!(usage.lines().all(|line| line.len() <= 100), "{usage}");
     assert_eq!(usage.matches("word").count(), 40);
-    assert_eq!(
-        usage
-            .lines()
-            .filter(|line| line.starts_with("        word"))
-            .count(),
-        3
-    );
+    assert_eq!(usage.lines().filter(|line| line.starts_with("        word")).count(), 3);
 }
 
 #[test]

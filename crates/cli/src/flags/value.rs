@@ -62,11 +62,8 @@ impl Value for i64 {
             None => (false, word.strip_prefix('+').unwrap_or(word)),
         };
         let magnitude = unsigned(digits)?;
-        let value = if negative {
-            0i64.checked_sub_unsigned(magnitude)
-        } else {
-            i64::try_from(magnitude).ok()
-        };
+        let value =
+            if negative { 0i64.checked_sub_unsigned(magnitude) } else { i64::try_from(magnitude).ok() };
         *self = value.ok_or(OUT_OF_RANGE)?;
         Ok(())
     }

@@ -36,13 +36,7 @@ impl Filter {
 
     /// The lowest level of which anything may be shown, by which `tracing` skips the rest cheaply.
     pub(super) fn lowest(&self) -> LevelFilter {
-        let by_file = self
-            .by_file
-            .0
-            .iter()
-            .map(|(_, level)| *level)
-            .max()
-            .unwrap_or_default();
+        let by_file = self.by_file.0.iter().map(|(_, level)| *level).max().unwrap_or_default();
         match self.verbosity.0.max(by_file) {
             TRACE_FROM.. => LevelFilter::TRACE,
             DEBUG_FROM.. => LevelFilter::DEBUG,
@@ -59,11 +53,7 @@ pub(super) fn needed(level: Level, file: &str) -> Option<i32> {
         _ => return None,
     };
     // Cargo compiles the members of a workspace by paths from its root, and everything else by absolute ones.
-    Some(if file.starts_with('/') {
-        needed.max(LIBRARIES_FROM)
-    } else {
-        needed
-    })
+    Some(if file.starts_with('/') { needed.max(LIBRARIES_FROM) } else { needed })
 }
 
 impl VerbosityByFile {
@@ -88,10 +78,7 @@ impl VerbosityByFile {
     fn level(&self, file: &str) -> i32 {
         let name = file_name(file);
         let name = name.strip_suffix(".rs").unwrap_or(name);
-        self.0
-            .iter()
-            .find(|(pattern, _)| fits(pattern, name))
-            .map_or(0, |(_, level)| *level)
+        self.0.iter().find(|(pattern, _)| fits(pattern, name)).map_or(0, |(_, level)| *level)
     }
 }
 

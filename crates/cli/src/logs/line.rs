@@ -48,20 +48,8 @@ impl Style {
     /// Appends the line, with a line break at its end and none before. Fails never: a value that refuses to be
     /// shown is cut short.
     pub(super) fn write(&self, out: &mut String, header: &Header<'_>, content: &Content<'_>) -> fmt::Result {
-        let source = if self.add_dir_header {
-            with_folder(header.file)
-        } else {
-            file_name(header.file)
-        };
-        let Utc {
-            year,
-            month,
-            day,
-            hour,
-            minute,
-            second,
-            microsecond,
-        } = Utc::from(header.time);
+        let source = if self.add_dir_header { with_folder(header.file) } else { file_name(header.file) };
+        let Utc { year, month, day, hour, minute, second, microsecond } = Utc::from(header.time);
         match self.format {
             Format::Text => {
                 if !self.skip_headers {
@@ -89,10 +77,7 @@ impl Style {
             }
         }
         if let Content::Event(event) = content {
-            event.record(&mut Fields {
-                out,
-                format: self.format,
-            });
+            event.record(&mut Fields { out, format: self.format });
         }
         if self.format == Format::Json {
             out.push('}');

@@ -35,12 +35,7 @@ pub(super) struct Logger {
 
 impl Logger {
     pub(super) fn open(options: &LogOptions) -> Result<Self, LogError> {
-        Ok(Self::new(
-            options,
-            SystemTime::now,
-            std::process::id(),
-            Output::open(&options.destination)?,
-        ))
+        Ok(Self::new(options, SystemTime::now, std::process::id(), Output::open(&options.destination)?))
     }
 
     pub(super) fn new(options: &LogOptions, clock: fn() -> SystemTime, process: u32, output: Output) -> Self {
@@ -110,12 +105,7 @@ impl Subscriber for Logger {
             Level::TRACE => "trace",
         };
         let place = (metadata.file(), metadata.line());
-        self.write(
-            Severity::from(metadata.level()),
-            level,
-            place,
-            &Content::Event(event),
-        );
+        self.write(Severity::from(metadata.level()), level, place, &Content::Event(event));
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {
@@ -135,12 +125,7 @@ impl Subscriber for Logger {
 pub(crate) fn fatal(source: &Location<'_>, message: &dyn fmt::Display) {
     tracing::dispatcher::get_default(|dispatch| match dispatch.downcast_ref::<Logger>() {
         Some(logger) => logger.fatal(source, message),
-        None => Logger::new(
-            &LogOptions::default(),
-            SystemTime::now,
-            std::process::id(),
-            Output::stderr(),
-        )
-        .fatal(source, message),
+        None => Logger::new(&LogOptions::default(), SystemTime::now, std::process::id(), Output::stderr())
+            .fatal(source, message),
     });
 }

@@ -73,11 +73,7 @@ impl Style {
 
 impl Destination {
     fn add_flags<'a>(&'a mut self, flags: &mut FlagSet<'a>) {
-        flags.bool(
-            "logtostderr",
-            &mut self.to_stderr,
-            "log to standard error and to no file",
-        );
+        flags.bool("logtostderr", &mut self.to_stderr, "log to standard error and to no file");
         flags.bool(
             "alsologtostderr",
             &mut self.also_to_stderr,
@@ -100,11 +96,7 @@ impl Destination {
             &mut self.legacy_threshold,
             "ignore -stderrthreshold while -logtostderr is on; false to honour it",
         );
-        flags.string(
-            "log_file",
-            &mut self.file,
-            "with -logtostderr=false, the one file to log to",
-        );
+        flags.string("log_file", &mut self.file, "with -logtostderr=false, the one file to log to");
         flags.uint(
             "log_file_max_size",
             &mut self.file_max_mib,
@@ -126,11 +118,7 @@ impl Destination {
 
 impl Ignored {
     fn add_flags<'a>(&'a mut self, flags: &mut FlagSet<'a>) {
-        flags.value(
-            "log_backtrace_at",
-            &mut self.backtrace_at,
-            "accepted for compatibility, without effect",
-        );
+        flags.value("log_backtrace_at", &mut self.backtrace_at, "accepted for compatibility, without effect");
         flags.bool(
             "skip_log_headers",
             &mut self.skip_log_headers,
@@ -216,9 +204,7 @@ impl Value for BacktraceAt {
     }
 
     fn set(&mut self, word: &str) -> Result<(), String> {
-        let line = word
-            .rsplit_once(':')
-            .and_then(|(_, line)| line.parse::<u32>().ok());
+        let line = word.rsplit_once(':').and_then(|(_, line)| line.parse::<u32>().ok());
         if word.is_empty() || line.is_some_and(|line| line > 0) {
             return Ok(());
         }

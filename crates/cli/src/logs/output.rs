@@ -98,11 +98,7 @@ impl Output {
 
     /// With another end in the place of standard error.
     pub(super) fn to(destination: &Destination, stderr: Box<dyn Write + Send>) -> Self {
-        Self {
-            destination: destination.clone(),
-            stderr,
-            files: BTreeMap::new(),
-        }
+        Self { destination: destination.clone(), stderr, files: BTreeMap::new() }
     }
 
     /// Writes one line, in one system call for each place it goes to. A line that a file does not take, because
@@ -152,27 +148,10 @@ fn create_in(folder: &Path, name: &str, severity: Severity) -> Result<LogFile, L
 /// klog's name for the file: program, machine, user, severity, time, process.
 fn file_name(severity: Severity) -> String {
     let machine = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let machine = machine
-        .trim()
-        .split('.')
-        .next()
-        .filter(|name| !name.is_empty())
-        .unwrap_or("unknownhost");
+    let machine = machine.trim().split('.').next().filter(|name| !name.is_empty()).unwrap_or("unknownhost");
     let user = env::var("USER").unwrap_or_default();
-    let user = if user.is_empty() || user.contains('/') {
-        "unknownuser"
-    } else {
-        &user
-    };
-    let Utc {
-        year,
-        month,
-        day,
-        hour,
-        minute,
-        second,
-        ..
-    } = Utc::from(SystemTime::now());
+    let user = if user.is_empty() || user.contains('/') { "unknownuser" } else { &user };
+    let Utc { year, month, day, hour, minute, second, .. } = Utc::from(SystemTime::now());
     format!(
         "{}.{machine}.{user}.log.{}.{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}.{}",
         program(),
@@ -183,10 +162,9 @@ fn file_name(severity: Severity) -> String {
 
 fn program() -> String {
     let path = env::args_os().next().unwrap_or_default();
-    Path::new(&path).file_name().map_or_else(
-        || "unknown".to_owned(),
-        |name| name.to_string_lossy().into_owned(),
-    )
+    Path::new(&path)
+        .file_name()
+        .map_or_else(|| "unknown".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
 /// A file that is emptied when it is full, as klog does with `-log_file`.
@@ -203,11 +181,7 @@ impl LogFile {
         let sized = opened.and_then(|file| Ok((file.metadata()?.len(), file)));
         match sized {
             Ok((size, file)) => {
-                let limit = if max_mib == 0 {
-                    u64::MAX
-                } else {
-                    max_mib.saturating_mul(1024 * 1024)
-                };
+                let limit = if max_mib == 0 { u64::MAX } else { max_mib.saturating_mul(1024 * 1024) };
                 Ok(Self { file, size, limit })
             }
             Err(source) => Err(LogError::Open { path, source }),

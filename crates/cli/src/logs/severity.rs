@@ -10,12 +10,8 @@ pub(super) enum Severity {
 }
 
 impl Severity {
-    pub(super) const ALL: [Severity; 4] = [
-        Severity::Info,
-        Severity::Warning,
-        Severity::Error,
-        Severity::Fatal,
-    ];
+    pub(super) const ALL: [Severity; 4] =
+        [Severity::Info, Severity::Warning, Severity::Error, Severity::Fatal];
 
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -28,10 +24,7 @@ impl Severity {
 
     /// A name in any case, or a number; klog takes any, so what is beyond the ends counts as the end.
     pub(super) fn from_word(word: &str) -> Option<Severity> {
-        if let Some(severity) = Self::ALL
-            .into_iter()
-            .find(|each| each.name().eq_ignore_ascii_case(word))
-        {
+        if let Some(severity) = Self::ALL.into_iter().find(|each| each.name().eq_ignore_ascii_case(word)) {
             return Some(severity);
         }
         Some(match word.parse::<i32>().ok()? {

@@ -72,9 +72,8 @@ fn lines(args: &[&str], events: impl FnOnce()) -> String {
     let text = logged(args, events).text();
     let mut parts = text.split("tests.rs:");
     let first = parts.next().unwrap().to_owned();
-    parts.fold(first, |text, part| {
-        text + "tests.rs:N" + part.trim_start_matches(|c: char| c.is_ascii_digit())
-    })
+    parts
+        .fold(first, |text, part| text + "tests.rs:N" + part.trim_start_matches(|c: char| c.is_ascii_digit()))
 }
 
 /// One event of each level.
@@ -105,18 +104,12 @@ fn the_header_names_the_line_that_logged() {
         line = line!() + 1;
         info!("here");
     });
-    assert_eq!(
-        text.text(),
-        format!("I1123 22:01:02.123456    1234 logs/tests.rs:{line}] here\n")
-    );
+    assert_eq!(text.text(), format!("I1123 22:01:02.123456    1234 logs/tests.rs:{line}] here\n"));
 }
 
 #[test]
 fn fields_follow_the_message_of_a_text_line() {
-    let error = LogError::Open {
-        path: "/log".into(),
-        source: io::Error::other("disk gone"),
-    };
+    let error = LogError::Open { path: "/log".into(), source: io::Error::other("disk gone") };
     let text = lines(&[], || {
         info!(
             device = "card0",
@@ -145,13 +138,7 @@ fn fields_follow_the_message_of_a_text_line() {
 #[test]
 fn json_lines_are_objects_with_the_fields_beside_the_message() {
     let text = lines(&["-logging-format=json", "-v=2"], || {
-        warn!(
-            device = "card0",
-            count = 3,
-            none = f64::INFINITY,
-            level = "own",
-            "it's \"odd\""
-        );
+        warn!(device = "card0", count = 3, none = f64::INFINITY, level = "own", "it's \"odd\"");
         debug!("a debug message");
     });
     assert_eq!(
@@ -189,15 +176,8 @@ fn headers_can_be_left_out() {
 
 #[test]
 fn verbosity_adds_debug_messages_and_then_traces() {
-    let counts = [
-        ("-v=0", 3),
-        ("-v=1", 3),
-        ("-v=2", 4),
-        ("-v=3", 4),
-        ("-v=4", 5),
-        ("-v=-1", 3),
-        ("-v=99", 5),
-    ];
+    let counts =
+        [("-v=0", 3), ("-v=1", 3), ("-v=2", 4), ("-v=3", 4), ("-v=4", 5), ("-v=-1", 3), ("-v=99", 5)];
     for (flag, count) in counts {
         assert_eq!(lines(&[flag], each_level).lines().count(), count, "{flag}");
     }
@@ -240,22 +220,13 @@ fn vmodule_raises_the_verbosity_of_files_and_never_lowers_it() {
 #[test]
 fn bad_values_of_logging_flags_are_refused() {
     let cases = [
-        (
-            "-v=a",
-            r#"invalid value "a" for flag -v: expected a decimal number"#,
-        ),
-        (
-            "-v=0x3",
-            r#"invalid value "0x3" for flag -v: expected a decimal number"#,
-        ),
+        ("-v=a", r#"invalid value "a" for flag -v: expected a decimal number"#),
+        ("-v=0x3", r#"invalid value "0x3" for flag -v: expected a decimal number"#),
         (
             "-vmodule=a",
             r#"invalid value "a" for flag -vmodule: syntax error: expect comma-separated list of filename=N"#,
         ),
-        (
-            "-vmodule=a=-1",
-            r#"invalid value "a=-1" for flag -vmodule: negative value for vmodule level"#,
-        ),
+        ("-vmodule=a=-1", r#"invalid value "a=-1" for flag -vmodule: negative value for vmodule level"#),
         (
             "-stderrthreshold=loud",
             r#"invalid value "loud" for flag -stderrthreshold: expected INFO, WARNING, ERROR, FATAL or a number"#,
@@ -264,10 +235,7 @@ fn bad_values_of_logging_flags_are_refused() {
             "-log_backtrace_at=a:0",
             r#"invalid value "a:0" for flag -log_backtrace_at: expected a source file and a line, as in file:234"#,
         ),
-        (
-            "-logging-format=xml",
-            r#"invalid value "xml" for flag -logging-format: expected text or json"#,
-        ),
+        ("-logging-format=xml", r#"invalid value "xml" for flag -logging-format: expected text or json"#),
     ];
     for (arg, expected) in cases {
         assert_eq!(refusal(arg), expected);
@@ -297,18 +265,9 @@ fn a_value_may_log_while_it_is_shown() {
         }
     }
     let (pipe, options) = (Pipe::default(), LogOptions::default());
-    let logger = Logger::new(
-        &options,
-        clock,
-        1,
-        Output::to(&options.destination, Box::new(pipe.clone())),
-    );
+    let logger = Logger::new(&options, clock, 1, Output::to(&options.destination, Box::new(pipe.clone())));
     logger.fatal(Location::caller(), &Chatty(&logger));
-    let ends: Vec<String> = pipe
-        .text()
-        .lines()
-        .map(|line| line[line.len() - 7..].to_owned())
-        .collect();
+    let ends: Vec<String> = pipe.text().lines().map(|line| line[line.len() - 7..].to_owned()).collect();
     assert_eq!(ends, ["] inner", "] outer"]);
 }
 
@@ -317,10 +276,7 @@ fn a_fatal_message_gives_the_exit_code_255() {
     let mut code = None;
     let text = lines(&[], || code = Some(crate::fatal("no way\non")));
     assert_eq!(text, "F1123 22:01:02.123456    1234 tests.rs:N] no way\\non\n");
-    assert_eq!(
-        format!("{:?}", code.unwrap()),
-        format!("{:?}", std::process::ExitCode::from(255))
-    );
+    assert_eq!(format!("{:?}", code.unwrap()), format!("{:?}", std::process::ExitCode::from(255)));
 }
 
 #[test]
@@ -334,21 +290,11 @@ fn the_calendar_knows_leap_years_and_centuries() {
         (253_402_300_799, (9999, 12, 31, 23, 59, 59)),
     ];
     for (seconds, expected) in cases {
-        let Utc {
-            year,
-            month,
-            day,
-            hour,
-            minute,
-            second,
-            ..
-        } = Utc::from(UNIX_EPOCH + Duration::from_secs(seconds));
+        let Utc { year, month, day, hour, minute, second, .. } =
+            Utc::from(UNIX_EPOCH + Duration::from_secs(seconds));
         assert_eq!((year, month, day, hour, minute, second), expected);
     }
-    assert_eq!(
-        Utc::from(UNIX_EPOCH - Duration::from_secs(5)),
-        Utc::from(UNIX_EPOCH)
-    );
+    assert_eq!(Utc::from(UNIX_EPOCH - Duration::from_secs(5)), Utc::from(UNIX_EPOCH));
 }
 
 proptest! {

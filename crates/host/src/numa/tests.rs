@@ -15,19 +15,14 @@ fn node() -> Tree {
     ];
     for (name, number, folder) in devices {
         tree.file(&format!("/dev/{name}"), format!("c {number}"));
-        tree.folder(folder)
-            .link(&format!("/sys/dev/char/{number}"), folder);
+        tree.folder(folder).link(&format!("/sys/dev/char/{number}"), folder);
     }
     tree
 }
 
 fn vfio_group(tree: &Tree, node: &str, members: &[(&str, &str)]) {
-    tree.file("/dev/vfio/7", "c 243:0")
-        .folder(&format!("/sys/devices/virtual/vfio/{node}"));
-    tree.link(
-        "/sys/dev/char/243:0",
-        &format!("../../devices/virtual/vfio/{node}"),
-    );
+    tree.file("/dev/vfio/7", "c 243:0").folder(&format!("/sys/devices/virtual/vfio/{node}"));
+    tree.link("/sys/dev/char/243:0", &format!("../../devices/virtual/vfio/{node}"));
     for (name, numa) in members {
         let device = format!("/sys/devices/pci0000:80/{name}");
         tree.file(&format!("{device}/numa_node"), numa);
@@ -46,8 +41,7 @@ fn above(path: &str, levels: usize) -> &str {
 }
 
 fn say(tree: &Tree, folder: &str, numa: &str, cpus: &str) {
-    tree.file(&format!("{folder}/numa_node"), numa)
-        .file(&format!("{folder}/local_cpulist"), cpus);
+    tree.file(&format!("{folder}/numa_node"), numa).file(&format!("{folder}/local_cpulist"), cpus);
 }
 
 #[test]
@@ -112,15 +106,7 @@ fn a_node_stands_where_there_is_no_list_of_cpus() {
 #[test]
 fn a_vfio_group_is_near_to_what_its_devices_are_near_to() {
     let tree = node();
-    vfio_group(
-        &tree,
-        "7",
-        &[
-            ("0000:80:01.0", "2"),
-            ("0000:80:02.0", "0"),
-            ("0000:80:03.0", "-1"),
-        ],
-    );
+    vfio_group(&tree, "7", &[("0000:80:01.0", "2"), ("0000:80:02.0", "0"), ("0000:80:03.0", "-1")]);
     assert_eq!(nodes_near(&tree, &["/dev/vfio/7"]), [0, 2]);
 }
 
@@ -136,23 +122,16 @@ fn a_vfio_group_that_is_gone_is_an_error() {
     let tree = node();
     vfio_group(&tree, "7", &[]);
     let nearby = of_device_nodes(&tree.host(), &["/dev/vfio/7"]);
-    assert_eq!(
-        nearby.errors[0].path,
-        Path::new("/sys/kernel/iommu_groups/7/devices")
-    );
+    assert_eq!(nearby.errors[0].path, Path::new("/sys/kernel/iommu_groups/7/devices"));
 }
 
 #[test]
 fn a_mapped_disk_is_near_to_what_is_below_it_even_if_that_goes_in_circles() {
     let tree = Tree::new();
-    let (upper, lower) = (
-        "/sys/devices/virtual/block/dm-0",
-        "/sys/devices/pci0000:00/0000:00:05.0/nvme/nvme0n1",
-    );
-    tree.file("/dev/dm-0", "b 253:0")
-        .link("/sys/dev/block/253:0", upper);
-    tree.link(&format!("{upper}/slaves/nvme0n1"), lower)
-        .link(&format!("{lower}/slaves/dm-0"), upper);
+    let (upper, lower) =
+        ("/sys/devices/virtual/block/dm-0", "/sys/devices/pci0000:00/0000:00:05.0/nvme/nvme0n1");
+    tree.file("/dev/dm-0", "b 253:0").link("/sys/dev/block/253:0", upper);
+    tree.link(&format!("{upper}/slaves/nvme0n1"), lower).link(&format!("{lower}/slaves/dm-0"), upper);
     tree.file("/sys/devices/pci0000:00/0000:00:05.0/numa_node", "1");
     assert_eq!(nodes_near(&tree, &["/dev/dm-0"]), [1]);
 }
@@ -166,21 +145,10 @@ fn one_bad_device_does_not_hide_the_others() {
     vfio_group(&tree, "7", &[("0000:80:01.0", "2"), ("0000:80:02.0", "0-")]);
     tree.link("/sys/kernel/iommu_groups/7/devices/0000:80:03.0", "nothing");
 
-    let paths = [
-        "/dev/plain",
-        "/dev/none",
-        "/dev/null",
-        "/dev/unknown",
-        "/dev/vfio/7",
-        "/dev/card1",
-    ];
+    let paths = ["/dev/plain", "/dev/none", "/dev/null", "/dev/unknown", "/dev/vfio/7", "/dev/card1"];
     let nearby = of_device_nodes(&tree.host(), &paths);
     assert_eq!(nearby.nodes, [1, 2]);
-    let failed: Vec<&str> = nearby
-        .errors
-        .iter()
-        .map(|error| error.path.to_str().unwrap())
-        .collect();
+    let failed: Vec<&str> = nearby.errors.iter().map(|error| error.path.to_str().unwrap()).collect();
     let expected = [
         "/dev/none",
         "/dev/plain",
@@ -213,22 +181,9 @@ fn lists_may_have_ranges_and_negative_ids() {
     for (text, nodes) in cases {
         assert_eq!(text.parse(), Ok(NodeList(nodes.to_vec())), "{text}");
     }
-    for text in [
-        "",
-        ",",
-        "0,",
-        "-",
-        "--1",
-        "1-",
-        "2-1",
-        "0-1-2",
-        "+1",
-        "0x1",
-        "1024",
-        "0-99999999999",
-        "one",
-        "0 1",
-    ] {
+    for text in
+        ["", ",", "0,", "-", "--1", "1-", "2-1", "0-1-2", "+1", "0x1", "1024", "0-99999999999", "one", "0 1"]
+    {
         let error = text.parse::<NodeList>().unwrap_err();
         assert_eq!(error.to_string(), format!("{text:?} is not a list of NUMA nodes"));
     }

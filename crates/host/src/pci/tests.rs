@@ -13,30 +13,17 @@ fn address(text: &str) -> PciAddress {
 /// A function right below the first host bridge.
 fn add_function(tree: &Tree, name: &str) -> String {
     let folder = format!("{ROOT}/{name}");
-    tree.folder(&folder).link(
-        &format!("{BUS}/{name}"),
-        &format!("../../../devices/pci0000:00/{name}"),
-    );
+    tree.folder(&folder).link(&format!("{BUS}/{name}"), &format!("../../../devices/pci0000:00/{name}"));
     folder
 }
 
 #[test]
 fn addresses_are_read_and_written_as_the_kernel_does() {
-    let gpu = PciAddress {
-        domain: 0,
-        bus: 0x3a,
-        device: 0x1f,
-        function: 7,
-    };
+    let gpu = PciAddress { domain: 0, bus: 0x3a, device: 0x1f, function: 7 };
     assert_eq!(address("0000:3a:1f.7"), gpu);
     assert_eq!(gpu.to_string(), "0000:3a:1f.7");
     assert_eq!(address("0000:3A:1F.7"), gpu);
-    let behind_vmd = PciAddress {
-        domain: 0x10000,
-        bus: 0xe1,
-        device: 0,
-        function: 0,
-    };
+    let behind_vmd = PciAddress { domain: 0x10000, bus: 0xe1, device: 0, function: 0 };
     assert_eq!(address("10000:e1:00.0"), behind_vmd);
     assert_eq!(behind_vmd.to_string(), "10000:e1:00.0");
 }
@@ -68,10 +55,7 @@ fn what_is_no_address_is_named() {
     ];
     for text in bad {
         let error = text.parse::<PciAddress>().unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            format!("{text:?} is not a PCI address like 0000:03:00.0")
-        );
+        assert_eq!(error.to_string(), format!("{text:?} is not a PCI address like 0000:03:00.0"));
     }
 }
 
@@ -80,9 +64,7 @@ fn ids_are_read_and_written_as_the_kernel_does() {
     assert_eq!("0x8086".parse(), Ok(PciId(0x8086)));
     assert_eq!("0x56C0".parse(), Ok(PciId(0x56c0)));
     assert_eq!(PciId(0x37).to_string(), "0x0037");
-    for text in [
-        "", "0x", "8086", "0x808", "0x08086", "0x+086", "0x80 6", "0X8086", "-0x8086",
-    ] {
+    for text in ["", "0x", "8086", "0x808", "0x08086", "0x+086", "0x80 6", "0X8086", "-0x8086"] {
         assert_eq!(
             text.parse::<PciId>().unwrap_err().to_string(),
             format!("{text:?} is not a PCI id like 0x8086")
@@ -93,24 +75,11 @@ fn ids_are_read_and_written_as_the_kernel_does() {
 #[test]
 fn functions_are_listed_in_the_order_of_their_addresses() {
     let tree = Tree::new();
-    for name in [
-        "10000:e1:00.0",
-        "0000:ff:00.0",
-        "0000:03:00.1",
-        "ffff:00:00.0",
-        "no address",
-    ] {
+    for name in ["10000:e1:00.0", "0000:ff:00.0", "0000:03:00.1", "ffff:00:00.0", "no address"] {
         tree.folder(&format!("{BUS}/{name}"));
     }
-    let found: Vec<String> = addresses(&tree.host())
-        .unwrap()
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-    assert_eq!(
-        found,
-        ["0000:03:00.1", "0000:ff:00.0", "ffff:00:00.0", "10000:e1:00.0"]
-    );
+    let found: Vec<String> = addresses(&tree.host()).unwrap().iter().map(ToString::to_string).collect();
+    assert_eq!(found, ["0000:03:00.1", "0000:ff:00.0", "ffff:00:00.0", "10000:e1:00.0"]);
     assert!(addresses(&Tree::new().host()).unwrap_err().is_not_found());
 }
 
@@ -118,19 +87,12 @@ fn functions_are_listed_in_the_order_of_their_addresses() {
 fn a_function_tells_what_it_is() {
     let tree = Tree::new();
     let folder = add_function(&tree, "0000:00:02.0");
-    tree.file(&format!("{folder}/vendor"), "0x8086\n")
-        .file(&format!("{folder}/device"), "0x56c0\n");
+    tree.file(&format!("{folder}/vendor"), "0x8086\n").file(&format!("{folder}/device"), "0x56c0\n");
     tree.link(&format!("{folder}/driver"), "../../../bus/pci/drivers/i915");
-    tree.link(
-        &format!("{folder}/iommu_group"),
-        "../../../kernel/iommu_groups/42",
-    );
+    tree.link(&format!("{folder}/iommu_group"), "../../../kernel/iommu_groups/42");
     tree.folder(&format!("{folder}/drm/card0"));
     tree.link(&format!("{folder}/drm/card0/device"), "../..");
-    tree.link(
-        "/sys/class/drm/card0",
-        "../../devices/pci0000:00/0000:00:02.0/drm/card0",
-    );
+    tree.link("/sys/class/drm/card0", "../../devices/pci0000:00/0000:00:02.0/drm/card0");
 
     let function = PciFunction::of(&tree.host(), "/sys/class/drm/card0/device").unwrap();
     assert_eq!(function.address(), address("0000:00:02.0"));
@@ -139,12 +101,7 @@ fn a_function_tells_what_it_is() {
     assert_eq!(function.device().unwrap(), PciId(0x56c0));
     assert_eq!(function.driver().unwrap().as_deref(), Some("i915"));
     assert_eq!(function.iommu_group().unwrap(), Some(42));
-    assert_eq!(
-        PciFunction::at(&tree.host(), function.address())
-            .unwrap()
-            .folder(),
-        function.folder()
-    );
+    assert_eq!(PciFunction::at(&tree.host(), function.address()).unwrap().folder(), function.folder());
 }
 
 #[test]
@@ -188,44 +145,22 @@ fn a_function_that_is_gone_is_not_found() {
 fn garbage_is_an_error_with_path_and_value() {
     let tree = Tree::new();
     let folder = add_function(&tree, "0000:00:02.0");
-    tree.file(&format!("{folder}/vendor"), "intel")
-        .file(&format!("{folder}/sriov_numvfs"), "-1");
-    tree.file(&format!("{folder}/sriov_totalvfs"), "65536")
-        .file(&format!("{folder}/device"), b"\xff\xff");
+    tree.file(&format!("{folder}/vendor"), "intel").file(&format!("{folder}/sriov_numvfs"), "-1");
+    tree.file(&format!("{folder}/sriov_totalvfs"), "65536").file(&format!("{folder}/device"), b"\xff\xff");
     tree.link(&format!("{folder}/iommu_group"), "/sys/kernel/iommu_groups/many")
         .folder(&format!("{folder}/driver"));
     let function = PciFunction::at(&tree.host(), address("0000:00:02.0")).unwrap();
     let errors = [
-        (
-            function.vendor().unwrap_err(),
-            "vendor",
-            "\"intel\" is not a PCI id like 0x8086",
-        ),
+        (function.vendor().unwrap_err(), "vendor", "\"intel\" is not a PCI id like 0x8086"),
         (function.device().unwrap_err(), "device", "not text"),
-        (
-            function.sriov_numvfs().unwrap_err(),
-            "sriov_numvfs",
-            "\"-1\" is not a number of functions",
-        ),
-        (
-            function.sriov_totalvfs().unwrap_err(),
-            "sriov_totalvfs",
-            "\"65536\" is not a number of functions",
-        ),
-        (
-            function.iommu_group().unwrap_err(),
-            "iommu_group",
-            "\"many\" is not the number of a group",
-        ),
+        (function.sriov_numvfs().unwrap_err(), "sriov_numvfs", "\"-1\" is not a number of functions"),
+        (function.sriov_totalvfs().unwrap_err(), "sriov_totalvfs", "\"65536\" is not a number of functions"),
+        (function.iommu_group().unwrap_err(), "iommu_group", "\"many\" is not the number of a group"),
         (function.driver().unwrap_err(), "driver", "not a link"),
     ];
     for (error, attribute, reason) in errors {
         assert_eq!(error.path, function.folder().join(attribute));
-        assert!(
-            error.source.to_string().contains(reason),
-            "{attribute}: {}",
-            error.source
-        );
+        assert!(error.source.to_string().contains(reason), "{attribute}: {}", error.source);
     }
 }
 
@@ -236,10 +171,7 @@ fn what_is_no_pci_function_is_an_error() {
         .link("/sys/class/drm/card0/device", "../../../devices/virtual/vgem");
     let error = PciFunction::of(&tree.host(), "/sys/class/drm/card0/device").unwrap_err();
     assert_eq!(error.to_string(), "cannot understand /sys/class/drm/card0/device");
-    assert_eq!(
-        error.source.to_string(),
-        "\"vgem\" is not a PCI address like 0000:03:00.0"
-    );
+    assert_eq!(error.source.to_string(), "\"vgem\" is not a PCI address like 0000:03:00.0");
     PciFunction::of(&tree.host(), "/").unwrap_err();
 }
 
@@ -247,22 +179,17 @@ fn what_is_no_pci_function_is_an_error() {
 fn virtual_functions_come_in_the_order_of_their_numbers() {
     let tree = Tree::new();
     let folder = add_function(&tree, "0000:00:02.0");
-    tree.file(&format!("{folder}/sriov_numvfs"), "12\n")
-        .file(&format!("{folder}/sriov_totalvfs"), "63\n");
+    tree.file(&format!("{folder}/sriov_numvfs"), "12\n").file(&format!("{folder}/sriov_totalvfs"), "63\n");
     for number in 0..12 {
         let name = format!("0000:00:{:02x}.{}", 2 + (number + 1) / 8, (number + 1) % 8);
         let vf = add_function(&tree, &name);
         tree.link(&format!("{vf}/physfn"), "../0000:00:02.0");
         tree.link(&format!("{folder}/virtfn{number}"), &format!("../{name}"));
     }
-    tree.link(&format!("{folder}/virtfn12"), "../0000:00:1f.0")
-        .folder(&format!("{folder}/virtfnx"));
+    tree.link(&format!("{folder}/virtfn12"), "../0000:00:1f.0").folder(&format!("{folder}/virtfnx"));
 
     let pf = PciFunction::at(&tree.host(), address("0000:00:02.0")).unwrap();
-    assert_eq!(
-        (pf.sriov_numvfs().unwrap(), pf.sriov_totalvfs().unwrap()),
-        (Some(12), Some(63))
-    );
+    assert_eq!((pf.sriov_numvfs().unwrap(), pf.sriov_totalvfs().unwrap()), (Some(12), Some(63)));
     let vfs = pf.virtual_functions().unwrap();
     let names: Vec<String> = vfs.iter().map(|vf| vf.address().to_string()).collect();
     assert_eq!(names.len(), 12, "the one that is gone is left out: {names:?}");

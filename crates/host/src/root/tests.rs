@@ -19,10 +19,7 @@ fn dots_do_not_lead_out_of_the_root() {
     assert!(host.read("../secret").unwrap_err().is_not_found());
     assert!(host.read("/etc/../../../secret").unwrap_err().is_not_found());
     assert_eq!(host.read("/../../etc/name").unwrap(), "inside");
-    assert_eq!(
-        host.outside("/../etc/./name"),
-        tree.at("/node/etc/name").canonicalize().unwrap()
-    );
+    assert_eq!(host.outside("/../etc/./name"), tree.at("/node/etc/name").canonicalize().unwrap());
 }
 
 #[test]
@@ -66,12 +63,7 @@ fn links_in_a_circle_are_an_error_of_their_own() {
 fn what_is_below_a_file_is_not_found() {
     let tree = Tree::new();
     tree.file("/sys/class/drm/version", "drm 1.1.0");
-    assert!(
-        tree.host()
-            .read("/sys/class/drm/version/device")
-            .unwrap_err()
-            .is_not_found()
-    );
+    assert!(tree.host().read("/sys/class/drm/version/device").unwrap_err().is_not_found());
 }
 
 #[test]
@@ -84,26 +76,11 @@ fn an_attribute_whose_device_goes_while_it_is_read_is_not_found() {
 #[test]
 fn a_pipe_in_an_attributes_place_does_not_hang() {
     let tree = Tree::new();
-    mknodat(
-        CWD,
-        tree.at("/pipe"),
-        FileType::Fifo,
-        Mode::from_raw_mode(0o600),
-        0,
-    )
-    .unwrap();
+    mknodat(CWD, tree.at("/pipe"), FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
     let host = tree.host();
     let without_writer = host.read("/pipe").unwrap_err();
-    assert!(
-        reason(&without_writer).contains("not a plain file but a Fifo"),
-        "{}",
-        reason(&without_writer)
-    );
-    let _writer = File::options()
-        .read(true)
-        .write(true)
-        .open(tree.at("/pipe"))
-        .unwrap();
+    assert!(reason(&without_writer).contains("not a plain file but a Fifo"), "{}", reason(&without_writer));
+    let _writer = File::options().read(true).write(true).open(tree.at("/pipe")).unwrap();
     host.read("/pipe").unwrap_err();
 }
 
@@ -119,19 +96,13 @@ fn a_folder_or_a_device_is_not_read() {
 #[test]
 fn text_is_trimmed_and_everything_else_refused() {
     let tree = Tree::new();
-    tree.file("/vendor", " 0x8086\n")
-        .file("/empty", "")
-        .file("/binary", b"\xff\xfe\x00");
-    tree.file("/largest", vec![b'a'; 256 * 1024])
-        .file("/huge", vec![b'a'; 256 * 1024 + 1]);
+    tree.file("/vendor", " 0x8086\n").file("/empty", "").file("/binary", b"\xff\xfe\x00");
+    tree.file("/largest", vec![b'a'; 256 * 1024]).file("/huge", vec![b'a'; 256 * 1024 + 1]);
     let host = tree.host();
     assert_eq!(host.read("/vendor").unwrap(), "0x8086");
     assert_eq!(host.read("/empty").unwrap(), "");
     assert_eq!(host.read("/largest").unwrap().len(), 256 * 1024);
-    assert_eq!(
-        host.read("/binary").unwrap_err().to_string(),
-        "cannot understand /binary"
-    );
+    assert_eq!(host.read("/binary").unwrap_err().to_string(), "cannot understand /binary");
     assert!(reason(&host.read("/binary").unwrap_err()).contains("not text"));
     assert!(reason(&host.read("/huge").unwrap_err()).contains("more than 262144 bytes"));
 }
@@ -139,26 +110,17 @@ fn text_is_trimmed_and_everything_else_refused() {
 #[test]
 fn names_are_sorted_and_text() {
     let tree = Tree::new();
-    tree.file("/d/b", "")
-        .file("/d/a10", "")
-        .file("/d/a9", "")
-        .folder("/d/c");
+    tree.file("/d/b", "").file("/d/a10", "").file("/d/a9", "").folder("/d/c");
     std::fs::write(tree.at("/d").join(OsStr::from_bytes(b"\xff")), "").unwrap();
     assert_eq!(tree.host().names("/d").unwrap(), ["a10", "a9", "b", "c"]);
     assert!(tree.host().names("/none").unwrap_err().is_not_found());
-    assert_eq!(
-        tree.host().names("/d/b").unwrap_err().to_string(),
-        "cannot list /d/b"
-    );
+    assert_eq!(tree.host().names("/d/b").unwrap_err().to_string(), "cannot list /d/b");
 }
 
 #[test]
 fn the_name_of_a_link_is_where_it_points_to() {
     let tree = Tree::new();
-    tree.link("/driver", "../../bus/pci/drivers/xe")
-        .link("/up", "..")
-        .folder("/folder")
-        .file("/file", "");
+    tree.link("/driver", "../../bus/pci/drivers/xe").link("/up", "..").folder("/folder").file("/file", "");
     let host = tree.host();
     assert_eq!(host.link_name("/driver").unwrap(), "xe");
     assert!(reason(&host.link_name("/up").unwrap_err()).contains("which has no name"));
@@ -174,22 +136,13 @@ fn the_name_of_a_link_is_where_it_points_to() {
 fn resolved_paths_are_the_nodes_own() {
     let tree = Tree::new();
     tree.folder("/sys/devices/pci0000:00/0000:00:02.0/drm/card0");
-    tree.link(
-        "/sys/class/drm/card0",
-        "../../devices/pci0000:00/0000:00:02.0/drm/card0",
-    );
+    tree.link("/sys/class/drm/card0", "../../devices/pci0000:00/0000:00:02.0/drm/card0");
     let host = tree.host();
     let card = Path::new("/sys/devices/pci0000:00/0000:00:02.0/drm/card0");
     assert_eq!(host.resolve("/sys/class/drm/card0").unwrap(), card);
-    assert_eq!(
-        host.resolve("/sys/class/drm/card0/../..").unwrap(),
-        card.ancestors().nth(2).unwrap()
-    );
+    assert_eq!(host.resolve("/sys/class/drm/card0/../..").unwrap(), card.ancestors().nth(2).unwrap());
     assert_eq!(host.resolve("/").unwrap(), Path::new("/"));
-    assert_eq!(
-        Host::real().resolve("/proc/self/ns/../comm").unwrap().file_name(),
-        Some(OsStr::new("comm"))
-    );
+    assert_eq!(Host::real().resolve("/proc/self/ns/../comm").unwrap().file_name(), Some(OsStr::new("comm")));
 }
 
 #[test]

@@ -23,12 +23,8 @@ impl Socket {
     pub(super) fn open() -> Result<Self, HostError> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let open = || {
-            let socket = net::socket_with(
-                AddressFamily::NETLINK,
-                SocketType::DGRAM,
-                flags,
-                Some(KOBJECT_UEVENT),
-            )?;
+            let socket =
+                net::socket_with(AddressFamily::NETLINK, SocketType::DGRAM, flags, Some(KOBJECT_UEVENT))?;
             net::bind(&socket, &SocketAddrNetlink::new(0, KERNEL_GROUP))?;
             Ok(Self(socket))
         };

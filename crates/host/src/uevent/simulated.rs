@@ -32,12 +32,7 @@ impl Log {
         inotify.watch(&file, path, WatchFlags::MODIFY | WatchFlags::ATTRIB)?;
         // The watch comes first: what is appended after this line raises an event.
         let offset = rfs::fstat(&file).map_err(fail)?.st_size.cast_unsigned();
-        Ok(Self {
-            file,
-            inotify,
-            offset,
-            rest: Vec::new(),
-        })
+        Ok(Self { file, inotify, offset, rest: Vec::new() })
     }
 
     pub(super) fn drain(&mut self) -> Result<Drained, HostError> {

@@ -12,25 +12,12 @@ fn standard_error_gets_what_klog_would_send_there() {
     let cases: &[(&[&str], &str)] = &[
         (&[], "EWI"),
         (&["-stderrthreshold=WARNING"], "EWI"),
-        (
-            &[
-                "-stderrthreshold=WARNING",
-                "-legacy_stderr_threshold_behavior=false",
-            ],
-            "EW",
-        ),
+        (&["-stderrthreshold=WARNING", "-legacy_stderr_threshold_behavior=false"], "EW"),
         (&["-logtostderr=false"], "E"),
         (&["-logtostderr=false", "-stderrthreshold=info"], "EWI"),
         (&["-logtostderr=false", "-stderrthreshold=3"], ""),
         (&["-logtostderr=false", "-alsologtostderr"], "EWI"),
-        (
-            &[
-                "-logtostderr=false",
-                "-alsologtostderr",
-                "-alsologtostderrthreshold=1",
-            ],
-            "EW",
-        ),
+        (&["-logtostderr=false", "-alsologtostderr", "-alsologtostderrthreshold=1"], "EW"),
     ];
     for (args, expected) in cases {
         let args: Vec<&str> = args.iter().copied().chain([in_folder.as_str()]).collect();
@@ -46,15 +33,7 @@ fn each_severity_has_a_file_that_the_higher_ones_go_to_as_well() {
         let folder = tempfile::tempdir().unwrap();
         let in_folder = format!("-log_dir={}", folder.path().display());
         let one_output = format!("-one_output={one_output}");
-        logged(
-            &[
-                "-logtostderr=false",
-                "-stderrthreshold=3",
-                &in_folder,
-                &one_output,
-            ],
-            each_level,
-        );
+        logged(&["-logtostderr=false", "-stderrthreshold=3", &in_folder, &one_output], each_level);
         let links: Vec<String> = fs::read_dir(folder.path())
             .unwrap()
             .map(|entry| entry.unwrap())
@@ -85,26 +64,14 @@ fn a_log_file_goes_on_where_it_ended_and_is_emptied_when_full() {
 
     fs::write(&path, &old).unwrap();
     let text = log("-log_file_max_size=1", "short");
-    assert!(
-        text.starts_with(&old) && text.ends_with("] short\n"),
-        "{} bytes",
-        text.len()
-    );
+    assert!(text.starts_with(&old) && text.ends_with("] short\n"), "{} bytes", text.len());
 
     let text = log("-log_file_max_size=1", &lengthy);
-    assert!(
-        text.ends_with(&format!("] {lengthy}\n")) && text.lines().count() == 1,
-        "{} bytes",
-        text.len()
-    );
+    assert!(text.ends_with(&format!("] {lengthy}\n")) && text.lines().count() == 1, "{} bytes", text.len());
 
     fs::write(&path, &old).unwrap();
     let text = log("-log_file_max_size=0", &lengthy);
-    assert!(
-        text.starts_with(&old) && text.lines().count() == 2,
-        "{} bytes",
-        text.len()
-    );
+    assert!(text.starts_with(&old) && text.lines().count() == 2, "{} bytes", text.len());
 }
 
 #[test]
