@@ -1,2 +1,105 @@
-//! placeholder
-fn main() {}
+//! Measures the shipped binary, and beside it the Go implementation's GPU plugin if its path is given, on the same
+//! simulated node with the same embedded kubelet in the same run.
+//!
+//! `cargo run --release -p bench -- [-quick] BINARY [REFERENCE]`; the reference has fixed paths, so it needs root (a mount
+//! namespace of its own).
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
+
+mod figures;
+mod measure;
+mod process;
+
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use figures::{Figure, table};
+use measure::{Measured, Place};
+
+/// Says that this process is the one in the mount namespace, and which folder it works in.
+const INSIDE: &str = "BENCH_FOLDER";
+const USAGE: &str = "usage: bench [-quick] BINARY [REFERENCE]
+BINARY is intel-device-plugins as `cargo xtask build` makes it, REFERENCE the Go implementation's GPU plugin.";
+
+fn main() -> ExitCode {
+    let mut args: Vec<String> = std::env::args().skip(1).collect();
+    let quick = args.iter().position(|arg| arg == "-quick").map(|at| args.remove(at)).is_some();
+    let outcome = match args.as_slice() {
+        [binary] => bench(Path::new(binary), None, quick),
+        [_, _] if std::env::var_os(INSIDE).is_none() => enter_namespace(),
+        [binary, reference] => bench(Path::new(binary), Some(Path::new(reference)), quick),
+        _ => Err(USAGE.into()),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs this program again where the paths that the reference has built in are empty folders.
+fn enter_namespace() -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let folder = tempfile::tempdir()?;
+    let script = r#"
+        for path in var/lib/kubelet/device-plugins var/run/cdi; do
+            mkdir -p "$BENCH_FOLDER/$path" "/$path"
+            mount --bind "$BENCH_FOLDER/$path" "/$path"
+        done
+        exec "$0" "$@""#;
+    let status = Command::new("unshare")
+        .args(["--mount", "--propagation", "private", "sh", "-e", "-c", script])
+        .arg(std::env::current_exe()?)
+        .args(std::env::args_os().skip(1))
+        .env(INSIDE, folder.path())
+        .status()
+        .map_err(|error| format!("cannot run unshare: {error}"))?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn bench(
+    binary: &Path,
+    reference: Option<&Path>,
+    quick: bool,
+) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let temporary = tempfile::tempdir()?;
+    let place = match reference {
+        None => Place::below(temporary.path()),
+        Some(_) => Place::of_the_reference(temporary.path()),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let ours = runtime.block_on(measure::run(binary, &["gpu"], true, &place, quick))?;
+    let theirs = match reference {
+        None => None,
+        Some(reference) => Some(runtime.block_on(measure::run(reference, &[], false, &place, quick))?),
+    };
+    println!("{}", table(&figures(&ours, theirs.as_ref())));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn figures(ours: &Measured, theirs: Option<&Measured>) -> Vec<Figure> {
+    let figure = |what, unit, bar: f64, value: fn(&Measured) -> f64| Figure {
+        what,
+        unit,
+        bar: (bar > 0.0).then_some(bar),
+        ours: value(ours),
+        reference: theirs.map(value).filter(|value| value.is_finite()),
+    };
+    vec![
+        figure("process start to Register, median", "ms", 15.0, |m| m.register.percentile(50.0)),
+        figure("process start to the first list with devices, median", "ms", 20.0, |m| {
+            m.first_list.percentile(50.0)
+        }),
+        figure("GPU added or removed to new list, median", "ms", 0.0, |m| m.hotplug.percentile(50.0)),
+        figure("GPU added or removed to new list, p99", "ms", 50.0, |m| m.hotplug.percentile(99.0)),
+        figure("kubelet.sock made anew to Register, p99", "ms", 50.0, |m| m.restart.percentile(99.0)),
+        figure("peak memory (RSS), 8 GPUs", "MB", 4.0, |m| m.rss_mb),
+        figure("peak memory (RSS), 10,000 shared devices", "MB", 14.0, |m| m.rss_shared_mb),
+        figure("processor time while idle, per 30 s", "ms", 5.0, |m| m.idle_cpu_ms),
+        figure("lists sent while idle, per 30 s", "", 0.0, |m| m.idle_lists),
+        figure("Allocate with CDI, p50", "ms", 0.2, |m| m.allocate.percentile(50.0)),
+        figure("Allocate with CDI, p99", "ms", 0.6, |m| m.allocate.percentile(99.0)),
+        figure("binary, static and stripped", "MB", 4.0, |m| m.binary_mb),
+    ]
+}

@@ -1,2 +1,60 @@
-//! placeholder
-fn main() {}
+//! `intel-device-plugins`: every device plugin, and a simulated node to try them on, in one static binary.
+//!
+//! What it does is chosen by its first argument, or by the name it is run by: images have the same binary under the
+//! entry points of the Go implementation, such as `intel_gpu_device_plugin`.
+
+mod families;
+mod simulate;
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use families::FAMILIES;
+
+fn main() -> ExitCode {
+    let mut args = std::env::args_os();
+    let program = args.next().unwrap_or_default();
+    let program = Path::new(&program).file_name().unwrap_or_default().to_string_lossy();
+    if let Some(family) = FAMILIES.iter().find(|family| family.entry_point == program) {
+        return (family.main)(family.entry_point, args.collect());
+    }
+    let command = args.next().unwrap_or_default();
+    let command = command.to_string_lossy();
+    let rest: Vec<OsString> = args.collect();
+    if let Some(family) = FAMILIES.iter().find(|family| family.name == command) {
+        return (family.main)(&format!("intel-device-plugins {command}"), rest);
+    }
+    match &*command {
+        "simulate" => simulate::main(rest),
+        "-h" | "-help" | "--help" | "help" => print(&usage(), ExitCode::SUCCESS),
+        "-version" | "--version" | "version" => {
+            print(concat!("intel-device-plugins ", env!("CARGO_PKG_VERSION"), "\n"), ExitCode::SUCCESS)
+        }
+        "" => print(&usage(), ExitCode::from(2)),
+        other => print(&format!("there is no command {other:?}\n\n{}", usage()), ExitCode::from(2)),
+    }
+}
+
+fn usage() -> String {
+    let mut text = String::from(
+        "Device plugins for Intel hardware in Kubernetes.\n\n\
+         Usage: intel-device-plugins COMMAND [FLAGS]      (COMMAND -h lists the flags)\n\n\
+         Plugins, each also run by the entry point's name:\n",
+    );
+    for family in FAMILIES {
+        text += &format!("  {:<10} {} ({})\n", family.name, family.about, family.entry_point);
+    }
+    text += "\nTools:\n  \
+        simulate   show what a simulated node offers and what a container is given; needs no hardware and no root\n  \
+        version    print the version\n";
+    text
+}
+
+/// Help and errors go where the flag parser sends them too.
+fn print(text: &str, code: ExitCode) -> ExitCode {
+    // Nobody is left to tell when standard error is closed.
+    let _ = std::io::stderr().write_all(text.as_bytes());
+    code
+}

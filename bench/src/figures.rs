@@ -1,0 +1,91 @@
+//! Figures of many runs, and the table that shows them.
+
+/// Values of one kind, in any order.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Samples(Vec<f64>);
+
+impl Samples {
+    pub(crate) fn add(&mut self, value: f64) {
+        self.0.push(value);
+    }
+
+    /// The value that `percent` of all are not above (nearest rank).
+    pub(crate) fn percentile(&self, percent: f64) -> f64 {
+        let mut sorted = self.0.clone();
+        sorted.sort_by(f64::total_cmp);
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a rank"
+        )]
+        let rank = (percent / 100.0 * sorted.len() as f64).ceil() as usize;
+        sorted.get(rank.clamp(1, sorted.len().max(1)) - 1).copied().unwrap_or(f64::NAN)
+    }
+}
+
+/// One line of the table.
+#[derive(Debug)]
+pub(crate) struct Figure {
+    pub(crate) what: &'static str,
+    pub(crate) unit: &'static str,
+    /// The project's promise, if there is one.
+    pub(crate) bar: Option<f64>,
+    pub(crate) ours: f64,
+    pub(crate) reference: Option<f64>,
+}
+
+/// The table in Markdown.
+pub(crate) fn table(figures: &[Figure]) -> String {
+    let mut text =
+        String::from("| figure | bar | here | Go implementation | ratio |\n|---|---|---|---|---|\n");
+    for figure in figures {
+        let Figure { what, unit, bar, ours, reference } = figure;
+        let value = |value: f64| format!("{} {unit}", number(value));
+        let bar_text = bar.map_or_else(String::new, |bar| format!("≤ {}", value(bar)));
+        let mark = if bar.is_some_and(|bar| *ours > bar) { " **missed**" } else { "" };
+        let reference_text = reference.map_or_else(|| "-".to_owned(), value);
+        let ratio =
+            reference.filter(|_| *ours > 0.0).map_or_else(String::new, |r| format!("{}×", number(r / ours)));
+        text += &format!("| {what} | {bar_text} | {}{mark} | {reference_text} | {ratio} |\n", value(*ours));
+    }
+    text
+}
+
+/// Three significant digits are all that such figures carry.
+fn number(value: f64) -> String {
+    match value.abs() {
+        size if size >= 100.0 => format!("{value:.0}"),
+        size if size >= 10.0 => format!("{value:.1}"),
+        size if size >= 1.0 => format!("{value:.2}"),
+        0.0 => "0".to_owned(),
+        _ => format!("{value:.3}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_values_that_were_seen() {
+        let mut samples = Samples::default();
+        for value in (1..=100).rev() {
+            samples.add(f64::from(value));
+        }
+        let found = [0.0, 50.0, 99.0, 100.0].map(|percent| samples.percentile(percent).to_string());
+        assert_eq!(found, ["1", "50", "99", "100"]);
+        assert!(Samples::default().percentile(50.0).is_nan());
+    }
+
+    #[test]
+    fn the_table_marks_what_missed_its_bar() {
+        let figures = [
+            Figure { what: "start", unit: "ms", bar: Some(15.0), ours: 4.25, reference: Some(1015.0) },
+            Figure { what: "size", unit: "MB", bar: Some(4.0), ours: 5.0, reference: None },
+        ];
+        let table = table(&figures);
+        assert!(table.contains("| start | ≤ 15.0 ms | 4.25 ms | 1015 ms | 239× |"), "{table}");
+        assert!(table.contains("| size | ≤ 4.00 MB | 5.00 MB **missed** | - |  |"), "{table}");
+    }
+}

@@ -1,0 +1,166 @@
+//! The Level-Zero sidecar: health, temperatures, and which GPUs Windows lends.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use device_plugin::{Rescan, error_chain};
+use host::Host;
+use tokio::time::{sleep, timeout};
+use tonic::transport::{Channel, Endpoint};
+
+use super::{Health, Publisher, Reachability, Snapshot, Verdict};
+use crate::{Limits, card};
+
+mod api {
+    #![expect(clippy::allow_attributes_without_reason, reason = "generated")]
+    #![expect(unreachable_pub, unused_qualifications, reason = "generated")]
+    #![cfg_attr(test, expect(clippy::pedantic, clippy::allow_attributes, reason = "generated"))]
+
+    tonic::include_proto!("_");
+}
+
+use api::levelzero_client::LevelzeroClient;
+
+/// The sidecar's socket, in a folder that the two containers share.
+const SOCKET: &str = "/var/lib/levelzero/server.sock";
+const NAME: &str = "the Level-Zero sidecar";
+/// How often it is asked: nothing announces a change of temperature.
+const PERIOD: Duration = Duration::from_secs(5);
+/// A library call can hang with its driver.
+const DEADLINE: Duration = Duration::from_secs(2);
+
+/// Asks for the health of the node's GPUs from now on.
+pub(crate) fn follow_health(host: &Host, limits: Limits, rescan: &Rescan) -> Health {
+    let (publisher, health) = Publisher::new(rescan);
+    let host = host.clone();
+    tokio::spawn(async move {
+        let mut reachability = Reachability::default();
+        let client = client(&host);
+        loop {
+            let mut verdicts = publisher.current().verdicts;
+            let addresses = addresses(&host);
+            verdicts.retain(|address, _| addresses.contains(address));
+            let answers = ask_all(client.clone(), &addresses, limits, &mut verdicts).await;
+            match answers {
+                Ok(()) => reachability.found(NAME),
+                Err(error) => reachability.lost(NAME, error),
+            }
+            publisher.publish(Snapshot { verdicts, indices: None });
+            sleep(PERIOD).await;
+        }
+    });
+    health
+}
+
+/// Asks which GPUs there are from now on.
+pub(crate) fn follow_indices(host: &Host, rescan: &Rescan) -> Health {
+    let (publisher, health) = Publisher::new(rescan);
+    let client = client(host);
+    tokio::spawn(async move {
+        let mut reachability = Reachability::default();
+        loop {
+            match indices(client.clone()).await {
+                Ok(indices) => {
+                    reachability.found(NAME);
+                    publisher.publish(Snapshot { indices: Some(indices), ..Snapshot::default() });
+                }
+                Err(error) => reachability.lost(NAME, error),
+            }
+            let pause = if publisher.current().indices.is_some() { PERIOD } else { PERIOD / 10 };
+            sleep(pause).await;
+        }
+    });
+    health
+}
+
+/// Connects when it is first used, and again when it has to.
+fn client(host: &Host) -> LevelzeroClient<Channel> {
+    let socket = host.outside(SOCKET);
+    let uri = format!("unix://{}", socket.display());
+    // A path below a folder is a URI, whatever its characters; if not, the fixed one tells in its error what is missing.
+    let endpoint = Endpoint::from_shared(uri)
+        .unwrap_or_else(|_| Endpoint::from_static("unix:///var/lib/levelzero/server.sock"));
+    LevelzeroClient::new(endpoint.connect_lazy())
+}
+
+/// The PCI addresses of Intel's cards. What can't be read is discovery's to say.
+fn addresses(host: &Host) -> Vec<String> {
+    let names = card::names(host).unwrap_or_default();
+    let intel = names.iter().filter(|name| card::is_intel(host, name).unwrap_or(false));
+    intel.filter_map(|name| card::address(host, name)).map(|address| address.to_string()).collect()
+}
+
+/// Updates the verdict of every GPU that can be asked about; the error is the last of those that can't.
+async fn ask_all(
+    mut client: LevelzeroClient<Channel>,
+    addresses: &[String],
+    limits: Limits,
+    verdicts: &mut BTreeMap<String, Verdict>,
+) -> Result<(), String> {
+    let mut outcome = Ok(());
+    for address in addresses {
+        match ask(&mut client, address, limits).await {
+            Ok(verdict) => {
+                verdicts.insert(address.clone(), verdict);
+            }
+            Err(error) => outcome = Err(format!("{address}: {error}")),
+        }
+    }
+    outcome
+}
+
+async fn ask(
+    client: &mut LevelzeroClient<Channel>,
+    address: &str,
+    limits: Limits,
+) -> Result<Verdict, String> {
+    let device = || api::DeviceId { bdf_address: address.to_owned() };
+    let health = within(client.get_device_health(device())).await?;
+    let parts = [("memory", health.memory_ok), ("PCI bus", health.bus_ok), ("SoC", health.soc_ok)];
+    let bad: Vec<&str> = parts.iter().filter(|(_, ok)| !ok).map(|(part, _)| *part).collect();
+    if !bad.is_empty() {
+        let why = problem(health.error.as_ref()).map(|text| format!(" ({text})")).unwrap_or_default();
+        return Ok(Verdict::Unhealthy(format!("Level Zero reports bad {}{why}", bad.join(" and "))));
+    }
+    let found = within(client.get_device_temperature(device())).await?;
+    let readings = [
+        ("GPU", found.gpu, limits.gpu, "-gpu-temp-limit"),
+        ("device", found.global, limits.global, "-temp-limit"),
+        ("memory", found.memory, limits.memory, "-memory-temp-limit"),
+    ];
+    #[expect(clippy::cast_precision_loss, reason = "a temperature")]
+    let hot = readings.iter().find(|(_, reading, limit, _)| *reading > *limit as f64);
+    Ok(match hot {
+        None => Verdict::Healthy,
+        Some((sensor, reading, limit, flag)) => Verdict::Unhealthy(format!(
+            "{sensor} temperature {reading:.0} °C is above the limit of {limit} °C ({flag})"
+        )),
+    })
+}
+
+async fn indices(mut client: LevelzeroClient<Channel>) -> Result<Vec<u32>, String> {
+    let answer = within(client.get_intel_indices(api::GetIntelIndicesMessage {})).await?;
+    if let Some(problem) = problem(answer.error.as_ref()) {
+        // Its list is empty then, which would withdraw all GPUs for a passing error.
+        return Err(problem);
+    }
+    let mut indices = answer.indices;
+    indices.sort_unstable();
+    indices.dedup();
+    Ok(indices)
+}
+
+fn problem(error: Option<&api::Error>) -> Option<String> {
+    error.filter(|error| error.errorcode != 0).map(|error| error.description.clone())
+}
+
+async fn within<T>(call: impl Future<Output = tonic::Result<tonic::Response<T>>>) -> Result<T, String> {
+    match timeout(DEADLINE, call).await {
+        Ok(Ok(answer)) => Ok(answer.into_inner()),
+        Ok(Err(status)) => Err(error_chain(&status)),
+        Err(_) => Err(format!("no answer within {DEADLINE:?}")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

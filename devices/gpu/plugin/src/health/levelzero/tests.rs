@@ -1,0 +1,202 @@
+use std::sync::{Arc, Mutex};
+
+use simulator::{Profile, SimulatedNode};
+use tokio::net::UnixListener;
+use tokio::task::JoinHandle;
+use tokio_stream::wrappers::UnixListenerStream;
+use tonic::{Request, Response, Status};
+
+use super::api::levelzero_server::{Levelzero, LevelzeroServer};
+use super::*;
+
+const LIMITS: Limits = Limits { global: 80, gpu: 90, memory: 95 };
+const CARD: &str = "0000:00:02.0";
+
+/// What the sidecar answers about every GPU.
+#[derive(Clone)]
+struct Answers {
+    health: Result<api::DeviceHealth, Status>,
+    temperature: Result<api::DeviceTemperature, Status>,
+    indices: Result<api::DeviceIndices, Status>,
+}
+
+impl Default for Answers {
+    fn default() -> Self {
+        Self {
+            health: Ok(api::DeviceHealth { memory_ok: true, bus_ok: true, soc_ok: true, error: None }),
+            temperature: Ok(api::DeviceTemperature { global: 50.0, gpu: 50.0, memory: 50.0, error: None }),
+            indices: Ok(api::DeviceIndices { indices: vec![2, 0], error: None }),
+        }
+    }
+}
+
+#[derive(Clone, Default)]
+struct Sidecar(Arc<Mutex<Answers>>);
+
+#[tonic::async_trait]
+impl Levelzero for Sidecar {
+    async fn get_device_health(
+        &self,
+        _: Request<api::DeviceId>,
+    ) -> tonic::Result<Response<api::DeviceHealth>> {
+        self.0.lock().unwrap().health.clone().map(Response::new)
+    }
+
+    async fn get_device_temperature(
+        &self,
+        _: Request<api::DeviceId>,
+    ) -> tonic::Result<Response<api::DeviceTemperature>> {
+        self.0.lock().unwrap().temperature.clone().map(Response::new)
+    }
+
+    async fn get_intel_indices(
+        &self,
+        _: Request<api::GetIntelIndicesMessage>,
+    ) -> tonic::Result<Response<api::DeviceIndices>> {
+        self.0.lock().unwrap().indices.clone().map(Response::new)
+    }
+
+    async fn get_device_memory_amount(
+        &self,
+        _: Request<api::DeviceId>,
+    ) -> tonic::Result<Response<api::DeviceMemoryAmount>> {
+        Err(Status::unimplemented("not asked for"))
+    }
+}
+
+/// A node with one GPU and a sidecar.
+struct Scene {
+    _folder: tempfile::TempDir,
+    node: SimulatedNode,
+    sidecar: Sidecar,
+    server: Option<JoinHandle<()>>,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let profile = Profile::builtin("arc-b580-igpu").unwrap();
+        let node = SimulatedNode::create(folder.path().join("node"), &profile).unwrap();
+        Self { _folder: folder, node, sidecar: Sidecar::default(), server: None }
+    }
+
+    fn serve(&mut self) {
+        let socket = self.node.host().outside(SOCKET);
+        std::fs::create_dir_all(socket.parent().unwrap()).unwrap();
+        if socket.exists() {
+            std::fs::remove_file(&socket).unwrap();
+        }
+        let incoming = UnixListenerStream::new(UnixListener::bind(socket).unwrap());
+        let service = LevelzeroServer::new(self.sidecar.clone());
+        self.server = Some(tokio::spawn(async move {
+            tonic::transport::Server::builder().serve_with_incoming(service, incoming).await.unwrap();
+        }));
+    }
+
+    async fn ask(&self) -> Result<Verdict, String> {
+        ask(&mut client(&self.node.host()), CARD, LIMITS).await
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Answers)) {
+        change(&mut self.sidecar.0.lock().unwrap());
+    }
+}
+
+fn reason(verdict: Result<Verdict, String>) -> String {
+    match verdict.unwrap() {
+        Verdict::Healthy => panic!("healthy"),
+        Verdict::Unhealthy(reason) => reason,
+    }
+}
+
+#[tokio::test]
+async fn a_cool_gpu_with_all_parts_good_is_healthy() {
+    let mut scene = Scene::new();
+    scene.serve();
+    assert_eq!(scene.ask().await, Ok(Verdict::Healthy));
+    // At the limit is not above it.
+    scene.change(|answers| answers.temperature.as_mut().unwrap().gpu = 90.0);
+    assert_eq!(scene.ask().await, Ok(Verdict::Healthy));
+    // The sidecar's value for a sensor that it can't read.
+    scene.change(|answers| answers.temperature.as_mut().unwrap().gpu = -999.0);
+    assert_eq!(scene.ask().await, Ok(Verdict::Healthy));
+}
+
+#[tokio::test]
+async fn the_reason_names_the_bad_parts() {
+    let mut scene = Scene::new();
+    scene.serve();
+    scene.change(|answers| {
+        let health = answers.health.as_mut().unwrap();
+        (health.memory_ok, health.bus_ok) = (false, false);
+        health.error =
+            Some(api::Error { errorcode: 0x7000_0001, description: "device lost (0x70000001)".to_owned() });
+    });
+    assert_eq!(
+        reason(scene.ask().await),
+        "Level Zero reports bad memory and PCI bus (device lost (0x70000001))"
+    );
+}
+
+#[tokio::test]
+async fn each_sensor_has_its_own_limit() {
+    type Set = fn(&mut api::DeviceTemperature);
+    let mut scene = Scene::new();
+    scene.serve();
+    let cases: [(Set, &str); 3] = [
+        (|t| t.gpu = 90.5, "GPU temperature 90 °C is above the limit of 90 °C (-gpu-temp-limit)"),
+        (|t| t.global = 81.0, "device temperature 81 °C is above the limit of 80 °C (-temp-limit)"),
+        (|t| t.memory = 96.0, "memory temperature 96 °C is above the limit of 95 °C (-memory-temp-limit)"),
+    ];
+    for (set, expected) in cases {
+        scene.change(|answers| {
+            *answers = Answers::default();
+            set(answers.temperature.as_mut().unwrap());
+        });
+        assert_eq!(reason(scene.ask().await), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_sidecar_that_fails_leaves_the_last_verdict() {
+    let mut scene = Scene::new();
+    let mut verdicts = BTreeMap::from([(CARD.to_owned(), Verdict::Unhealthy("hot".to_owned()))]);
+    let before = verdicts.clone();
+    let addresses = [CARD.to_owned()];
+    let absent = client(&scene.node.host());
+    assert!(ask_all(absent.clone(), &addresses, LIMITS, &mut verdicts).await.is_err());
+    assert_eq!(verdicts, before);
+    scene.serve();
+    scene.change(|answers| answers.temperature = Err(Status::internal("no such device")));
+    let error = ask_all(absent.clone(), &addresses, LIMITS, &mut verdicts).await.unwrap_err();
+    assert!(error.starts_with(CARD) && error.contains("no such device"), "{error}");
+    assert_eq!(verdicts, before);
+    scene.change(|answers| *answers = Answers::default());
+    ask_all(absent, &addresses, LIMITS, &mut verdicts).await.unwrap();
+    assert_eq!(verdicts[CARD], Verdict::Healthy);
+}
+
+#[tokio::test]
+async fn all_gpus_of_the_node_are_asked_about() {
+    let mut scene = Scene::new();
+    scene.serve();
+    scene.change(|answers| answers.temperature.as_mut().unwrap().gpu = 95.0);
+    let rescan = Rescan::default();
+    let mut health = follow_health(&scene.node.host(), LIMITS, &rescan);
+    let snapshot = health.wait_for(|snapshot| !snapshot.verdicts.is_empty()).await.unwrap().clone();
+    assert_eq!(snapshot.verdicts.keys().collect::<Vec<_>>(), [CARD, "0000:03:00.0"]);
+    assert!(snapshot.verdicts.values().all(|verdict| *verdict != Verdict::Healthy));
+}
+
+#[tokio::test]
+async fn indices_are_sorted_and_an_error_is_not_an_empty_list() {
+    let mut scene = Scene::new();
+    scene.serve();
+    let client = client(&scene.node.host());
+    assert_eq!(indices(client.clone()).await, Ok(vec![0, 2]));
+    scene.change(|answers| {
+        let error = api::Error { errorcode: 0x7800_0001, description: "uninitialized".to_owned() };
+        answers.indices = Ok(api::DeviceIndices { indices: Vec::new(), error: Some(error) });
+    });
+    assert_eq!(indices(client).await, Err("uninitialized".to_owned()));
+}

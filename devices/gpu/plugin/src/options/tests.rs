@@ -1,0 +1,111 @@
+use super::*;
+
+fn check(args: &[&str]) -> Result<Config, String> {
+    Options::parse("gpu", args.iter().copied()).map_err(|stop| stop.to_string())?.check()
+}
+
+fn refused(args: &[&str], because: &str) {
+    match check(args) {
+        Ok(config) => panic!("{args:?} is accepted: {config:?}"),
+        Err(error) => assert!(error.contains(because), "{args:?}: {error}"),
+    }
+}
+
+#[test]
+fn without_flags_every_gpu_is_offered_once() {
+    let config = check(&[]).unwrap();
+    assert_eq!(
+        config,
+        Config {
+            shares: 1,
+            policy: Policy::None,
+            ids: IdFilter::Any,
+            bypath: ByPath::Single,
+            monitoring: None,
+            wsl: false,
+            health: HealthSource::None,
+        }
+    );
+}
+
+#[test]
+fn ids_may_have_blanks_around_them() {
+    let allowed = ["0x1234", "0xabcd"].map(str::to_owned).into();
+    assert_eq!(check(&["-allow-ids", " 0x1234, 0xabcd "]).unwrap().ids, IdFilter::Allow(allowed));
+    let denied = ["0x1234".to_owned()].into();
+    assert_eq!(check(&["-deny-ids=0x1234"]).unwrap().ids, IdFilter::Deny(denied));
+}
+
+#[test]
+fn bad_values_are_refused() {
+    refused(&["-shared-dev-num=0"], "-shared-dev-num is 0");
+    refused(&["-shared-dev-num=-3"], "-shared-dev-num is -3");
+    refused(&["-allocation-policy="], "-allocation-policy is \"\"");
+    refused(&["-allocation-policy=spread"], "\"spread\"");
+    refused(&["-allow-ids=0x1234", "-deny-ids=0x1235"], "at the same time");
+    refused(&["-allow-ids=0x1234,abcd"], "-allow-ids: \"abcd\"");
+    refused(&["-deny-ids=0x1234,0x12ABx"], "-deny-ids: \"0x12ABx\"");
+    refused(&["-allow-ids=0x123"], "\"0x123\"");
+    refused(&["-allow-ids=0x56C0"], "\"0x56C0\"");
+    refused(&["-allow-ids=0x1234,"], "empty");
+    refused(&["-monitoring-mode=both"], "-monitoring-mode is \"both\"");
+    refused(&["-wsl", "-enable-monitoring"], "-enable-monitoring does not work with -wsl");
+    refused(&["-wsl", "-health-management"], "do not work with -wsl");
+    refused(&["-wsl", "-xpumd-endpoint=/run/x.sock"], "do not work with -wsl");
+    refused(&["-health-management", "-xpumd-endpoint=/run/x.sock"], "cannot be used both");
+    refused(&["-xpumd-endpoint=/run/x.sock", "-memory-temp-limit=50"], "no effect with -xpumd-endpoint");
+}
+
+#[test]
+fn the_first_of_several_mistakes_in_the_reference_order_is_named() {
+    refused(&["-monitoring-mode=x", "-shared-dev-num=0", "-allocation-policy=x"], "-shared-dev-num");
+    refused(&["-monitoring-mode=x", "-allocation-policy=x"], "-allocation-policy");
+    refused(&["-monitoring-mode=x", "-wsl", "-enable-monitoring"], "-monitoring-mode");
+    refused(&["-allow-ids=x", "-deny-ids=y"], "at the same time");
+    refused(&["-wsl", "-enable-monitoring", "-health-management"], "-enable-monitoring");
+}
+
+#[test]
+fn sources_of_health() {
+    let limits = |global, gpu, memory| HealthSource::LevelZero(Limits { global, gpu, memory });
+    assert_eq!(check(&["-health-management"]).unwrap().health, limits(100, 100, 100));
+    let args = ["-health-management", "-temp-limit=80", "-gpu-temp-limit=90", "-memory-temp-limit=95"];
+    assert_eq!(check(&args).unwrap().health, limits(80, 90, 95));
+    let args = ["-xpumd-endpoint=/run/x.sock", "-temp-limit=100"];
+    assert_eq!(check(&args).unwrap().health, HealthSource::Xpumd("/run/x.sock".to_owned()));
+}
+
+#[test]
+fn what_older_versions_took_is_taken_with_a_warning() {
+    let options = Options::parse("gpu", ["-resource-manager", "-bypath=some"]).unwrap();
+    assert_eq!(options.check().unwrap().bypath, ByPath::Single);
+    let warnings = options.warnings();
+    assert!(warnings[0].contains("-resource-manager") && warnings[1].contains("-bypath"), "{warnings:?}");
+    assert!(Options::parse("gpu", ["-bypath=all"]).unwrap().warnings().is_empty());
+}
+
+#[test]
+fn unknown_flags_are_refused_as_go_does() {
+    let stop = Options::parse("gpu", ["-shared-dev-nun=2"]).unwrap_err();
+    assert_eq!(stop.exit_code(), 2);
+    assert!(stop.to_string().starts_with("flag provided but not defined: -shared-dev-nun\n"), "{stop}");
+}
+
+#[test]
+fn the_usage_text_is_the_golden_one() {
+    let stop = Options::parse("intel_gpu_device_plugin", ["-h"]).unwrap_err();
+    assert_eq!(stop.exit_code(), 0);
+    golden("usage.txt", &stop.to_string());
+}
+
+fn golden(name: &str, found: &str) {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, found).unwrap();
+    }
+    assert_eq!(
+        std::fs::read_to_string(&path).unwrap(),
+        found,
+        "run with UPDATE_GOLDEN=1 and read the difference"
+    );
+}

@@ -1,0 +1,151 @@
+//! The plugin: all GPUs of a node as resources of the kubelet.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use device_plugin::{
+    Capabilities, ContainerEdits, Device, DeviceNode, DevicePlugin, DeviceSpec, DiscoverError, Expectation,
+    Health as State, Inventory, Refusal, Rescan, Triggers, policy::Choice,
+};
+use host::Host;
+
+use crate::card::{self, Card};
+use crate::{Config, Health, HealthSource, Monitoring, Snapshot, Verdict, health, prefer, wsl};
+
+/// The id of a monitoring resource's one device.
+const ALL: &str = "all";
+
+/// Offers Intel GPUs.
+#[derive(Debug)]
+pub struct GpuPlugin {
+    config: Config,
+    health: Health,
+}
+
+impl GpuPlugin {
+    /// A plugin that takes the GPUs' health from `health`.
+    pub fn new(config: Config, health: Health) -> Self {
+        Self { config, health }
+    }
+
+    /// A plugin with the source of health that the configuration names, which runs as a task of the current runtime and
+    /// asks for a new look when something changed.
+    pub fn start(config: Config, host: &Host, rescan: &Rescan) -> Self {
+        let health = match (&config.health, config.wsl) {
+            (HealthSource::LevelZero(limits), _) => health::levelzero::follow_health(host, *limits, rescan),
+            (HealthSource::Xpumd(socket), _) => health::xpumd::follow(socket, rescan),
+            (HealthSource::None, true) => health::levelzero::follow_indices(host, rescan),
+            (HealthSource::None, false) => health::unwatched(),
+        };
+        Self::new(config, health)
+    }
+
+    fn discover_cards(&self, host: &Host) -> Result<Inventory, DiscoverError> {
+        let snapshot = Arc::clone(&self.health.borrow());
+        let mut inventory = Inventory::default();
+        let mut monitoring: BTreeMap<String, DeviceSpec> = BTreeMap::new();
+        for name in card::names(host)? {
+            let mut warnings = Vec::new();
+            match Card::find(host, &name, &self.config.ids, &mut |warning| warnings.push(warning)) {
+                Ok(Some(card)) => {
+                    self.add_card(host, &card, &snapshot, &mut inventory);
+                    if let Some(mode) = self.config.monitoring {
+                        let resource = match mode {
+                            Monitoring::Single => "monitoring".to_owned(),
+                            Monitoring::Split => format!("{}_monitoring", card.driver),
+                        };
+                        add_monitoring(host, &card, monitoring.entry(resource).or_default());
+                    }
+                }
+                Ok(None) => {}
+                Err(warning) => warnings.push(warning),
+            }
+            inventory.warnings.extend(warnings);
+        }
+        for (resource, spec) in monitoring {
+            inventory.add(&resource, ALL, Device::healthy(spec));
+        }
+        Ok(inventory)
+    }
+
+    fn add_card(&self, host: &Host, card: &Card, snapshot: &Snapshot, inventory: &mut Inventory) {
+        let spec = card.spec(host, self.config.bypath, &mut |warning| inventory.warn(warning));
+        let spec = Arc::new(spec);
+        let verdict = card.address.and_then(|address| snapshot.verdicts.get(&address.to_string()));
+        let state = match verdict {
+            Some(Verdict::Unhealthy(reason)) => State::Unhealthy(reason.clone()),
+            Some(Verdict::Healthy) | None => State::Healthy,
+        };
+        for share in 0..self.config.shares {
+            let device = Device { health: state.clone(), spec: Arc::clone(&spec) };
+            inventory.add(&card.driver, format!("{}-{share}", card.name), device);
+        }
+        tracing::trace!("{} ({:?}) is offered as {}", card.name, card.address, card.driver);
+    }
+}
+
+impl DevicePlugin for GpuPlugin {
+    fn namespace(&self) -> &'static str {
+        "gpu.intel.com"
+    }
+
+    fn triggers(&self) -> Triggers {
+        Triggers {
+            // Virtual functions come and go with their PCI functions; a card's driver changes with them too.
+            subsystems: &["drm", "pci", "mei"],
+            folders: &["/dev/dri", "/dev/dri/by-path"],
+            ..Triggers::default()
+        }
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { prefers: true, pre_starts: false }
+    }
+
+    fn discover(&self, host: &Host) -> Result<Inventory, DiscoverError> {
+        if !self.config.wsl {
+            return self.discover_cards(host);
+        }
+        let snapshot = Arc::clone(&self.health.borrow());
+        let Some(indices) = &snapshot.indices else {
+            return Err(DiscoverError::new("the Level-Zero sidecar has not said yet which GPUs there are"));
+        };
+        let mut inventory = Inventory::default();
+        wsl::discover(host, indices, self.config.shares, &mut inventory);
+        Ok(inventory)
+    }
+
+    fn allocate(
+        &self,
+        resource: &str,
+        devices: &[(&str, &Device)],
+        mut edits: ContainerEdits,
+    ) -> Result<ContainerEdits, Refusal> {
+        if resource == wsl::RESOURCE {
+            wsl::merge_masks(devices, &mut edits);
+        }
+        Ok(edits)
+    }
+
+    fn prefer(&self, _resource: &str, choice: &Choice<'_>) -> Vec<String> {
+        prefer::prefer(self.config.policy, choice)
+    }
+
+    fn list_size_flag(&self) -> Option<&'static str> {
+        Some("-shared-dev-num")
+    }
+}
+
+/// Monitoring has no place: it would tie the container to one socket for the sake of a GPU in each.
+fn add_monitoring(host: &Host, card: &Card, spec: &mut DeviceSpec) {
+    for (path, is_visible) in card.monitoring_nodes() {
+        let node = DeviceNode::same_path(host, path);
+        if spec.edits.nodes.contains(&node) {
+            continue;
+        }
+        spec.edits.nodes.push(node);
+        if is_visible {
+            spec.expects.push(Expectation::DeviceNode(path.into()));
+        }
+    }
+}

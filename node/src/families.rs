@@ -1,0 +1,34 @@
+//! The device families of this binary: a new one is a line here.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use device_plugin::{Paths, Status};
+use host::Host;
+use tokio::sync::watch;
+
+/// One family of devices and how to run its plugin.
+pub(crate) struct Family {
+    /// The command.
+    pub(crate) name: &'static str,
+    /// What it serves.
+    pub(crate) about: &'static str,
+    /// The program's name in the family's image.
+    pub(crate) entry_point: &'static str,
+    /// Runs the plugin as a process of its own; gets the name for its usage text and the flags.
+    pub(crate) main: fn(&str, Vec<OsString>) -> ExitCode,
+    /// Runs the plugin as a task of the current runtime until told to stop; gets the flags.
+    pub(crate) start: Start,
+}
+
+type Start = fn(Vec<String>, Host, Paths, watch::Receiver<bool>) -> Result<Arc<Status>, String>;
+
+/// In the order of the usage text.
+pub(crate) const FAMILIES: &[Family] = &[Family {
+    name: "gpu",
+    about: "Intel GPUs",
+    entry_point: "intel_gpu_device_plugin",
+    main: gpu_plugin::main,
+    start: gpu_plugin::start,
+}];

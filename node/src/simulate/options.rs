@@ -1,0 +1,143 @@
+//! The command line of `simulate`.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+
+use cli::flags::Value;
+use cli::{FlagSet, LogOptions, Stop};
+
+use crate::families::FAMILIES;
+
+/// What to simulate and what to show.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+#[derive(Debug)]
+pub(crate) struct Options {
+    /// A built-in profile, or a file.
+    pub(crate) profile: String,
+    pub(crate) list_profiles: bool,
+    pub(crate) json: bool,
+    pub(crate) watch: bool,
+    /// Where to make the node; a temporary folder when empty.
+    pub(crate) dir: String,
+    /// What each container asks for; one of each resource when empty.
+    pub(crate) allocate: Containers,
+    pub(crate) plugin_flags: PluginFlags,
+    /// Show the plugins' logs.
+    pub(crate) logs: bool,
+    pub(crate) log_options: LogOptions,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            profile: "arc-b580-igpu".to_owned(),
+            list_profiles: false,
+            json: false,
+            watch: false,
+            dir: String::new(),
+            allocate: Containers::default(),
+            plugin_flags: PluginFlags::default(),
+            logs: false,
+            log_options: LogOptions::default(),
+        }
+    }
+}
+
+impl Options {
+    pub(crate) fn parse(args: Vec<OsString>) -> Result<Self, Stop> {
+        let mut options = Self::default();
+        let mut flags = FlagSet::new(
+            "intel-device-plugins simulate",
+            "Runs the device plugins on a simulated node with an embedded kubelet, and shows what the node offers and what a \
+             container is given. Needs no hardware, no cluster and no root.",
+        );
+        flags.string(
+            "profile",
+            &mut options.profile,
+            "simulated node: a `name` from -list-profiles, or a file",
+        );
+        flags.bool("list-profiles", &mut options.list_profiles, "list the simulated nodes and exit");
+        flags.value(
+            "allocate",
+            &mut options.allocate,
+            "start a container that asks for `resource=count[,resource=count]`; repeat it for more containers",
+        );
+        flags.bool(
+            "watch",
+            &mut options.watch,
+            "stay and show changes: edit the node's files and see what happens",
+        );
+        flags.bool("json", &mut options.json, "print JSON");
+        flags.string("dir", &mut options.dir, "make the node in this new or empty `folder` and keep it");
+        flags.value(
+            "plugin-flags",
+            &mut options.plugin_flags,
+            "flags for one plugin, such as 'gpu: -shared-dev-num=2'; repeat it for more plugins",
+        );
+        flags.bool("logs", &mut options.logs, "show the plugins' logs on standard error");
+        options.log_options.add_flags(&mut flags);
+        flags.parse(args)?;
+        Ok(options)
+    }
+}
+
+/// What containers ask for: `-allocate` for each, as `resource=count,...`.
+#[derive(Debug, Default)]
+pub(crate) struct Containers(pub(crate) Vec<BTreeMap<String, usize>>);
+
+impl Value for Containers {
+    fn kind(&self) -> &'static str {
+        "requests"
+    }
+
+    fn set(&mut self, text: &str) -> Result<(), String> {
+        let mut requests = BTreeMap::new();
+        for request in text.split(',') {
+            let (resource, count) = request.split_once('=').unwrap_or((request, "1"));
+            let count =
+                count.trim().parse().map_err(|e| format!("{count:?} is no number of devices: {e}"))?;
+            if !resource.contains('/') {
+                return Err(format!("{resource:?} is no resource such as vendor.com/name"));
+            }
+            requests.insert(resource.trim().to_owned(), count);
+        }
+        self.0.push(requests);
+        Ok(())
+    }
+
+    fn shown(&self) -> Option<String> {
+        None
+    }
+}
+
+/// Flags of plugins by the family's name.
+#[derive(Debug, Default)]
+pub(crate) struct PluginFlags(BTreeMap<String, Vec<String>>);
+
+impl PluginFlags {
+    /// The flags for a family's plugin.
+    pub(crate) fn of(&self, family: &str) -> Vec<String> {
+        self.0.get(family).cloned().unwrap_or_default()
+    }
+}
+
+impl Value for PluginFlags {
+    fn kind(&self) -> &'static str {
+        "flags"
+    }
+
+    fn set(&mut self, text: &str) -> Result<(), String> {
+        let (family, flags) = text.split_once(':').ok_or("expected 'family: flags'")?;
+        if !FAMILIES.iter().any(|known| known.name == family) {
+            let names: Vec<&str> = FAMILIES.iter().map(|family| family.name).collect();
+            return Err(format!("there is no family {family:?}, only {}", names.join(", ")));
+        }
+        let flags = flags.split_whitespace().map(str::to_owned);
+        self.0.entry(family.to_owned()).or_default().extend(flags);
+        Ok(())
+    }
+
+    fn shown(&self) -> Option<String> {
+        None
+    }
+}
