@@ -36,8 +36,9 @@ use crate::{DevicePlugin, Resource, api, error_chain};
 
 /// The kubelet dials back inside Register and waits 10 s for that.
 const REGISTER_DEADLINE: Duration = Duration::from_secs(15);
-/// A kubelet that has just made its socket listens on it a moment later.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
+/// A kubelet that has just made its socket listens on it a moment later.
+const NO_NEWS: Duration = Duration::from_millis(150);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// The kubelet opens the list right after Register.
 const STREAM_EXPECTED: Duration = Duration::from_secs(10);
@@ -75,12 +76,30 @@ impl<P: DevicePlugin> Registration<P> {
     pub(crate) async fn run(mut self) {
         let mut stop = self.stop.clone();
         let mut drop_pause = STREAM_GRACE;
+        let mut bind_error = String::new();
         while !*stop.borrow() {
             tokio::select! {
                 () = self.wanted() => {}
                 _ = stop.wait_for(|stop| *stop) => break,
             }
-            let Some(socket) = self.bind().await else { continue };
+            let socket = match ServedSocket::open(&self, self.socket()) {
+                Ok(socket) => socket,
+                Err(error) => {
+                    let error = error.to_string();
+                    if error != bind_error {
+                        let socket = self.socket();
+                        tracing::error!(
+                            "{}: cannot listen on {}: {error}",
+                            self.full_name(),
+                            socket.display()
+                        );
+                        bind_error = error;
+                    }
+                    self.pause(LONGEST_PAUSE).await;
+                    continue;
+                }
+            };
+            bind_error.clear();
             let began = Instant::now();
             let lost = self.register_and_hold(&socket).await;
             self.shared.status.unregistered(&self.name);
@@ -118,6 +137,10 @@ impl<P: DevicePlugin> Registration<P> {
         format!("{}-{}.sock", self.shared.plugin.namespace(), self.name)
     }
 
+    fn socket(&self) -> PathBuf {
+        self.kubelet_folder.join(self.socket_name())
+    }
+
     /// Waits until there is something to register and somebody to register with.
     async fn wanted(&mut self) {
         // The sender lives as long as the manager, which stops this task before.
@@ -139,18 +162,6 @@ impl<P: DevicePlugin> Registration<P> {
             }
             if self.folder.changed().await.is_err() {
                 std::future::pending::<()>().await;
-            }
-        }
-    }
-
-    async fn bind(&mut self) -> Option<ServedSocket> {
-        let path = self.kubelet_folder.join(self.socket_name());
-        match ServedSocket::open(self, path.clone()) {
-            Ok(socket) => Some(socket),
-            Err(error) => {
-                tracing::error!("{}: cannot listen on {}: {error}", self.full_name(), path.display());
-                self.pause(LONGEST_PAUSE).await;
-                None
             }
         }
     }
@@ -185,6 +196,7 @@ impl<P: DevicePlugin> Registration<P> {
     /// Registers, however often it takes. The answer tells which kubelet it was.
     async fn register(&mut self, socket: &ServedSocket) -> Result<SocketIdentity, Lost> {
         let mut pause = FIRST_PAUSE;
+        let mut began = Instant::now();
         let mut last_error = String::new();
         let mut last_kubelet = None;
         let mut said = false;
@@ -203,6 +215,7 @@ impl<P: DevicePlugin> Registration<P> {
             }
             if last_kubelet.replace(kubelet) != Some(kubelet) {
                 pause = FIRST_PAUSE;
+                began = Instant::now();
             }
             let answer = self.register_once().await;
             self.shared.status.registration(&self.name, answer.is_ok());
@@ -212,8 +225,7 @@ impl<P: DevicePlugin> Registration<P> {
                     tracing::info!("registered {} with {devices} devices", self.full_name());
                     return Ok(kubelet);
                 }
-                // A kubelet that is about to listen is no news.
-                Err(error) if pause < Duration::from_millis(100) => {
+                Err(error) if began.elapsed() < NO_NEWS => {
                     tracing::debug!("{}: cannot register yet: {error}", self.full_name());
                 }
                 Err(error) if error != last_error => {

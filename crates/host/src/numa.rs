@@ -31,7 +31,7 @@ pub fn of_device_nodes<P: AsRef<Path>>(host: &Host, paths: &[P]) -> Nearby {
     let mut search = Search::new(host);
     for path in paths {
         match host.device_number(path) {
-            Ok(number) => search.add(sysfs_link(number)),
+            Ok(number) => search.waiting.push(sysfs_link(number)),
             Err(error) => search.errors.push(error),
         }
     }
@@ -42,7 +42,7 @@ pub fn of_device_nodes<P: AsRef<Path>>(host: &Host, paths: &[P]) -> Nearby {
 /// `/sys/bus/pci/devices/0000:03:00.0`.
 pub fn of_sysfs_device(host: &Host, folder: impl AsRef<Path>) -> Nearby {
     let mut search = Search::new(host);
-    search.add(folder.as_ref().to_owned());
+    search.waiting.push(folder.as_ref().to_owned());
     search.run()
 }
 
@@ -64,10 +64,6 @@ struct Search<'a> {
 impl<'a> Search<'a> {
     fn new(host: &'a Host) -> Self {
         Self { host, waiting: Vec::new(), seen: BTreeSet::new(), nodes: BTreeSet::new(), errors: Vec::new() }
-    }
-
-    fn add(&mut self, device: PathBuf) {
-        self.waiting.push(device);
     }
 
     fn run(mut self) -> Nearby {

@@ -21,8 +21,13 @@ use crate::inotify::Inotify;
 use crate::{Host, HostError};
 
 /// One set for all watches, because a folder can be watched for itself and on the way to another at the same time.
-const EVENTS: WatchFlags =
-    WatchFlags::CREATE.union(WatchFlags::DELETE).union(WatchFlags::MOVE).union(WatchFlags::ATTRIB);
+/// `MASK_ADD`: without it, the kernel forgets the set of a watch that is there already before it takes the new one, and
+/// drops the events in between.
+const EVENTS: WatchFlags = WatchFlags::CREATE
+    .union(WatchFlags::DELETE)
+    .union(WatchFlags::MOVE)
+    .union(WatchFlags::ATTRIB)
+    .union(WatchFlags::MASK_ADD);
 
 /// As many links on the way as the kernel follows.
 const MOST_LINKS: usize = 40;

@@ -57,7 +57,7 @@ pub use container::{ContainerDevice, ContainerMount, ContainerOptions};
 pub use event::{Event, EventKind};
 pub use options::{Faults, Options, RegisterFault, TopologyPolicy};
 pub use pod::{Admission, AdmissionError, ContainerAdmission, ContainerKind, ContainerRequest, PodRequest};
-pub use state::{Allocation, DeviceState, ResourceState, State};
+pub use state::{Allocation, Allocations, DeviceState, ResourceState, State};
 
 use process::{Process, Shared, lock};
 
@@ -152,8 +152,9 @@ impl Kubelet {
     pub async fn admit(&self, pod: &PodRequest) -> Result<Admission, AdmissionError> {
         let process = self.process()?;
         tokio::select! {
-            admission = process.admit(pod) => admission,
+            biased;
             () = process.over() => Err(AdmissionError::KubeletStopped),
+            admission = process.admit(pod) => admission,
         }
     }
 
@@ -169,8 +170,9 @@ impl Kubelet {
             return Err(AdmissionError::NoSuchContainer { pod, container });
         };
         tokio::select! {
-            started = process.start_container(pod, container) => started,
+            biased;
             () = process.over() => Err(AdmissionError::KubeletStopped),
+            started = process.start_container(pod, container) => started,
         }
     }
 

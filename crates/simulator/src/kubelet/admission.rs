@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::time::timeout;
 
+use super::PluginClient;
 use super::allocation::{Plan, Wanted};
 use super::event::EventKind;
 use super::pod::{
@@ -13,7 +14,6 @@ use super::process::{Process, lock};
 use super::registration::rpc_error;
 use super::state::{Allocation, State};
 use super::topology::{self, NotAligned, Wish};
-use super::{ContainerOptions, PluginClient};
 
 /// Devices of a pod's finished init containers, by resource.
 type Reusable = BTreeMap<String, BTreeSet<String>>;
@@ -25,9 +25,26 @@ struct Rejection {
 }
 
 /// Why a container gets no devices.
+#[derive(Debug, thiserror::Error)]
 enum NoDevices {
+    #[error("Resources cannot be allocated with Topology locality")]
     NotAligned,
+    #[error("{0}")]
     Failed(String),
+}
+
+impl From<NoDevices> for Rejection {
+    fn from(error: NoDevices) -> Self {
+        match error {
+            NoDevices::NotAligned => {
+                Self { reason: "TopologyAffinityError".to_owned(), message: error.to_string() }
+            }
+            NoDevices::Failed(why) => Self {
+                reason: "UnexpectedAdmissionError".to_owned(),
+                message: format!("Allocate failed due to {why}, which is unexpected"),
+            },
+        }
+    }
 }
 
 impl Process {
@@ -59,20 +76,14 @@ impl Process {
     async fn allocate_pod(&self, pod: &PodRequest) -> Result<(), Rejection> {
         let mut reusable = Reusable::new();
         for container in pod.in_order() {
-            self.allocate_container(pod, container, &reusable).await.map_err(|error| match error {
-                NoDevices::NotAligned => Rejection {
-                    reason: "TopologyAffinityError".to_owned(),
-                    message: "Resources cannot be allocated with Topology locality".to_owned(),
-                },
-                NoDevices::Failed(why) => Rejection {
-                    reason: "UnexpectedAdmissionError".to_owned(),
-                    message: format!("Allocate failed due to {why}, which is unexpected"),
-                },
-            })?;
-            for (resource, devices) in self.granted(pod, container).devices {
-                let reusable = reusable.entry(resource).or_default();
+            self.allocate_container(pod, container, &reusable).await?;
+            let state = self.shared.state.borrow();
+            for (resource, Allocation { devices, .. }) in
+                state.allocations(&pod.name, &container.name).into_iter().flatten()
+            {
+                let reusable = reusable.entry(resource.clone()).or_default();
                 if container.kind == ContainerKind::Init {
-                    reusable.extend(devices);
+                    reusable.extend(devices.iter().cloned());
                 } else {
                     reusable.retain(|id| !devices.contains(id));
                 }
@@ -199,10 +210,8 @@ impl Process {
         }
         if unknown {
             // The pod was admitted when the kubelet knew nothing of the resource.
-            self.allocate_container(pod, container, &Reusable::new()).await.map_err(|error| match error {
-                NoDevices::NotAligned => "Resources cannot be allocated with Topology locality".to_owned(),
-                NoDevices::Failed(why) => why,
-            })?;
+            let allocated = self.allocate_container(pod, container, &Reusable::new()).await;
+            allocated.map_err(|error| error.to_string())?;
         }
         Ok(())
     }
@@ -252,7 +261,7 @@ impl Process {
         let mut granted = ContainerAdmission::default();
         for (resource, allocation) in state.allocations(&pod.name, &container.name).into_iter().flatten() {
             granted.devices.insert(resource.clone(), allocation.devices.clone());
-            granted.options.merge(ContainerOptions::clone(&allocation.options));
+            granted.options.merge(allocation.options.clone());
         }
         granted
     }

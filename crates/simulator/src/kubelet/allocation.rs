@@ -34,7 +34,6 @@ impl Plan {
     /// The errors are the kubelet's: they end up in the pod's status.
     pub(super) fn new(state: &State, wanted: &Wanted<'_>) -> Result<Self, String> {
         let Wanted { pod, container, resource, count, .. } = *wanted;
-        let nothing = BTreeSet::new();
         let recorded = state.allocation(pod, container, resource).map(|allocation| &allocation.devices);
         if let Some(devices) = recorded
             && devices.len() != count
@@ -56,7 +55,7 @@ impl Plan {
         if healthy.is_empty() {
             return Err(format!("no healthy devices present; cannot allocate unhealthy devices {resource}"));
         }
-        if !recorded.unwrap_or(&nothing).iter().all(|id| healthy.contains(id)) {
+        if recorded.is_some_and(|devices| devices.iter().any(|id| !healthy.contains(id))) {
             return Err(format!(
                 "previously allocated devices are no longer healthy; cannot allocate unhealthy devices {resource}"
             ));

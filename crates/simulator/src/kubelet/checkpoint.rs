@@ -6,13 +6,13 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::state::{Allocation, State};
+use super::state::{Allocations, State};
 
 const FILE: &str = "kubelet_internal_checkpoint";
 
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct Checkpoint {
-    pub(super) pods: BTreeMap<String, BTreeMap<String, BTreeMap<String, Allocation>>>,
+    pub(super) pods: Allocations,
     /// Healthy devices by resource. Only the resources' names are read again.
     pub(super) registered: BTreeMap<String, Vec<String>>,
 }

@@ -10,7 +10,7 @@ pub struct Options {
     pub topology: TopologyPolicy,
     /// How long a resource whose plugin is gone is remembered: 5 minutes.
     pub grace_period: Duration,
-    /// How long the kubelet tries to reach a plugin that registers: 10 s.
+    /// How long the kubelet tries to reach a plugin that registers and to learn its options: 10 s.
     pub dial_limit: Duration,
     /// How long the kubelet waits before it gives up on `PreStartContainer`: 30 s.
     pub pre_start_limit: Duration,

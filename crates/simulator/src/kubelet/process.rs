@@ -1,6 +1,6 @@
 //! One life of the kubelet: from a start to the next stop. What one life knows of plugins is gone with it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::FileTypeExt as _;
@@ -51,7 +51,7 @@ pub(super) struct Process {
 #[derive(Debug)]
 pub(super) struct Endpoint {
     pub(super) client: PluginClient,
-    /// Reads its lists. The task's id tells the plugin from another that has taken its place.
+    /// Reads its lists.
     pub(super) reader: AbortHandle,
     /// Kubelets that do not tell instances apart lose track of a plugin when another fails to register.
     pub(super) tracked: bool,
@@ -173,7 +173,7 @@ impl Process {
 
     pub(super) fn next_register_fault(&self) -> Option<RegisterFault> {
         let mut fault = None;
-        self.shared.faults.send_modify(|Faults { register, .. }| fault = VecDeque::pop_front(register));
+        self.shared.faults.send_modify(|faults| fault = faults.register.pop_front());
         fault
     }
 

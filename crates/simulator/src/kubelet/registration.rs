@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use device_plugin::api;
 use device_plugin::api::registration_server::Registration;
-use tokio::task;
 use tokio::time::{sleep, timeout};
 use tonic::{Request, Response, Status};
 
@@ -126,7 +125,7 @@ impl Process {
     async fn read_lists(self: Arc<Self>, resource: String, client: PluginClient) {
         let ended = self.read_until_the_end(&resource, client).await;
         let reason = ended.map_or_else(|status| rpc_error(&status), |()| "EOF".to_owned());
-        self.stream_ended(&resource, task::try_id(), reason);
+        self.stream_ended(&resource, reason);
     }
 
     async fn read_until_the_end(&self, resource: &str, client: PluginClient) -> Result<(), Status> {
@@ -145,20 +144,20 @@ impl Process {
         }
     }
 
-    fn stream_ended(self: &Arc<Self>, resource: &str, reader: Option<task::Id>, reason: String) {
+    /// The end of any instance's list counts as that of the latest; see [`Options::tells_instances_apart`].
+    ///
+    /// [`Options::tells_instances_apart`]: super::Options::tells_instances_apart
+    fn stream_ended(self: &Arc<Self>, resource: &str, reason: String) {
         self.update(|state| state.log(EventKind::StreamEnded { resource: resource.to_owned(), reason }));
-        let apart = self.shared.options.tells_instances_apart;
-        let counts = |endpoint: &Endpoint| {
-            if apart { Some(endpoint.reader.id()) == reader } else { endpoint.tracked }
-        };
-        if lock(&self.endpoints).get(resource).is_some_and(counts) {
+        if lock(&self.endpoints).get(resource).is_some_and(|endpoint| endpoint.tracked) {
             self.disconnect(resource);
         }
     }
 
     /// Closes the connection to the plugin that registered last; false if there is none.
     pub(super) fn disconnect(self: &Arc<Self>, resource: &str) -> bool {
-        let Some(endpoint) = lock(&self.endpoints).remove(resource) else { return false };
+        let mut endpoints = lock(&self.endpoints);
+        let Some(endpoint) = endpoints.remove(resource) else { return false };
         endpoint.reader.abort();
         let now = Instant::now();
         self.update(|state| {

@@ -20,8 +20,8 @@ pub struct State {
     pub running: bool,
     /// By the full name. A resource stays here when the kubelet has forgotten it: the node goes on showing it.
     pub resources: BTreeMap<String, ResourceState>,
-    /// The allocations of pods, containers and resources, by name.
-    pub pods: BTreeMap<String, BTreeMap<String, BTreeMap<String, Allocation>>>,
+    /// What pods have.
+    pub pods: Allocations,
     /// What happened since the first start, also before restarts.
     pub events: Vec<Event>,
     /// Containers that run, also while the kubelet does not: pod and container.
@@ -55,6 +55,9 @@ pub struct DeviceState {
     /// The NUMA nodes near it.
     pub numa: Vec<i64>,
 }
+
+/// What pods have, by the names of pod, container and resource.
+pub type Allocations = BTreeMap<String, BTreeMap<String, BTreeMap<String, Allocation>>>;
 
 /// Devices of one resource that a container has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

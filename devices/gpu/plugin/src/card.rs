@@ -59,8 +59,14 @@ impl Card {
         warn: &mut impl FnMut(String),
     ) -> Result<Option<Self>, String> {
         let device = format!("{CLASS}/{name}/device");
+        let address = address(host, name);
         let left_out = |error: host::HostError| format!("{name} is left out: {}", error_chain(&error));
-        if !is_intel(host, name).map_err(left_out)? || !is_wanted(host, &device, ids).map_err(left_out)? {
+        let is_intel = match is_intel(host, name) {
+            // No PCI function has no vendor: a frame buffer of the firmware, or a virtual card.
+            Err(error) if error.is_not_found() && address.is_none() => false,
+            found => found.map_err(left_out)?,
+        };
+        if !is_intel || !is_wanted(host, &device, ids).map_err(left_out)? {
             return Ok(None);
         }
         if has_virtual_functions(host, &device, name, warn) {
@@ -75,7 +81,7 @@ impl Card {
         let mut card = Self {
             name: name.to_owned(),
             driver,
-            address: address(host, name),
+            address,
             nodes: Vec::new(),
             mei: mei_nodes(host, &device),
             driver_link,
@@ -90,7 +96,10 @@ impl Card {
                 Err(error) => warn(format!("{name} is offered without {node}: {}", error_chain(&error))),
             }
         }
-        Ok((!card.nodes.is_empty()).then_some(card))
+        if card.nodes.is_empty() {
+            return Err(format!("{name} is left out: none of its device nodes is in /dev/dri"));
+        }
+        Ok(Some(card))
     }
 
     /// What a container gets with this card.

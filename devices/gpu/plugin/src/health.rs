@@ -4,10 +4,12 @@ pub(crate) mod levelzero;
 pub(crate) mod xpumd;
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
 use device_plugin::Rescan;
+use host::PciAddress;
 use tokio::sync::watch;
 
 /// What a source of health said last; discovery reads it.
@@ -16,8 +18,8 @@ pub type Health = watch::Receiver<Arc<Snapshot>>;
 /// What a source of health knows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Snapshot {
-    /// By PCI address (`dddd:bb:dd.f`). A GPU that is not here counts as healthy: nobody has said otherwise.
-    pub verdicts: BTreeMap<String, Verdict>,
+    /// A GPU that is not here counts as healthy: nobody has said otherwise.
+    pub verdicts: BTreeMap<PciAddress, Verdict>,
     /// Positions of Intel's GPUs in Level Zero's list; `None` until they are known.
     pub indices: Option<Vec<u32>>,
 }
@@ -66,6 +68,22 @@ impl Publisher {
     }
 }
 
+/// Why a call failed: what the service says, or the innermost cause, which the layers above it only repeat.
+fn reason(status: &tonic::Status) -> String {
+    match status.source() {
+        Some(cause) => root_cause(cause),
+        None => format!("{}: {}", status.code(), status.message()),
+    }
+}
+
+fn root_cause(error: &(dyn Error + 'static)) -> String {
+    let mut root = error;
+    while let Some(cause) = root.source() {
+        root = cause;
+    }
+    root.to_string()
+}
+
 /// Says once that a source is out of reach, and once that it is back.
 #[derive(Default)]
 struct Reachability {
@@ -87,12 +105,12 @@ impl Reachability {
     }
 }
 
-/// The pause before the next attempt: doubled each time, up to half a minute.
+/// The pause before the next attempt: doubled each time.
 struct Backoff(Duration);
 
 impl Backoff {
     const FIRST: Duration = Duration::from_millis(250);
-    const LONGEST: Duration = Duration::from_secs(30);
+    const LONGEST: Duration = Duration::from_secs(10);
 
     fn new() -> Self {
         Self(Self::FIRST)
@@ -104,3 +122,6 @@ impl Backoff {
         pause
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,12 +36,7 @@ pub fn main(program: &str, args: Vec<OsString>) -> ExitCode {
         Ok(host) => host,
         Err(error) => return cli::fatal(format!("-prefix: {}", device_plugin::error_chain(&error))),
     };
-    cli::plugin::run(&options.common, host.clone(), |rescan| {
-        for warning in options.warnings() {
-            tracing::warn!("{warning}");
-        }
-        GpuPlugin::start(config, &host, rescan)
-    })
+    cli::plugin::run(&options.common, host.clone(), |rescan| make(&options, config, &host, rescan))
 }
 
 /// Runs the plugin as a task of the current runtime until `stop` is true. Its own folders come from the caller.
@@ -54,7 +49,14 @@ pub fn start(
     let options = Options::parse("gpu", args).map_err(|stop| stop.to_string())?;
     let config = options.check()?;
     let rescan = Rescan::default();
-    let plugin = GpuPlugin::start(config, &host, &rescan);
+    let plugin = make(&options, config, &host, &rescan);
     let (status, _task) = cli::plugin::spawn(Manager::new(plugin, host, paths, rescan), stop);
     Ok(status)
+}
+
+fn make(options: &Options, config: Config, host: &Host, rescan: &Rescan) -> GpuPlugin {
+    for warning in options.warnings() {
+        tracing::warn!("{warning}");
+    }
+    GpuPlugin::start(config, host, rescan)
 }

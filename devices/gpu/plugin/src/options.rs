@@ -33,7 +33,7 @@ pub struct Options {
 /// What the flags mean.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// How many containers may share a GPU; at least 1.
+    /// How many containers may share a GPU; 1 to 200,000.
     pub shares: u32,
     /// Which free units are handed out.
     pub policy: Policy,
@@ -114,6 +114,8 @@ pub struct Limits {
 }
 
 const DEFAULT_LIMIT: i64 = 100;
+/// The kubelet takes lists of up to 4 MiB, which is less than 200,000 devices.
+const MAX_SHARES: u32 = 200_000;
 
 impl Default for Options {
     fn default() -> Self {
@@ -208,10 +210,11 @@ impl Options {
             &mut options.memory_temp_limit,
             "a GPU whose memory's sensor shows more than this is unhealthy, in degrees Celsius",
         );
+        flags.section("Flags of earlier versions");
         flags.bool(
             "resource-manager",
             &mut options.resource_manager,
-            "of v0.32; no effect, fractional resources are gone",
+            "of v0.32, without effect: fractional GPU resources are gone",
         );
         options.common.add_flags(&mut flags);
         flags.parse(args)?;
@@ -220,13 +223,10 @@ impl Options {
 
     /// What the flags mean; the first thing that is wrong is the error.
     pub fn check(&self) -> Result<Config, String> {
-        let shares =
-            u32::try_from(self.shared_dev_num).ok().filter(|shares| *shares >= 1).ok_or_else(|| {
-                format!(
-                    "argument error: -shared-dev-num is {}, but a GPU has one user at least",
-                    self.shared_dev_num
-                )
-            })?;
+        let Ok(shares @ 1..=MAX_SHARES) = u32::try_from(self.shared_dev_num) else {
+            let given = self.shared_dev_num;
+            return Err(format!("argument error: -shared-dev-num is {given}, not 1 to {MAX_SHARES}"));
+        };
         let policy = match self.allocation_policy.as_str() {
             "none" => Policy::None,
             "balanced" => Policy::Balanced,

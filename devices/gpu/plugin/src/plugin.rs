@@ -1,7 +1,7 @@
 //! The plugin: all GPUs of a node as resources of the kubelet.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use device_plugin::{
     Capabilities, ContainerEdits, Device, DeviceNode, DevicePlugin, DeviceSpec, DiscoverError, Expectation,
@@ -20,12 +20,14 @@ const ALL: &str = "all";
 pub struct GpuPlugin {
     config: Config,
     health: Health,
+    /// The cards that the log speaks of. Nothing else depends on it.
+    introduced: Mutex<BTreeSet<String>>,
 }
 
 impl GpuPlugin {
     /// A plugin that takes the GPUs' health from `health`.
     pub fn new(config: Config, health: Health) -> Self {
-        Self { config, health }
+        Self { config, health, introduced: Mutex::default() }
     }
 
     /// A plugin with the source of health that the configuration names, which runs as a task of the current runtime and
@@ -44,11 +46,16 @@ impl GpuPlugin {
         let snapshot = Arc::clone(&self.health.borrow());
         let mut inventory = Inventory::default();
         let mut monitoring: BTreeMap<String, DeviceSpec> = BTreeMap::new();
+        let mut cards = BTreeSet::new();
         for name in card::names(host)? {
             let mut warnings = Vec::new();
             match Card::find(host, &name, &self.config.ids, &mut |warning| warnings.push(warning)) {
                 Ok(Some(card)) => {
                     self.add_card(host, &card, &snapshot, &mut inventory);
+                    cards.extend(
+                        card.address
+                            .map(|at| format!("{} is the GPU at {at}, on {}", card.name, card.driver)),
+                    );
                     if let Some(mode) = self.config.monitoring {
                         let resource = match mode {
                             Monitoring::Single => "monitoring".to_owned(),
@@ -65,13 +72,23 @@ impl GpuPlugin {
         for (resource, spec) in monitoring {
             inventory.add(&resource, ALL, Device::healthy(spec));
         }
+        self.introduce(cards);
         Ok(inventory)
+    }
+
+    /// Says once where each card is: its number, and so its id, may be another one when the node has booted again.
+    fn introduce(&self, cards: BTreeSet<String>) {
+        let mut introduced = self.introduced.lock().unwrap_or_else(PoisonError::into_inner);
+        for card in cards.difference(&introduced) {
+            tracing::info!("{card}");
+        }
+        *introduced = cards;
     }
 
     fn add_card(&self, host: &Host, card: &Card, snapshot: &Snapshot, inventory: &mut Inventory) {
         let spec = card.spec(host, self.config.bypath, &mut |warning| inventory.warn(warning));
         let spec = Arc::new(spec);
-        let verdict = card.address.and_then(|address| snapshot.verdicts.get(&address.to_string()));
+        let verdict = card.address.and_then(|address| snapshot.verdicts.get(&address));
         let state = match verdict {
             Some(Verdict::Unhealthy(reason)) => State::Unhealthy(reason.clone()),
             Some(Verdict::Healthy) | None => State::Healthy,
@@ -80,7 +97,6 @@ impl GpuPlugin {
             let device = Device { health: state.clone(), spec: Arc::clone(&spec) };
             inventory.add(&card.driver, format!("{}-{share}", card.name), device);
         }
-        tracing::trace!("{} ({:?}) is offered as {}", card.name, card.address, card.driver);
     }
 }
 

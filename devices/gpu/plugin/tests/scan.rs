@@ -120,6 +120,34 @@ fn other_vendors_cards_are_passed_over_in_silence() {
 }
 
 #[test]
+fn cards_that_are_no_pci_functions_are_passed_over_in_silence() {
+    let scene = Scene::of(
+        &Profile::parse(
+            "test",
+            "dir /sys/devices/platform/simple-framebuffer.0/drm/card0\n\
+             link /sys/devices/platform/simple-framebuffer.0/drm/card0/device -> /sys/devices/platform/simple-framebuffer.0\n\
+             link /sys/class/drm/card0 -> /sys/devices/platform/simple-framebuffer.0/drm/card0\n\
+             char /dev/dri/card0 226:0\n",
+        )
+        .unwrap(),
+    );
+    assert_eq!(scene.look(&["-enable-monitoring"]), Inventory::default());
+}
+
+#[test]
+fn connectors_and_control_nodes_are_not_cards() {
+    let device = "/sys/devices/pci0000:00/0000:00:02.0/drm";
+    let lines = format!(
+        "{DRM}use pci-gpu {I915}\ndir {device}/controlD64\nchar /dev/dri/controlD64 226:64\n\
+         dir /sys/class/drm/card0-DP-1\ndir /sys/class/drm/cardX\n"
+    );
+    let inventory = Scene::of(&Profile::parse("test", &lines).unwrap()).look(&[]);
+    assert_eq!((counts(&inventory), &*inventory.warnings), ("i915=1".to_owned(), [].as_slice()));
+    let found = nodes(&inventory.resources["i915"].devices["card0-0"]);
+    assert_eq!(found, ["/dev/dri/card0", "/dev/dri/renderD128"].map(Path::new));
+}
+
+#[test]
 fn ids_are_compared_as_a_whole() {
     let mut scene = Scene::cards(&[I915, XE]);
     assert_eq!(scene.counts(&["-allow-ids=0x1234", "-enable-monitoring"]), "i915=1 monitoring=1");
@@ -152,8 +180,11 @@ fn a_card_is_offered_with_the_nodes_that_are_there() {
     scene.node.delete("/dev/dri/card1").unwrap();
     let inventory = scene.look(&[]);
     assert_eq!(nodes(&inventory.resources["xe"].devices["card1-0"]), [Path::new("/dev/dri/renderD129")]);
+    assert_eq!(inventory.warnings, [""; 0]);
     scene.node.delete("/dev/dri/renderD129").unwrap();
-    assert_eq!(scene.counts(&["-enable-monitoring"]), "i915=1 monitoring=1");
+    let inventory = scene.look(&["-enable-monitoring"]);
+    assert_eq!(counts(&inventory), "i915=1 monitoring=1");
+    assert_eq!(inventory.warnings, ["card1 is left out: none of its device nodes is in /dev/dri"]);
 }
 
 #[test]
@@ -180,6 +211,41 @@ fn any_damage_to_one_card_is_a_warning_that_names_it_and_harms_no_other() {
             assert_eq!(warned, !passed_over, "{file} {damage:?}: {inventory:?}");
         }
     }
+}
+
+#[test]
+fn what_only_adds_to_a_card_does_not_cost_it() {
+    let device = "/sys/devices/pci0000:18/0000:18:00.0";
+    for damage in Damage::ALL {
+        for file in ["numa_node", "drm/card0/lmem_total_bytes"] {
+            let mut scene = Scene::cards(&[]);
+            let words =
+                "max-1550 as=card0 at=pci0000:18 pci=0000:18:00.0 card=0 render=128 bus=6144 mei=0 numa=1";
+            scene.node.add(words).unwrap();
+            scene.node.damage(format!("{device}/{file}"), damage).unwrap();
+            assert_eq!(scene.counts(&["-enable-monitoring"]), "i915=1 monitoring=1", "{file} {damage:?}");
+        }
+    }
+}
+
+#[test]
+fn trees_of_the_go_fake_device_generator_are_nodes_with_gpus() {
+    let mut lines = String::new();
+    for card in 0..3 {
+        let device = format!("/sys/class/drm/card{card}/device");
+        lines += &format!(
+            "file {device}/vendor 0x8086\nfile {device}/numa_node {node}\n\
+             dir {device}/drm/card{card}\ndir {device}/drm/renderD{render}\n\
+             char /dev/dri/card{card} 1:3\nchar /dev/dri/renderD{render} 1:3\n",
+            node = card / 2,
+            render = 128 + card,
+        );
+    }
+    lines += "file /sys/class/drm/card0/device/sriov_numvfs 2\n";
+    let inventory = Scene::of(&Profile::parse("test", &lines).unwrap()).look(&["-enable-monitoring"]);
+    assert_eq!(counts(&inventory), "i915=2 monitoring=1");
+    assert_eq!(inventory.resources["i915"].devices["card2-0"].spec.numa, Some(vec![1]));
+    assert!(mounts(&inventory.resources["i915"].devices["card1-0"]).is_empty());
 }
 
 #[test]
@@ -269,7 +335,7 @@ fn the_verdict_on_a_card_is_that_of_all_its_units_but_not_of_monitoring() {
     let scene = Scene::cards(&[I915, XE]);
     let verdicts =
         [("0000:03:00.0", Verdict::Unhealthy("hot".to_owned())), ("0000:00:02.0", Verdict::Healthy)];
-    let verdicts = verdicts.map(|(address, verdict)| (address.to_owned(), verdict)).into();
+    let verdicts = verdicts.map(|(address, verdict)| (address.parse().unwrap(), verdict)).into();
     let snapshot = Snapshot { verdicts, indices: None };
     let inventory =
         plugin(&["-shared-dev-num=2", "-enable-monitoring"], snapshot).discover(&scene.host()).unwrap();

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use device_plugin::{Rescan, error_chain};
-use host::Host;
+use device_plugin::Rescan;
+use host::{Host, HostError, PciAddress};
 use tokio::time::{sleep, timeout};
 use tonic::transport::{Channel, Endpoint};
 
-use super::{Health, Publisher, Reachability, Snapshot, Verdict};
+use super::{Health, Publisher, Reachability, Snapshot, Verdict, reason};
 use crate::{Limits, card};
 
 mod api {
@@ -23,7 +23,7 @@ use api::levelzero_client::LevelzeroClient;
 
 /// The sidecar's socket, in a folder that the two containers share.
 const SOCKET: &str = "/var/lib/levelzero/server.sock";
-const NAME: &str = "the Level-Zero sidecar";
+const NAME: &str = "the Level-Zero sidecar at /var/lib/levelzero/server.sock";
 /// How often it is asked: nothing announces a change of temperature.
 const PERIOD: Duration = Duration::from_secs(5);
 /// A library call can hang with its driver.
@@ -37,15 +37,16 @@ pub(crate) fn follow_health(host: &Host, limits: Limits, rescan: &Rescan) -> Hea
         let mut reachability = Reachability::default();
         let client = client(&host);
         loop {
-            let mut verdicts = publisher.current().verdicts;
-            let addresses = addresses(&host);
-            verdicts.retain(|address, _| addresses.contains(address));
-            let answers = ask_all(client.clone(), &addresses, limits, &mut verdicts).await;
-            match answers {
-                Ok(()) => reachability.found(NAME),
-                Err(error) => reachability.lost(NAME, error),
+            // What can't be read is discovery's to say.
+            if let Ok(addresses) = addresses(&host) {
+                let mut verdicts = publisher.current().verdicts;
+                verdicts.retain(|address, _| addresses.contains(address));
+                match ask_all(client.clone(), &addresses, limits, &mut verdicts).await {
+                    Ok(()) => reachability.found(NAME),
+                    Err(error) => reachability.lost(NAME, error),
+                }
+                publisher.publish(Snapshot { verdicts, indices: None });
             }
-            publisher.publish(Snapshot { verdicts, indices: None });
             sleep(PERIOD).await;
         }
     });
@@ -83,25 +84,25 @@ fn client(host: &Host) -> LevelzeroClient<Channel> {
     LevelzeroClient::new(endpoint.connect_lazy())
 }
 
-/// The PCI addresses of Intel's cards. What can't be read is discovery's to say.
-fn addresses(host: &Host) -> Vec<String> {
-    let names = card::names(host).unwrap_or_default();
+/// Where Intel's cards are.
+fn addresses(host: &Host) -> Result<Vec<PciAddress>, HostError> {
+    let names = card::names(host)?;
     let intel = names.iter().filter(|name| card::is_intel(host, name).unwrap_or(false));
-    intel.filter_map(|name| card::address(host, name)).map(|address| address.to_string()).collect()
+    Ok(intel.filter_map(|name| card::address(host, name)).collect())
 }
 
 /// Updates the verdict of every GPU that can be asked about; the error is the last of those that can't.
 async fn ask_all(
     mut client: LevelzeroClient<Channel>,
-    addresses: &[String],
+    addresses: &[PciAddress],
     limits: Limits,
-    verdicts: &mut BTreeMap<String, Verdict>,
+    verdicts: &mut BTreeMap<PciAddress, Verdict>,
 ) -> Result<(), String> {
     let mut outcome = Ok(());
-    for address in addresses {
+    for &address in addresses {
         match ask(&mut client, address, limits).await {
             Ok(verdict) => {
-                verdicts.insert(address.clone(), verdict);
+                verdicts.insert(address, verdict);
             }
             Err(error) => outcome = Err(format!("{address}: {error}")),
         }
@@ -111,10 +112,10 @@ async fn ask_all(
 
 async fn ask(
     client: &mut LevelzeroClient<Channel>,
-    address: &str,
+    address: PciAddress,
     limits: Limits,
 ) -> Result<Verdict, String> {
-    let device = || api::DeviceId { bdf_address: address.to_owned() };
+    let device = || api::DeviceId { bdf_address: address.to_string() };
     let health = within(client.get_device_health(device())).await?;
     let parts = [("memory", health.memory_ok), ("PCI bus", health.bus_ok), ("SoC", health.soc_ok)];
     let bad: Vec<&str> = parts.iter().filter(|(_, ok)| !ok).map(|(part, _)| *part).collect();
@@ -128,12 +129,16 @@ async fn ask(
         ("device", found.global, limits.global, "-temp-limit"),
         ("memory", found.memory, limits.memory, "-memory-temp-limit"),
     ];
-    #[expect(clippy::cast_precision_loss, reason = "a temperature")]
-    let hot = readings.iter().find(|(_, reading, limit, _)| *reading > *limit as f64);
-    Ok(match hot {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "in whole degrees, as the Go implementation compares"
+    )]
+    let mut readings =
+        readings.into_iter().map(|(sensor, reading, limit, flag)| (sensor, reading as i64, limit, flag));
+    Ok(match readings.find(|(_, reading, limit, _)| reading > limit) {
         None => Verdict::Healthy,
         Some((sensor, reading, limit, flag)) => Verdict::Unhealthy(format!(
-            "{sensor} temperature {reading:.0} °C is above the limit of {limit} °C ({flag})"
+            "{sensor} temperature {reading} °C is above the limit of {limit} °C ({flag})"
         )),
     })
 }
@@ -157,7 +162,7 @@ fn problem(error: Option<&api::Error>) -> Option<String> {
 async fn within<T>(call: impl Future<Output = tonic::Result<tonic::Response<T>>>) -> Result<T, String> {
     match timeout(DEADLINE, call).await {
         Ok(Ok(answer)) => Ok(answer.into_inner()),
-        Ok(Err(status)) => Err(error_chain(&status)),
+        Ok(Err(status)) => Err(reason(&status)),
         Err(_) => Err(format!("no answer within {DEADLINE:?}")),
     }
 }

@@ -1,10 +1,11 @@
 //! XPU Manager's daemon (xpumd): a stream of all devices' states.
 
-use device_plugin::{Rescan, error_chain};
-use tokio::time::sleep;
+use device_plugin::Rescan;
+use host::PciAddress;
+use tokio::time::{Instant, sleep};
 use tonic::transport::Endpoint;
 
-use super::{Backoff, Health, Publisher, Reachability, Verdict};
+use super::{Backoff, Health, Publisher, Reachability, Verdict, reason, root_cause};
 
 mod api {
     #![expect(clippy::pedantic, clippy::allow_attributes_without_reason, reason = "generated")]
@@ -27,10 +28,15 @@ pub(crate) fn follow(socket: &str, rescan: &Rescan) -> Health {
         let mut reachability = Reachability::default();
         let mut backoff = Backoff::new();
         loop {
-            let error = match listen(&socket, &publisher, &mut reachability, &mut backoff).await {
+            let begun = Instant::now();
+            let error = match listen(&socket, &publisher, &mut reachability).await {
                 Ok(()) => "it ended the stream".to_owned(),
                 Err(error) => error,
             };
+            // Not at the first message: a daemon that fails after each one would be called without end.
+            if begun.elapsed() > Backoff::LONGEST {
+                backoff = Backoff::new();
+            }
             reachability.lost(NAME, format!("{socket}: {error}"));
             sleep(backoff.next()).await;
         }
@@ -38,19 +44,13 @@ pub(crate) fn follow(socket: &str, rescan: &Rescan) -> Health {
     health
 }
 
-async fn listen(
-    socket: &str,
-    publisher: &Publisher,
-    reachability: &mut Reachability,
-    backoff: &mut Backoff,
-) -> Result<(), String> {
-    let endpoint = Endpoint::from_shared(format!("unix://{socket}")).map_err(|error| error_chain(&error))?;
-    let channel = endpoint.connect().await.map_err(|error| error_chain(&error))?;
+async fn listen(socket: &str, publisher: &Publisher, reachability: &mut Reachability) -> Result<(), String> {
+    let endpoint = Endpoint::from_shared(format!("unix://{socket}")).map_err(|error| root_cause(&error))?;
+    let channel = endpoint.connect().await.map_err(|error| root_cause(&error))?;
     let stream = DeviceInfoClient::new(channel).watch_device_health(WatchDeviceHealthRequest {}).await;
-    let mut stream = stream.map_err(|status| error_chain(&status))?.into_inner();
-    while let Some(message) = stream.message().await.map_err(|status| error_chain(&status))? {
+    let mut stream = stream.map_err(|status| reason(&status))?.into_inner();
+    while let Some(message) = stream.message().await.map_err(|status| reason(&status))? {
         reachability.found(NAME);
-        *backoff = Backoff::new();
         let mut snapshot = publisher.current();
         snapshot.verdicts.extend(verdicts(message));
         publisher.publish(snapshot);
@@ -59,16 +59,17 @@ async fn listen(
 }
 
 /// The devices that a message speaks of; others keep their state.
-fn verdicts(message: DeviceHealthResponse) -> impl Iterator<Item = (String, Verdict)> {
+fn verdicts(message: DeviceHealthResponse) -> impl Iterator<Item = (PciAddress, Verdict)> {
     message.devices.into_iter().filter_map(|device| {
-        let address = device.info.as_ref()?.pci.as_ref()?.bdf.to_lowercase();
+        let address = device.info.as_ref()?.pci.as_ref()?.bdf.parse().ok()?;
         Some((address, verdict(&device)))
     })
 }
 
 /// As the Go implementation of v0.36: a warning is enough.
 fn verdict(device: &DeviceHealth) -> Verdict {
-    let bad = device.health.iter().find(|status| status.severity() >= SeverityLevel::Warning);
+    // As numbers: a level that a later daemon adds is no better than these.
+    let bad = device.health.iter().find(|status| status.severity >= SeverityLevel::Warning.into());
     match bad {
         None => Verdict::Healthy,
         Some(status) => {

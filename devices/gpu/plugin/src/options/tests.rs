@@ -40,6 +40,8 @@ fn ids_may_have_blanks_around_them() {
 fn bad_values_are_refused() {
     refused(&["-shared-dev-num=0"], "-shared-dev-num is 0");
     refused(&["-shared-dev-num=-3"], "-shared-dev-num is -3");
+    refused(&["-shared-dev-num=200001"], "not 1 to 200000");
+    refused(&["-shared-dev-num=4294967297"], "not 1 to 200000");
     refused(&["-allocation-policy="], "-allocation-policy is \"\"");
     refused(&["-allocation-policy=spread"], "\"spread\"");
     refused(&["-allow-ids=0x1234", "-deny-ids=0x1235"], "at the same time");

@@ -1,5 +1,6 @@
 use std::sync::{Arc, Mutex};
 
+use simulator::kubelet::PodRequest;
 use simulator::{Profile, SimulatedNode};
 use tokio::net::UnixListener;
 use tokio::task::JoinHandle;
@@ -8,9 +9,10 @@ use tonic::{Request, Response, Status};
 
 use super::api::levelzero_server::{Levelzero, LevelzeroServer};
 use super::*;
+use crate::health::tests::Running;
 
 const LIMITS: Limits = Limits { global: 80, gpu: 90, memory: 95 };
-const CARD: &str = "0000:00:02.0";
+const CARD: PciAddress = PciAddress { domain: 0, bus: 0, device: 2, function: 0 };
 
 /// What the sidecar answers about every GPU.
 #[derive(Clone)]
@@ -66,7 +68,7 @@ impl Levelzero for Sidecar {
 
 /// A node with one GPU and a sidecar.
 struct Scene {
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     node: SimulatedNode,
     sidecar: Sidecar,
     server: Option<JoinHandle<()>>,
@@ -77,7 +79,7 @@ impl Scene {
         let folder = tempfile::tempdir().unwrap();
         let profile = Profile::builtin("arc-b580-igpu").unwrap();
         let node = SimulatedNode::create(folder.path().join("node"), &profile).unwrap();
-        Self { _folder: folder, node, sidecar: Sidecar::default(), server: None }
+        Self { folder, node, sidecar: Sidecar::default(), server: None }
     }
 
     fn serve(&mut self) {
@@ -114,8 +116,8 @@ async fn a_cool_gpu_with_all_parts_good_is_healthy() {
     let mut scene = Scene::new();
     scene.serve();
     assert_eq!(scene.ask().await, Ok(Verdict::Healthy));
-    // At the limit is not above it.
-    scene.change(|answers| answers.temperature.as_mut().unwrap().gpu = 90.0);
+    // At the limit, in whole degrees, is not above it.
+    scene.change(|answers| answers.temperature.as_mut().unwrap().gpu = 90.9);
     assert_eq!(scene.ask().await, Ok(Verdict::Healthy));
     // The sidecar's value for a sensor that it can't read.
     scene.change(|answers| answers.temperature.as_mut().unwrap().gpu = -999.0);
@@ -144,7 +146,7 @@ async fn each_sensor_has_its_own_limit() {
     let mut scene = Scene::new();
     scene.serve();
     let cases: [(Set, &str); 3] = [
-        (|t| t.gpu = 90.5, "GPU temperature 90 °C is above the limit of 90 °C (-gpu-temp-limit)"),
+        (|t| t.gpu = 91.5, "GPU temperature 91 °C is above the limit of 90 °C (-gpu-temp-limit)"),
         (|t| t.global = 81.0, "device temperature 81 °C is above the limit of 80 °C (-temp-limit)"),
         (|t| t.memory = 96.0, "memory temperature 96 °C is above the limit of 95 °C (-memory-temp-limit)"),
     ];
@@ -160,20 +162,21 @@ async fn each_sensor_has_its_own_limit() {
 #[tokio::test]
 async fn a_sidecar_that_fails_leaves_the_last_verdict() {
     let mut scene = Scene::new();
-    let mut verdicts = BTreeMap::from([(CARD.to_owned(), Verdict::Unhealthy("hot".to_owned()))]);
+    let mut verdicts = BTreeMap::from([(CARD, Verdict::Unhealthy("hot".to_owned()))]);
     let before = verdicts.clone();
-    let addresses = [CARD.to_owned()];
+    let addresses = [CARD];
     let absent = client(&scene.node.host());
-    assert!(ask_all(absent.clone(), &addresses, LIMITS, &mut verdicts).await.is_err());
+    let error = ask_all(absent.clone(), &addresses, LIMITS, &mut verdicts).await.unwrap_err();
+    assert_eq!(error, "0000:00:02.0: No such file or directory (os error 2)");
     assert_eq!(verdicts, before);
     scene.serve();
     scene.change(|answers| answers.temperature = Err(Status::internal("no such device")));
     let error = ask_all(absent.clone(), &addresses, LIMITS, &mut verdicts).await.unwrap_err();
-    assert!(error.starts_with(CARD) && error.contains("no such device"), "{error}");
+    assert_eq!(error, "0000:00:02.0: Internal error: no such device");
     assert_eq!(verdicts, before);
     scene.change(|answers| *answers = Answers::default());
     ask_all(absent, &addresses, LIMITS, &mut verdicts).await.unwrap();
-    assert_eq!(verdicts[CARD], Verdict::Healthy);
+    assert_eq!(verdicts[&CARD], Verdict::Healthy);
 }
 
 #[tokio::test]
@@ -184,7 +187,7 @@ async fn all_gpus_of_the_node_are_asked_about() {
     let rescan = Rescan::default();
     let mut health = follow_health(&scene.node.host(), LIMITS, &rescan);
     let snapshot = health.wait_for(|snapshot| !snapshot.verdicts.is_empty()).await.unwrap().clone();
-    assert_eq!(snapshot.verdicts.keys().collect::<Vec<_>>(), [CARD, "0000:03:00.0"]);
+    assert_eq!(snapshot.verdicts.keys().collect::<Vec<_>>(), [&CARD, &"0000:03:00.0".parse().unwrap()]);
     assert!(snapshot.verdicts.values().all(|verdict| *verdict != Verdict::Healthy));
 }
 
@@ -199,4 +202,36 @@ async fn indices_are_sorted_and_an_error_is_not_an_empty_list() {
         answers.indices = Ok(api::DeviceIndices { indices: Vec::new(), error: Some(error) });
     });
     assert_eq!(indices(client).await, Err("uninitialized".to_owned()));
+}
+
+#[tokio::test]
+async fn the_kubelet_takes_a_hot_gpu_out_of_use() {
+    let mut scene = Scene::new();
+    scene.serve();
+    scene.change(|answers| answers.temperature.as_mut().unwrap().memory = 105.0);
+    let flags = ["-health-management", "-shared-dev-num=2"];
+    let running = Running::start(&flags, &scene.node, scene.folder.path());
+    let is_out = |resource| {
+        move |state: &simulator::kubelet::State| {
+            state.capacity(resource) == 2 && state.allocatable(resource) == 0
+        }
+    };
+    running.kubelet.wait_until(is_out("gpu.intel.com/i915")).await.unwrap();
+    running.kubelet.wait_until(is_out("gpu.intel.com/xe")).await.unwrap();
+    assert!(running.kubelet.admit(&PodRequest::of("pod", "gpu.intel.com/xe", 1)).await.is_err());
+}
+
+#[tokio::test]
+async fn a_container_with_two_gpus_of_windows_sees_both() {
+    let mut scene = Scene::new();
+    scene.serve();
+    let running = Running::start(&["-wsl"], &scene.node, scene.folder.path());
+    running.kubelet.wait_until(|state| state.allocatable("gpu.intel.com/dxg") == 2).await.unwrap();
+    // The first scene has no node for them, and an allocation checks that it is there.
+    let pod = PodRequest::of("pod", "gpu.intel.com/dxg", 2);
+    let error = running.kubelet.admit(&pod).await.unwrap_err();
+    assert!(error.to_string().contains("/dev/dxg"), "{error}");
+    scene.node.add("misc as=dxg name=dxg minor=126 node=dxg").unwrap();
+    let admission = running.kubelet.admit(&PodRequest::of("again", "gpu.intel.com/dxg", 2)).await.unwrap();
+    assert_eq!(admission.containers["main"].options.env["ZE_AFFINITY_MASK"], "0,2");
 }

@@ -1,0 +1,190 @@
+//! What the tests ask of the API server.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::apps::v1::DaemonSet;
+use k8s_openapi::api::core::v1::{Node, Pod, ServiceAccount};
+use kube::api::{Api, DeleteParams, ListParams, LogParams, PostParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use serde_json::json;
+use tokio::runtime::Runtime;
+
+/// Generous: a guard against hanging.
+const PATIENCE: Duration = Duration::from_mins(2);
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A client of the API server that waits for its answers.
+pub struct Kubernetes {
+    runtime: Runtime,
+    client: Client,
+}
+
+/// A pod of one busybox container that runs `script` and then sleeps.
+pub fn pod(name: &str, requests: &[(&str, u32)], script: &str) -> Pod {
+    let limits: BTreeMap<&str, String> =
+        requests.iter().map(|(name, count)| (*name, count.to_string())).collect();
+    let pod = json!({
+        "metadata": {"name": name},
+        "spec": {
+            "automountServiceAccountToken": false,
+            "terminationGracePeriodSeconds": 0,
+            "containers": [{
+                "name": "main",
+                "image": "localhost/pause:1",
+                "imagePullPolicy": "Never",
+                "command": ["/bin/sh", "-c", format!("{script}\nexec /bin/sleep 1000000")],
+                "resources": {"limits": limits},
+            }],
+        },
+    });
+    serde_json::from_value(pod).expect("a pod")
+}
+
+impl Kubernetes {
+    pub(crate) fn new(kubeconfig: &Path) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let kubeconfig = Kubeconfig::read_from(kubeconfig).expect("the cluster's kubeconfig");
+        let client = runtime.block_on(async {
+            let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
+            Client::try_from(config.expect("the cluster's kubeconfig")).expect("a client")
+        });
+        Self { runtime, client }
+    }
+
+    /// Asks again and again until the answer is not `None`; panics with what `state` gives when it takes too long.
+    pub fn wait_for<T>(
+        &self,
+        what: &str,
+        state: impl Fn() -> String,
+        mut look: impl FnMut() -> Option<T>,
+    ) -> T {
+        let since = Instant::now();
+        loop {
+            if let Some(found) = look() {
+                return found;
+            }
+            assert!(since.elapsed() < PATIENCE, "{what} did not come about:\n{}", state());
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// Waits until pods can be made at all.
+    pub fn wait_for_service_account(&self) {
+        let accounts: Api<ServiceAccount> = Api::default_namespaced(self.client.clone());
+        self.wait_for("the default service account", String::new, || {
+            self.runtime.block_on(accounts.get_opt("default")).ok().flatten()
+        });
+    }
+
+    /// Capacity and allocatable of the node, for resources of GPUs that are not 0.
+    pub fn gpus(&self) -> BTreeMap<String, (i64, i64)> {
+        let nodes: Api<Node> = Api::all(self.client.clone());
+        let status =
+            self.runtime.block_on(nodes.get("node-1")).ok().and_then(|node| node.status).unwrap_or_default();
+        let allocatable = status.allocatable.unwrap_or_default();
+        let number = |text: &str| text.parse::<i64>().unwrap_or(-1);
+        let resources = status.capacity.unwrap_or_default().into_iter().filter_map(|(name, capacity)| {
+            let name = name.strip_prefix("gpu.intel.com/")?.to_owned();
+            let allocatable =
+                allocatable.get(&format!("gpu.intel.com/{name}")).map_or(0, |found| number(&found.0));
+            Some((name, (number(&capacity.0), allocatable)))
+        });
+        resources.filter(|(_, counts)| *counts != (0, 0)).collect()
+    }
+
+    /// Waits until a kubelet that was started again has heard of the pod `name` from the API server. Before that, the
+    /// node's status is from before the restart, and the kubelet counts the devices of deleted pods.
+    pub fn wait_for_kubelet(&self, name: &str, state: impl Fn() -> String) {
+        let knows = || {
+            let request = http::Request::get("/api/v1/nodes/node-1/proxy/pods").body(Vec::new()).ok()?;
+            let pods = self.runtime.block_on(self.client.request_text(request)).ok()?;
+            pods.contains(&format!("\"name\":\"{name}\"")).then_some(())
+        };
+        self.wait_for(&format!("a kubelet that knows of pod {name}"), state, knows);
+    }
+
+    /// Waits until the node has just these GPUs: name, capacity, allocatable.
+    pub fn wait_for_gpus(&self, expected: &[(&str, i64)], state: impl Fn() -> String) {
+        let expected: BTreeMap<String, (i64, i64)> =
+            expected.iter().map(|(name, count)| ((*name).to_owned(), (*count, *count))).collect();
+        let what = format!("{expected:?} on the node");
+        self.wait_for(
+            &what,
+            || format!("{:?}\n{}", self.gpus(), state()),
+            || (self.gpus() == expected).then_some(()),
+        );
+    }
+
+    /// Waits until all of a DaemonSet's pods run the newest template and are ready.
+    pub fn wait_for_daemonset(&self, name: &str, state: impl Fn() -> String) {
+        let daemonsets: Api<DaemonSet> = Api::default_namespaced(self.client.clone());
+        self.wait_for(&format!("a ready DaemonSet {name}"), state, || {
+            let found = self.runtime.block_on(daemonsets.get(name)).ok()?;
+            let status = found.status?;
+            let is_current = status.observed_generation == found.metadata.generation;
+            let updated = status.updated_number_scheduled.unwrap_or_default();
+            (is_current && updated == 1 && status.number_ready == 1 && status.desired_number_scheduled == 1)
+                .then_some(())
+        });
+    }
+
+    /// The pods with the label `app`.
+    pub fn pods_of(&self, app: &str) -> Vec<Pod> {
+        let list =
+            self.runtime.block_on(self.pods().list(&ListParams::default().labels(&format!("app={app}"))));
+        list.expect("a list of pods").items
+    }
+
+    fn pods(&self) -> Api<Pod> {
+        Api::default_namespaced(self.client.clone())
+    }
+
+    /// Makes a pod and waits until it runs.
+    pub fn run(&self, pod: &Pod, state: impl Fn() -> String) -> Pod {
+        let created = self.runtime.block_on(self.pods().create(&PostParams::default(), pod));
+        let name = created.expect("a new pod").metadata.name.unwrap_or_default();
+        self.wait_for(
+            &format!("a running pod {name}"),
+            || format!("{:?}\n{}", self.pod(&name), state()),
+            || {
+                let found = self.pod(&name)?;
+                let phase = found.status.as_ref()?.phase.clone()?;
+                assert!(phase != "Failed", "pod {name} failed: {:?}\n{}", found.status, state());
+                (phase == "Running").then_some(found)
+            },
+        )
+    }
+
+    /// The pod as it is now.
+    pub fn pod(&self, name: &str) -> Option<Pod> {
+        self.runtime.block_on(self.pods().get_opt(name)).expect("the API server's answer")
+    }
+
+    /// What the pod printed, once it ends with a line `end`.
+    pub fn output(&self, name: &str) -> String {
+        self.wait_for(&format!("the output of pod {name}"), String::new, || {
+            let log = self.runtime.block_on(self.pods().logs(name, &LogParams::default())).ok()?;
+            log.strip_suffix("end\n").map(str::to_owned)
+        })
+    }
+
+    /// Deletes a pod and waits until it is gone.
+    pub fn delete(&self, name: &str) {
+        self.runtime
+            .block_on(self.pods().delete(name, &DeleteParams::default().grace_period(0)))
+            .expect("delete a pod");
+        self.wait_for(&format!("the end of pod {name}"), String::new, || {
+            self.pod(name).is_none().then_some(())
+        });
+    }
+}
+
+impl Debug for Kubernetes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Kubernetes").finish_non_exhaustive()
+    }
+}
