@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use cli::logs;
 use device_plugin::{Paths, Status};
-use simulator::kubelet::{self, ContainerRequest, Kubelet, PodRequest, State};
+use simulator::kubelet::{self, ContainerAdmission, ContainerRequest, Kubelet, PodRequest, State};
 use simulator::{Profile, SimulatedNode};
 use tokio::sync::watch;
 
@@ -36,7 +36,9 @@ pub(crate) fn main(args: Vec<OsString>) -> ExitCode {
     };
     let outcome = if options.list_profiles { list_profiles() } else { simulate(&options) };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        // What is wrong has been shown.
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             // Nobody is left to tell when standard error is closed.
             let _ = writeln!(io::stderr(), "simulate: {}", device_plugin::error_chain(&*error));
@@ -45,16 +47,17 @@ pub(crate) fn main(args: Vec<OsString>) -> ExitCode {
     }
 }
 
-fn list_profiles() -> Result<(), Box<dyn Error>> {
+fn list_profiles() -> Result<bool, Box<dyn Error>> {
     let mut table = table::Table::new(["PROFILE", "NODE"]);
     for (name, title) in Profile::builtin_names() {
         table.row([name.to_owned(), title.to_owned()]);
     }
     print(&table.lines(|_, line| line.to_owned()))?;
-    Ok(())
+    Ok(true)
 }
 
-fn simulate(options: &Options) -> Result<(), Box<dyn Error>> {
+/// True when every container got what it asked for.
+fn simulate(options: &Options) -> Result<bool, Box<dyn Error>> {
     if options.logs {
         logs::start(&options.log_options)?;
     }
@@ -73,7 +76,7 @@ fn simulate(options: &Options) -> Result<(), Box<dyn Error>> {
     outcome
 }
 
-async fn run(options: &Options, profile: &Profile, node: &SimulatedNode) -> Result<(), Box<dyn Error>> {
+async fn run(options: &Options, profile: &Profile, node: &SimulatedNode) -> Result<bool, Box<dyn Error>> {
     let live = io::stdout().is_terminal() && !options.json && !options.logs;
     let mut screen = Screen::new(live);
     let style = Style { colour: live };
@@ -110,7 +113,7 @@ async fn run(options: &Options, profile: &Profile, node: &SimulatedNode) -> Resu
     }
     stop.send_replace(true);
     kubelet.stop().await;
-    Ok(())
+    Ok(containers.iter().all(|container| container.outcome.is_ok()))
 }
 
 /// Waits until every plugin has looked at the node and all resources are registered, and shows them as they come.
@@ -156,16 +159,34 @@ async fn start_containers(kubelet: &Kubelet, options: &Options, state: &State) -
     }
     let mut containers = Vec::new();
     for (number, requests) in wanted.into_iter().enumerate() {
-        let mut container = ContainerRequest::new("main");
-        container.requests = requests.clone();
-        let pod = PodRequest::new(format!("pod-{number}")).container(container);
-        let outcome = kubelet
-            .admit(&pod)
-            .await
-            .map(|mut admission| admission.containers.remove("main").unwrap_or_default());
+        let outcome = match unschedulable(&kubelet.state(), &requests) {
+            Some(reason) => Err(reason),
+            None => admit(kubelet, number, &requests).await,
+        };
         containers.push(Container { requests, outcome });
     }
     containers
+}
+
+/// Why the scheduler would leave a pod pending, if it would: the kubelet never hears of such pods.
+fn unschedulable(state: &State, requests: &BTreeMap<String, usize>) -> Option<String> {
+    requests.iter().find_map(|(resource, wanted)| {
+        let free = state.allocatable(resource).saturating_sub(state.in_use(resource).len());
+        (free < *wanted)
+            .then(|| format!("the pod would stay pending: {free} of {resource} are free on this node"))
+    })
+}
+
+async fn admit(
+    kubelet: &Kubelet,
+    number: usize,
+    requests: &BTreeMap<String, usize>,
+) -> Result<ContainerAdmission, String> {
+    let mut container = ContainerRequest::new("main");
+    container.requests.clone_from(requests);
+    let pod = PodRequest::new(format!("pod-{number}")).container(container);
+    let mut admission = kubelet.admit(&pod).await.map_err(|error| error.to_string())?;
+    Ok(admission.containers.remove("main").unwrap_or_default())
 }
 
 /// Shows every change until Ctrl-C.
@@ -175,8 +196,16 @@ async fn follow(kubelet: &Kubelet, root: &Path, screen: &mut Screen, style: Styl
     let end = cli::signals::terminated();
     let mut changes = kubelet.subscribe();
     let drawn = async {
+        let mut said = kubelet.events().len();
         loop {
             screen.draw(&view::resources(&kubelet.state(), style))?;
+            if !style.colour {
+                let events = kubelet.events();
+                let news: Vec<String> =
+                    events.iter().skip(said).map(|event| event.kind.to_string()).collect();
+                print(&news)?;
+                said = events.len();
+            }
             if changes.changed().await.is_err() {
                 return Ok(());
             }

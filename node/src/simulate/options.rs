@@ -54,13 +54,13 @@ impl Options {
         flags.string(
             "profile",
             &mut options.profile,
-            "simulated node: a `name` from -list-profiles, or a file",
+            "simulated node: a name from -list-profiles, or a file",
         );
         flags.bool("list-profiles", &mut options.list_profiles, "list the simulated nodes and exit");
         flags.value(
             "allocate",
             &mut options.allocate,
-            "start a container that asks for `resource=count[,resource=count]`; repeat it for more containers",
+            "start a container that asks for resource=count[,resource=count]; repeat it for more containers",
         );
         flags.bool(
             "watch",
@@ -68,7 +68,7 @@ impl Options {
             "stay and show changes: edit the node's files and see what happens",
         );
         flags.bool("json", &mut options.json, "print JSON");
-        flags.string("dir", &mut options.dir, "make the node in this new or empty `folder` and keep it");
+        flags.string("dir", &mut options.dir, "make the node in this new or empty folder and keep it");
         flags.value(
             "plugin-flags",
             &mut options.plugin_flags,

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use simulator::kubelet::{AdmissionError, ContainerAdmission, ResourceState, State};
+use simulator::kubelet::{ContainerAdmission, ResourceState, State};
 
 use super::table::Table;
 
 /// A container and what became of it.
 pub(crate) struct Container {
     pub(crate) requests: BTreeMap<String, usize>,
-    pub(crate) outcome: Result<ContainerAdmission, AdmissionError>,
+    /// What it is given, or why nothing.
+    pub(crate) outcome: Result<ContainerAdmission, String>,
 }
 
 /// Colours, where the reader is a terminal.
@@ -160,7 +161,7 @@ pub(crate) fn json(profile: &str, state: &State, containers: &[Container]) -> Va
         .iter()
         .map(|container| match &container.outcome {
             Ok(admission) => json!({"requests": container.requests, "given": admission}),
-            Err(error) => json!({"requests": container.requests, "error": error.to_string()}),
+            Err(error) => json!({"requests": container.requests, "error": error}),
         })
         .collect();
     json!({"profile": profile, "resources": resources, "containers": containers})
