@@ -1,0 +1,149 @@
+//! The binary as users run it.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use simulator::{Profile, SimulatedNode};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_intel-device-plugins");
+/// A guard against hanging.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn run(args: &[&str]) -> Output {
+    Command::new(BINARY).args(args).stdin(Stdio::null()).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn simulate_shows_what_a_node_offers_and_what_a_container_is_given() {
+    let output = run(&["simulate", "-profile", "arc-b580-igpu", "--allocate", "gpu.intel.com/xe=1"]);
+    let shown = text(&output.stdout);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let lines: Vec<String> =
+        shown.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    for expected in [
+        "gpu.intel.com/i915 1 1 - card0-0",
+        "gpu.intel.com/xe 1 1 - card1-0",
+        "a container that asks for gpu.intel.com/xe=1 is given",
+        "node /dev/dri/renderD129 rw",
+        "mount /dev/dri/by-path/pci-0000:03:00.0-render ro",
+        "CDI device intel.cdi.k8s.io/gpu=card1",
+    ] {
+        assert!(lines.iter().any(|line| line == expected), "{expected:?} is not in\n{shown}");
+    }
+    assert!(!shown.contains('\x1b'), "colour is for terminals");
+}
+
+#[test]
+fn simulate_prints_json_for_programs() {
+    let flags = "gpu: -shared-dev-num=2 -enable-monitoring";
+    let output = run(&[
+        "simulate",
+        "-profile=flex-170-x2",
+        "-json",
+        "-plugin-flags",
+        flags,
+        "-allocate=gpu.intel.com/i915=2",
+    ]);
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(found["resources"]["gpu.intel.com/i915"]["capacity"], json!(4));
+    assert_eq!(
+        found["resources"]["gpu.intel.com/i915"]["devices"][0],
+        json!({"id": "card0-0", "healthy": true, "numa": [0]})
+    );
+    assert_eq!(found["resources"]["gpu.intel.com/monitoring"]["allocatable"], json!(1));
+    let given = &found["containers"][0]["given"];
+    // Two units are of two cards as long as there are two.
+    assert_eq!(
+        given["options"]["cdi_devices"],
+        json!(["intel.cdi.k8s.io/gpu=card0", "intel.cdi.k8s.io/gpu=card1"])
+    );
+}
+
+#[test]
+fn simulate_fails_when_a_container_gets_nothing() {
+    let output = run(&["simulate", "-profile=empty", "-allocate=gpu.intel.com/xe=1"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stdout).contains("0 of gpu.intel.com/xe are free"), "{}", text(&output.stdout));
+}
+
+#[test]
+fn simulate_says_what_is_wrong_with_its_command_line() {
+    let cases = [
+        (["-profile=flex"], "no profile is named \"flex\"; there are: arc-b580-igpu", 1),
+        (["-plugin-flags=gpu: -shared-dev-num=0"], "-shared-dev-num is 0", 1),
+        (["-plugin-flags=tpu: -x"], "there is no family \"tpu\"", 2),
+        (["-allocate=xe=1"], "\"xe\" is no resource", 2),
+    ];
+    for (args, expected, code) in cases {
+        let output = run(&[&["simulate"], args.as_slice()].concat());
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {}", text(&output.stderr));
+        assert!(text(&output.stderr).contains(expected), "{args:?}: {}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn every_profile_can_be_simulated() {
+    for (profile, title) in Profile::builtin_names() {
+        let output = run(&["simulate", "-profile", profile]);
+        assert!(output.status.success(), "{profile}: {}", text(&output.stderr));
+        assert!(text(&output.stdout).starts_with(title), "{}", text(&output.stdout));
+    }
+}
+
+#[test]
+fn exit_codes_are_those_of_the_go_implementation() {
+    for (args, code) in [
+        (vec!["gpu", "-allocation-policy=x"], 255),
+        (vec!["gpu", "-no-such-flag"], 2),
+        (vec!["gpu", "-h"], 0),
+        (vec!["no-such-command"], 2),
+        (vec![], 2),
+    ] {
+        assert_eq!(run(&args).status.code(), Some(code), "{args:?}");
+    }
+}
+
+#[test]
+fn by_the_entry_points_name_it_is_the_plugin() {
+    let output =
+        Command::new(BINARY).arg0("/usr/local/bin/intel_gpu_device_plugin").arg("-h").output().unwrap();
+    assert!(
+        text(&output.stderr).starts_with("Usage: intel_gpu_device_plugin [flags]"),
+        "{}",
+        text(&output.stderr)
+    );
+}
+
+#[test]
+fn sigterm_ends_the_plugin_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = SimulatedNode::create(folder.path().join("node"), &Profile::builtin("arc-b580-igpu").unwrap())
+        .unwrap();
+    let path = |path: &str| node.root().join(path).to_string_lossy().into_owned();
+    let kubelet = path("var/lib/kubelet/device-plugins");
+    // Somebody must be there to register with, or there is no socket; nobody answers.
+    let _listener = std::os::unix::net::UnixListener::bind(Path::new(&kubelet).join("kubelet.sock")).unwrap();
+    let mut plugin = Command::new(BINARY)
+        .args(["gpu", "-prefix", &path(""), "-kubelet-dir", &kubelet, "-cdi-dir", &path("var/run/cdi")])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let socket = Path::new(&kubelet).join("gpu.intel.com-xe.sock");
+    let since = Instant::now();
+    while !socket.exists() {
+        assert!(since.elapsed() < PATIENCE, "the plugin does not serve");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    kill_process(Pid::from_child(&plugin), Signal::TERM).unwrap();
+    assert_eq!(plugin.wait().unwrap().code(), Some(0));
+    assert!(!socket.exists());
+}
