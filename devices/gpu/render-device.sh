@@ -40,7 +40,7 @@ usable() {
 
 if [ $# -eq 0 ]; then
 	echo "Intel GPUs of the node: $(intel | wc -l), usable here: $(usable | wc -l)"
-	ls -l "$dev/"
+	ls -l "$dev/" || :
 	echo "user: $(id)"
 	exit 0
 fi

@@ -1,6 +1,5 @@
 //! The trait that a device plugin implements.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use host::Host;
@@ -114,13 +113,15 @@ impl Refusal {
     }
 }
 
-/// An error and all its causes on one line, for logs.
+/// An error and all its causes on one line, for logs. A cause that only repeats what was said is left out.
 pub fn error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        // Writing to a String cannot fail.
-        let _ = write!(text, ": {error}");
+        let next = error.to_string();
+        if !text.ends_with(&next) {
+            text = format!("{text}: {next}");
+        }
         cause = error.source();
     }
     text

@@ -19,10 +19,13 @@ pub type Health = watch::Receiver<Arc<Snapshot>>;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Snapshot {
     /// A GPU that is not here counts as healthy: nobody has said otherwise.
-    pub verdicts: BTreeMap<PciAddress, Verdict>,
+    pub verdicts: Verdicts,
     /// Positions of Intel's GPUs in Level Zero's list; `None` until they are known.
     pub indices: Option<Vec<u32>>,
 }
+
+/// Whether GPUs work.
+pub type Verdicts = BTreeMap<PciAddress, Verdict>;
 
 /// Whether a GPU works.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +57,17 @@ impl Publisher {
         (**self.snapshot.borrow()).clone()
     }
 
-    fn publish(&self, snapshot: Snapshot) {
+    fn publish(&self, mut snapshot: Snapshot) {
+        let former = Arc::clone(&self.snapshot.borrow());
+        for (address, verdict) in &mut snapshot.verdicts {
+            // A temperature differs at each look: that is no news.
+            if let Some(former) = former.verdicts.get(address)
+                && trouble(former).is_some()
+                && trouble(former) == trouble(verdict)
+            {
+                *verdict = former.clone();
+            }
+        }
         let changed = self.snapshot.send_if_modified(|current| {
             let changes = **current != snapshot;
             if changes {
@@ -65,6 +78,14 @@ impl Publisher {
         if changed {
             self.rescan.request();
         }
+    }
+}
+
+/// What is wrong with a GPU, without how much.
+fn trouble(verdict: &Verdict) -> Option<&str> {
+    match verdict {
+        Verdict::Healthy => None,
+        Verdict::Unhealthy(reason) => reason.split(|c: char| c.is_ascii_digit()).next(),
     }
 }
 

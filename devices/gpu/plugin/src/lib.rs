@@ -18,7 +18,7 @@ use device_plugin::{Manager, Paths, Rescan, Status};
 use host::Host;
 use tokio::sync::watch;
 
-pub use health::{Health, Snapshot, Verdict};
+pub use health::{Health, Snapshot, Verdict, Verdicts};
 pub use options::{ByPath, Config, HealthSource, IdFilter, Limits, Monitoring, Options, Policy};
 pub use plugin::GpuPlugin;
 

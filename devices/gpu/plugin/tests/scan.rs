@@ -112,6 +112,17 @@ fn monitoring_has_the_nodes_of_the_firmware_too() {
 }
 
 #[test]
+fn monitoring_has_each_node_once() {
+    let second =
+        "parent=/devices/pci0000:00/0000:00:02.0 class=drm name=card5 major=226 minor=5 node=dri/card5";
+    let lines = format!("{DRM}use pci-gpu {I915}\nuse class-device {second}\n");
+    let inventory = Scene::of(&Profile::parse("test", &lines).unwrap()).look(&["-enable-monitoring"]);
+    assert_eq!(counts(&inventory), "i915=2 monitoring=1");
+    let found = nodes(&inventory.resources["monitoring"].devices["all"]);
+    assert_eq!(found, ["/dev/dri/card0", "/dev/dri/card5", "/dev/dri/renderD128"].map(Path::new));
+}
+
+#[test]
 fn other_vendors_cards_are_passed_over_in_silence() {
     let mut scene = Scene::cards(&[I915, XE]);
     scene.node.set_attribute("/sys/devices/pci0000:00/0000:03:00.0/vendor", "0xbeef").unwrap();

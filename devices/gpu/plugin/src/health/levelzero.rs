@@ -1,6 +1,5 @@
 //! The Level-Zero sidecar: health, temperatures, and which GPUs Windows lends.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use device_plugin::Rescan;
@@ -8,7 +7,7 @@ use host::{Host, HostError, PciAddress};
 use tokio::time::{sleep, timeout};
 use tonic::transport::{Channel, Endpoint};
 
-use super::{Health, Publisher, Reachability, Snapshot, Verdict, reason};
+use super::{Health, Publisher, Reachability, Snapshot, Verdict, Verdicts, reason};
 use crate::{Limits, card};
 
 mod api {
@@ -39,9 +38,9 @@ pub(crate) fn follow_health(host: &Host, limits: Limits, rescan: &Rescan) -> Hea
         loop {
             // What can't be read is discovery's to say.
             if let Ok(addresses) = addresses(&host) {
-                let mut verdicts = publisher.current().verdicts;
-                verdicts.retain(|address, _| addresses.contains(address));
-                match ask_all(client.clone(), &addresses, limits, &mut verdicts).await {
+                let former = publisher.current().verdicts;
+                let (verdicts, outcome) = ask_all(client.clone(), &addresses, limits, &former).await;
+                match outcome {
                     Ok(()) => reachability.found(NAME),
                     Err(error) => reachability.lost(NAME, error),
                 }
@@ -78,7 +77,7 @@ pub(crate) fn follow_indices(host: &Host, rescan: &Rescan) -> Health {
 fn client(host: &Host) -> LevelzeroClient<Channel> {
     let socket = host.outside(SOCKET);
     let uri = format!("unix://{}", socket.display());
-    // A path below a folder is a URI, whatever its characters; if not, the fixed one tells in its error what is missing.
+    // Every text is good after this scheme; if ever one is not, the error that follows names what is missing.
     let endpoint = Endpoint::from_shared(uri)
         .unwrap_or_else(|_| Endpoint::from_static("unix:///var/lib/levelzero/server.sock"));
     LevelzeroClient::new(endpoint.connect_lazy())
@@ -91,23 +90,26 @@ fn addresses(host: &Host) -> Result<Vec<PciAddress>, HostError> {
     Ok(intel.filter_map(|name| card::address(host, name)).collect())
 }
 
-/// Updates the verdict of every GPU that can be asked about; the error is the last of those that can't.
+/// The verdicts on all GPUs: the `former` one on those that can't be asked about, of which the error names the last.
 async fn ask_all(
     mut client: LevelzeroClient<Channel>,
     addresses: &[PciAddress],
     limits: Limits,
-    verdicts: &mut BTreeMap<PciAddress, Verdict>,
-) -> Result<(), String> {
+    former: &Verdicts,
+) -> (Verdicts, Result<(), String>) {
+    let mut verdicts = Verdicts::new();
     let mut outcome = Ok(());
     for &address in addresses {
-        match ask(&mut client, address, limits).await {
-            Ok(verdict) => {
-                verdicts.insert(address, verdict);
+        let verdict = match ask(&mut client, address, limits).await {
+            Ok(verdict) => Some(verdict),
+            Err(error) => {
+                outcome = Err(format!("{address}: {error}"));
+                former.get(&address).cloned()
             }
-            Err(error) => outcome = Err(format!("{address}: {error}")),
-        }
+        };
+        verdicts.extend(verdict.map(|verdict| (address, verdict)));
     }
-    outcome
+    (verdicts, outcome)
 }
 
 async fn ask(

@@ -162,21 +162,22 @@ async fn each_sensor_has_its_own_limit() {
 #[tokio::test]
 async fn a_sidecar_that_fails_leaves_the_last_verdict() {
     let mut scene = Scene::new();
-    let mut verdicts = BTreeMap::from([(CARD, Verdict::Unhealthy("hot".to_owned()))]);
-    let before = verdicts.clone();
-    let addresses = [CARD];
-    let absent = client(&scene.node.host());
-    let error = ask_all(absent.clone(), &addresses, LIMITS, &mut verdicts).await.unwrap_err();
-    assert_eq!(error, "0000:00:02.0: No such file or directory (os error 2)");
-    assert_eq!(verdicts, before);
+    let hot = Verdict::Unhealthy("hot".to_owned());
+    let former = Verdicts::from([(CARD, hot.clone())]);
+    let client = client(&scene.node.host());
+    let (verdicts, outcome) = ask_all(client.clone(), &[CARD], LIMITS, &former).await;
+    assert_eq!(verdicts, former);
+    assert_eq!(outcome.unwrap_err(), "0000:00:02.0: No such file or directory (os error 2)");
     scene.serve();
     scene.change(|answers| answers.temperature = Err(Status::internal("no such device")));
-    let error = ask_all(absent.clone(), &addresses, LIMITS, &mut verdicts).await.unwrap_err();
-    assert_eq!(error, "0000:00:02.0: Internal error: no such device");
-    assert_eq!(verdicts, before);
+    let (verdicts, outcome) = ask_all(client.clone(), &[CARD], LIMITS, &former).await;
+    assert_eq!(verdicts, former);
+    assert_eq!(outcome.unwrap_err(), "0000:00:02.0: Internal error: no such device");
     scene.change(|answers| *answers = Answers::default());
-    ask_all(absent, &addresses, LIMITS, &mut verdicts).await.unwrap();
-    assert_eq!(verdicts[&CARD], Verdict::Healthy);
+    let (verdicts, outcome) = ask_all(client.clone(), &[CARD], LIMITS, &former).await;
+    assert_eq!((verdicts, outcome), (Verdicts::from([(CARD, Verdict::Healthy)]), Ok(())));
+    let (verdicts, _) = ask_all(client, &[], LIMITS, &former).await;
+    assert!(verdicts.is_empty(), "a GPU that is gone is forgotten");
 }
 
 #[tokio::test]
