@@ -172,10 +172,9 @@ fn add(host: &Host, inventory: &mut Inventory, name: &str, text: &str) {
     }
     let spec = Arc::new(spec);
     let device = Device { health, spec };
-    match units {
-        None => inventory.add(resource, name, device),
-        Some(units) => {
-            (0..units).for_each(|i| inventory.add(resource, format!("{name}-{i}"), device.clone()))
-        }
+    let ids =
+        units.map_or(vec![name.to_owned()], |units| (0..units).map(|i| format!("{name}-{i}")).collect());
+    for id in ids {
+        inventory.add(resource, id, device.clone());
     }
 }

@@ -2,29 +2,31 @@
 
 use std::time::Duration;
 
+use device_plugin::api;
 use simulator::kubelet::EventKind;
 use tokio::time::Instant;
 
 use super::world::{INK, PAINT, World, known, pass};
 
-/// A device takes 27 bytes in the list beside its id: tag and length of the message; tags and lengths of the id and the
-/// health; `Healthy`.
-fn units_of(bytes: usize) -> usize {
-    // "x" * 40 + "-" + 5 digits.
-    bytes / (2 + 2 + 46 + 2 + 7)
-}
+const LONG: &str = "a-name-that-makes-the-list-long-with-few-units";
 
-/// A name that makes all ids 46 bytes long, but for those of the first 10,000 units.
-const LONG: &str = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
+/// How many units of [`LONG`] a list of so many bytes holds. Each has a tag and a length, and so have its two strings.
+fn units_within(bytes: usize) -> usize {
+    let mut left = bytes;
+    let fits = |i: &usize| {
+        let id = LONG.len() + 1 + i.to_string().len();
+        let rest = left.checked_sub(2 + 2 + id + 2 + api::HEALTHY.len());
+        left = rest.unwrap_or(left);
+        rest.is_some()
+    };
+    (0..bytes).take_while(fits).count()
+}
 
 #[tokio::test(start_paused = true)]
 async fn a_list_of_4_mib_is_sent_and_a_longer_one_refused() {
     let world = World::with([(LONG, "units 10")]);
     let (kubelet, _plugin) = world.running().await;
-    let limit = 4 << 20;
-    // Units below 10,000 have shorter ids: 1,000 of 3 digits less, and so on; this many bytes fewer in all.
-    let shorter = 10 * 4 + 90 * 3 + 900 * 2 + 9000;
-    let most = units_of(limit + shorter);
+    let most = units_within(4 << 20);
     world.set(LONG, &format!("units {most}"));
     world.agrees_by_events(&kubelet).await;
 

@@ -15,20 +15,21 @@ thread_local! {
 }
 
 /// The log of this thread from now on: lines such as `WARN what was said`, no debugging.
-pub(super) struct Log;
+pub(super) struct Log(watch::Receiver<Vec<String>>);
 
 impl Log {
     pub(super) fn start() -> Self {
         static INSTALLED: OnceLock<()> = OnceLock::new();
         INSTALLED.get_or_init(|| tracing::subscriber::set_global_default(ToThread).unwrap());
-        LINES.with(|lines| lines.send_replace(Vec::new()));
-        Self
+        LINES.with(|lines| {
+            lines.send_replace(Vec::new());
+            Self(lines.subscribe())
+        })
     }
 
     /// The lines that hold `part`.
     pub(super) fn lines(&self, part: &str) -> Vec<String> {
-        let all = LINES.with(|lines| lines.borrow().clone());
-        all.into_iter().filter(|line| line.contains(part)).collect()
+        self.0.borrow().iter().filter(|line| line.contains(part)).cloned().collect()
     }
 
     /// How many lines hold `part`.
@@ -38,7 +39,7 @@ impl Log {
 
     /// Waits until a line holds `part`.
     pub(super) async fn says(&self, part: &str) {
-        let mut lines = LINES.with(watch::Sender::subscribe);
+        let mut lines = self.0.clone();
         let said = lines.wait_for(|lines| lines.iter().any(|line| line.contains(part)));
         let said = tokio::time::timeout(Duration::from_mins(10), said).await.is_ok();
         assert!(said, "nothing said {part:?}:\n{}", self.lines("").join("\n"));

@@ -31,7 +31,7 @@ async fn ask(address: SocketAddr, request: &str) -> (u16, String) {
         stream.read_to_string(&mut answer).await.unwrap();
         answer
     };
-    let answer = tokio::time::timeout(Duration::from_secs(60), asking).await.expect("no answer");
+    let answer = tokio::time::timeout(Duration::from_mins(1), asking).await.expect("no answer");
     (answer.split(' ').nth(1).unwrap_or_default().parse().unwrap_or_default(), answer)
 }
 
