@@ -63,7 +63,9 @@ fn bench(
     reference: Option<&Path>,
     quick: bool,
 ) -> Result<ExitCode, Box<dyn std::error::Error>> {
-    let temporary = tempfile::tempdir()?;
+    // sysfs and devtmpfs are in memory, so the simulated ones are, too.
+    let memory = Path::new("/dev/shm");
+    let temporary = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }?;
     let place = match reference {
         None => Place::below(temporary.path()),
         Some(_) => Place::of_the_reference(temporary.path()),

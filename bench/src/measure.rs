@@ -226,8 +226,8 @@ impl Bench<'_> {
     async fn idle(&self, time: Duration, measured: &mut Measured) -> Outcome<()> {
         let lists = |state: &State| state.resources.get(RESOURCE).map_or(0, |resource| resource.lists);
         let plugin = self.start_and_wait(&[], CARDS).await?;
-        // What starting up leaves behind, such as threads that end when they have had nothing to do.
-        tokio::time::sleep(Duration::from_secs(2)).await;
+        // Until what starting up leaves behind is gone: threads end when they have had nothing to do for 10 s.
+        tokio::time::sleep(Duration::from_secs(12)).await;
         let (cpu_before, lists_before) = (plugin.cpu_time()?, lists(&self.kubelet.state()));
         tokio::time::sleep(time).await;
         let cpu = plugin.cpu_time()?.saturating_sub(cpu_before);

@@ -35,7 +35,7 @@ impl Plugin {
     }
 
     /// The processor time of all its threads so far (`/proc/PID/task/*/schedstat`, nanoseconds). Threads that ended
-    /// are not in it: compare two readings of a time in which none was needed.
+    /// are not in it.
     pub(crate) fn cpu_time(&self) -> io::Result<Duration> {
         let mut nanoseconds = 0;
         for task in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
