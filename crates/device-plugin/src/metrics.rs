@@ -360,4 +360,15 @@ mod tests {
         status.unregistered("red");
         assert!(status.not_ready().is_some());
     }
+
+    #[test]
+    fn a_discovery_that_hangs_makes_the_plugin_sick() {
+        let status = Status::new("color.example.com");
+        status.discovery_started();
+        assert_eq!(status.sick(), None);
+        status.state().running_since = Instant::now().checked_sub(STUCK + Duration::from_secs(1));
+        assert_eq!(status.sick().unwrap(), "color.example.com: discovery has been running for 31s");
+        status.discovery_ended(None, 0);
+        assert_eq!(status.sick(), None);
+    }
 }

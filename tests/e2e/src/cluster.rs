@@ -1,8 +1,10 @@
 //! Starts the cluster, and does to it what the API cannot do.
 
+use std::ffi::OsStr;
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::fd::AsFd as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -19,7 +21,7 @@ const PATIENCE: Duration = Duration::from_mins(2);
 /// A cluster that runs. It ends with this process, which holds the other end of its standard input.
 #[derive(Debug)]
 pub struct Cluster {
-    state: tempfile::TempDir,
+    state: PathBuf,
     /// The hardware of the cluster's one node.
     pub node: SimulatedNode,
     binary: PathBuf,
@@ -31,11 +33,12 @@ pub struct Cluster {
 impl Cluster {
     /// Starts a cluster on a node of this profile, with the GPU plugin's image in its store.
     pub fn start(prerequisites: &Prerequisites, profile: &str) -> Self {
-        let state = tempfile::tempdir().expect("a temporary folder");
+        // `up` removes it, for this outlives what would: statics are not dropped.
+        let state = tempfile::tempdir().expect("a temporary folder").keep();
         let profile = Profile::builtin(profile).expect("a built-in profile");
-        let node = SimulatedNode::create(state.path().join("node"), &profile).expect("a simulated node");
+        let node = SimulatedNode::create(state.join("node"), &profile).expect("a simulated node");
         let mut process = Command::new(folder().join("up"))
-            .args([state.path(), node.root(), &prerequisites.kubernetes])
+            .args([&state, node.root(), &prerequisites.kubernetes])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -43,7 +46,7 @@ impl Cluster {
         let input = process.stdin.take();
         let mut lines = BufReader::new(process.stdout.take().expect("its output")).lines();
         let ready = lines.any(|line| line.is_ok_and(|line| line == "ready"));
-        let pid = fs::read_to_string(state.path().join("pid")).unwrap_or_default().trim().to_owned();
+        let pid = fs::read_to_string(state.join("pid")).unwrap_or_default().trim().to_owned();
         let binary = prerequisites.kubernetes.clone();
         let cluster = Self { state, node, binary, pid, _process: process, _input: input };
         assert!(ready, "the cluster did not start\n{}", cluster.logs());
@@ -61,23 +64,34 @@ impl Cluster {
         let network = fs::File::open(format!("/proc/{}/ns/net", self.pid)).expect("the cluster's network");
         move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))
             .expect("move to the cluster's network");
-        Kubernetes::new(&self.state.path().join("admin.kubeconfig"))
+        Kubernetes::new(&self.state.join("admin.kubeconfig"))
     }
 
     /// Runs kubectl with the repository as the working folder, and returns what it prints.
     pub fn kubectl(&self, args: &[&str]) -> String {
-        let output = Command::new("nsenter")
-            .args(["--target", &self.pid, "--net"])
+        let answer = self.try_kubectl(args);
+        assert!(answer.is_ok(), "kubectl {args:?}: {answer:?}\n{}", self.logs());
+        answer.unwrap_or_default()
+    }
+
+    /// As [`kubectl`](Self::kubectl), or what it complains of.
+    pub fn try_kubectl(&self, args: &[&str]) -> Result<String, String> {
+        let output = Command::new("timeout")
+            .args(["120", "nsenter", "--target", &self.pid, "--net"])
             .arg(&self.binary)
-            .args(["kubectl", "--kubeconfig"])
-            .arg(self.state.path().join("admin.kubeconfig"))
+            .args(["kubectl", "--request-timeout=1m", "--kubeconfig"])
+            .arg(self.state.join("admin.kubeconfig"))
             .args(args)
             .current_dir(repository())
             .output()
-            .expect("nsenter");
+            .expect("coreutils' timeout");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        assert!(output.status.success(), "kubectl {args:?}: {}\n{}", text(&output.stderr), self.logs());
-        text(&output.stdout)
+        if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+    }
+
+    /// Whether a component such as `kubelet` has been started and not stopped.
+    pub fn runs(&self, component: &str) -> bool {
+        self.state.join("run").join(component).exists()
     }
 
     /// Stops a component such as `kubelet`.
@@ -91,11 +105,15 @@ impl Cluster {
     }
 
     fn control(&self, verb: &str, component: &str, runs: bool) {
-        fs::write(self.state.path().join("control"), format!("{verb} {component}\n"))
+        // For reading too, so that it opens even when the cluster has ended.
+        let mut pipe = fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(self.state.join("control"))
             .expect("the control pipe");
-        let marker = self.state.path().join("run").join(component);
+        pipe.write_all(format!("{verb} {component}\n").as_bytes()).expect("the control pipe");
         let since = Instant::now();
-        while marker.exists() != runs {
+        while self.runs(component) != runs {
             assert!(since.elapsed() < PATIENCE, "{verb} {component} takes too long\n{}", self.logs());
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -103,19 +121,14 @@ impl Cluster {
 
     /// Kills the processes of the cluster, containers included, that run the program `name`; returns how many.
     pub fn kill(&self, name: &str) -> usize {
-        let namespace = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
-        let own = namespace(&self.pid);
         let mut killed = 0;
         for entry in fs::read_dir("/proc").expect("/proc").flatten() {
             let pid = entry.file_name().to_string_lossy().into_owned();
-            let program = fs::read(entry.path().join("cmdline")).unwrap_or_default();
-            let program =
-                String::from_utf8_lossy(program.split(|byte| *byte == 0).next().unwrap_or_default())
-                    .into_owned();
-            // Containers have process namespaces of their own, below the cluster's.
-            let is_own = own.is_some() && self.is_below(&pid);
-            if Path::new(&program).file_name().is_some_and(|found| found == name)
-                && is_own
+            let command = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            let program = command.split(|byte| *byte == 0).next().unwrap_or_default();
+            let program = Path::new(OsStr::from_bytes(program));
+            if program.file_name().is_some_and(|found| found == name)
+                && self.is_below(&pid)
                 && let Some(pid) = pid.parse().ok().and_then(Pid::from_raw)
             {
                 kill_process(pid, Signal::KILL).expect("kill");
@@ -141,14 +154,14 @@ impl Cluster {
 
     /// Makes an image of one program and puts it in the store of containerd.
     fn import(&self, image: &str, entrypoint: &str, program: &str) {
-        let archive = self.state.path().join("image.tar");
+        let archive = self.state.join("image.tar");
         let run = |command: &mut Command| {
             let output = command.output().expect("a program of tests/cluster or containerd");
             assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
         };
         let entrypoint = format!("[\"{entrypoint}\"]");
         run(Command::new(folder().join("image")).arg(&archive).args([image, &entrypoint, program]));
-        let socket = self.state.path().join("containerd.sock");
+        let socket = self.state.join("containerd.sock");
         run(Command::new("ctr")
             .arg("-a")
             .arg(socket)
@@ -159,7 +172,7 @@ impl Cluster {
     /// The ends of all components' logs, for failures.
     pub fn logs(&self) -> String {
         let mut text = String::new();
-        for entry in fs::read_dir(self.state.path().join("logs")).into_iter().flatten().flatten() {
+        for entry in fs::read_dir(self.state.join("logs")).into_iter().flatten().flatten() {
             let log = fs::read(entry.path()).unwrap_or_default();
             let log = String::from_utf8_lossy(&log).into_owned();
             let lines: Vec<&str> = log.lines().collect();

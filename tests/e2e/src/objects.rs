@@ -50,7 +50,9 @@ impl Kubernetes {
         let kubeconfig = Kubeconfig::read_from(kubeconfig).expect("the cluster's kubeconfig");
         let client = runtime.block_on(async {
             let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
-            Client::try_from(config.expect("the cluster's kubeconfig")).expect("a client")
+            let mut config = config.expect("the cluster's kubeconfig");
+            config.read_timeout = Some(PATIENCE);
+            Client::try_from(config).expect("a client")
         });
         Self { runtime, client }
     }

@@ -1,12 +1,12 @@
 //! What containers get, and what is refused.
 
+use std::time::Duration;
+
 use device_plugin::Capabilities;
 use simulator::kubelet::{AdmissionError, ContainerRequest, PodRequest};
 use tonic::Code;
 
-use super::world::{PAINT, World, known, pass, until};
-
-use std::time::Duration;
+use super::world::{PAINT, World, known, pass};
 
 /// What the plugin says about `ids`, which it must refuse.
 async fn refusal(world: &World, ids: &[&str]) -> String {
@@ -22,7 +22,7 @@ async fn an_unknown_device_is_refused_and_looked_for() {
     let looks = world.controls.script(|script| script.discoveries);
     let message = refusal(&world, &["red", "blue"]).await;
     assert_eq!(message, "device blue cannot be allocated: this node has no such device");
-    until("another look", || world.controls.script(|script| script.discoveries) > looks).await;
+    world.looks_again(looks).await;
     assert_eq!(plugin.status.not_ready(), None);
 }
 
@@ -51,7 +51,7 @@ async fn a_device_whose_node_vanished_is_refused_and_the_pod_says_why() {
     assert_eq!(reason, "UnexpectedAdmissionError");
     assert!(message.contains("device red cannot be allocated") && message.contains("/dev/red"), "{message}");
     assert_eq!(world.log.count("device red cannot be allocated"), 1);
-    until("another look", || world.controls.script(|script| script.discoveries) > looks).await;
+    world.looks_again(looks).await;
     world.file("/dev/red", "c 10:1");
     kubelet.admit(&PodRequest::of("pod2", PAINT, 1)).await.unwrap();
 }

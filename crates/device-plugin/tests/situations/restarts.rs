@@ -1,6 +1,9 @@
 //! Whatever happens in whatever order, at every quiet moment the kubelet knows what the files say.
 
 use std::fs;
+use std::time::Duration;
+
+use simulator::kubelet::{Kubelet, Options};
 
 use super::world::{INK, PAINT, World, known};
 
@@ -29,39 +32,37 @@ fn change(world: &World, random: &mut Random) {
 /// On the real clock: events that come in between others' steps.
 #[tokio::test]
 async fn a_hundred_restarts_among_random_changes_lose_nothing() {
-    for seed in [1, 2] {
-        let world = World::new();
-        let mut random = Random(seed);
-        let kubelet = world.kubelet();
-        let _plugin = world.start();
-        for _ in 0..100 {
-            for _ in 0..random.below(4) {
-                change(&world, &mut random);
-                for _ in 0..random.below(20) {
-                    tokio::task::yield_now().await;
-                }
-            }
-            match random.below(5) {
-                0 => kubelet.stop().await,
-                1 => drop(fs::remove_file(world.socket(PAINT))),
-                2 => drop(fs::remove_file(world.socket(INK))),
-                3 => drop(fs::remove_file(world.kubelet_socket())),
-                _ => {}
-            }
-            if random.below(3) == 0 {
-                // Some notice that the kubelet is away and some do not.
-                tokio::time::sleep(std::time::Duration::from_millis(random.below(4))).await;
-                change(&world, &mut random);
-            }
-            kubelet.restart().await.unwrap();
+    let world = World::new();
+    let mut random = Random(1);
+    let kubelet = Kubelet::start(world.folder(), Options::default()).unwrap();
+    let _plugin = world.start();
+    for _ in 0..100 {
+        for _ in 0..random.below(4) {
             change(&world, &mut random);
-            world.agrees(&kubelet).await;
-            change(&world, &mut random);
-            world.agrees(&kubelet).await;
+            for _ in 0..random.below(20) {
+                tokio::task::yield_now().await;
+            }
         }
-        let paint = known(&kubelet, PAINT);
-        assert!(paint.registrations <= 2, "{paint:?}");
+        match random.below(5) {
+            0 => kubelet.stop().await,
+            1 => drop(fs::remove_file(world.socket(PAINT))),
+            2 => drop(fs::remove_file(world.socket(INK))),
+            3 => drop(fs::remove_file(world.kubelet_socket())),
+            _ => {}
+        }
+        if random.below(3) == 0 {
+            // Some notice that the kubelet is away and some do not.
+            tokio::time::sleep(Duration::from_millis(random.below(4))).await;
+            change(&world, &mut random);
+        }
+        kubelet.restart().await.unwrap();
+        change(&world, &mut random);
+        world.agrees(&kubelet).await;
+        change(&world, &mut random);
+        world.agrees(&kubelet).await;
     }
+    let paint = known(&kubelet, PAINT);
+    assert!(paint.registrations <= 2, "{paint:?}");
 }
 
 /// The kubelet kills lists, too; on the paused clock, for the framework takes its time then.

@@ -146,6 +146,13 @@ impl World {
         assert!(began.elapsed() < AN_EVENT, "it took a look that no event asked for: {:?}", began.elapsed());
     }
 
+    /// Waits for a discovery that somebody asked for: one after the first `looks`.
+    pub(super) async fn looks_again(&self, looks: usize) {
+        let began = Instant::now();
+        until("another look", || self.controls.script(|script| script.discoveries) > looks).await;
+        assert!(began.elapsed() < AN_EVENT, "nobody asked for it");
+    }
+
     fn is_known(&self, state: &State) -> bool {
         let inventory = look(&self.host).unwrap();
         let mut expected: BTreeMap<String, BTreeMap<String, DeviceState>> = BTreeMap::new();
