@@ -185,7 +185,7 @@ fn verbosity_adds_debug_messages_and_then_traces() {
 
 #[test]
 fn libraries_are_heard_at_the_highest_verbosity_only() {
-    let library = "/root/.cargo/registry/src/index/h2-0.4.0/src/codec.rs";
+    let library = "/home/builder/.cargo/registry/src/index/h2-0.4.0/src/codec.rs";
     let cases = [
         (Level::WARN, library, None),
         (Level::DEBUG, library, Some(6)),

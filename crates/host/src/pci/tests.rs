@@ -88,7 +88,7 @@ fn a_function_tells_what_it_is() {
     let tree = Tree::new();
     let folder = add_function(&tree, "0000:00:02.0");
     tree.file(&format!("{folder}/vendor"), "0x8086\n").file(&format!("{folder}/device"), "0x56c0\n");
-    tree.link(&format!("{folder}/driver"), "../../../bus/pci/drivers/i915");
+    tree.link(&format!("{folder}/driver"), "../../../bus/pci/drivers/widget");
     tree.link(&format!("{folder}/iommu_group"), "../../../kernel/iommu_groups/42");
     tree.folder(&format!("{folder}/drm/card0"));
     tree.link(&format!("{folder}/drm/card0/device"), "../..");
@@ -99,7 +99,7 @@ fn a_function_tells_what_it_is() {
     assert_eq!(function.folder(), Path::new(&folder));
     assert_eq!(function.vendor().unwrap(), PciId(0x8086));
     assert_eq!(function.device().unwrap(), PciId(0x56c0));
-    assert_eq!(function.driver().unwrap().as_deref(), Some("i915"));
+    assert_eq!(function.driver().unwrap().as_deref(), Some("widget"));
     assert_eq!(function.iommu_group().unwrap(), Some(42));
     assert_eq!(PciFunction::at(&tree.host(), function.address()).unwrap().folder(), function.folder());
 }
@@ -122,7 +122,7 @@ fn what_a_function_need_not_have_is_none() {
 fn a_function_that_is_gone_is_not_found() {
     let tree = Tree::new();
     let folder = add_function(&tree, "0000:00:02.0");
-    tree.link(&format!("{folder}/driver"), "../../../bus/pci/drivers/i915");
+    tree.link(&format!("{folder}/driver"), "../../../bus/pci/drivers/widget");
     let function = PciFunction::at(&tree.host(), address("0000:00:02.0")).unwrap();
     std::fs::remove_dir_all(tree.at(&folder)).unwrap();
     let errors = [
