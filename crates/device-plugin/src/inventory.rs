@@ -199,9 +199,4 @@ impl ContainerEdits {
         self.env.extend(other.env.clone());
         self.annotations.extend(other.annotations.clone());
     }
-
-    /// Whether nothing is changed.
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
 }
