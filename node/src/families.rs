@@ -4,9 +4,8 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use device_plugin::{Paths, Status};
+use device_plugin::{DevicePlugin, Rescan};
 use host::Host;
-use tokio::sync::watch;
 
 /// One family of devices and how to run its plugin.
 pub(crate) struct Family {
@@ -18,11 +17,11 @@ pub(crate) struct Family {
     pub(crate) entry_point: &'static str,
     /// Runs the plugin as a process of its own; gets the name for its usage text and the flags.
     pub(crate) main: fn(&str, Vec<OsString>) -> ExitCode,
-    /// Runs the plugin as a task of the current runtime until told to stop; gets the flags.
-    pub(crate) start: Start,
+    /// The plugin that these flags ask for, to be run beside others.
+    pub(crate) make: Make,
 }
 
-type Start = fn(Vec<String>, Host, Paths, watch::Receiver<bool>) -> Result<Arc<Status>, String>;
+type Make = fn(&[String], &Host, &Rescan) -> Result<Arc<dyn DevicePlugin>, String>;
 
 /// In the order of the usage text.
 pub(crate) const FAMILIES: &[Family] = &[Family {
@@ -30,5 +29,5 @@ pub(crate) const FAMILIES: &[Family] = &[Family {
     about: "Intel GPUs",
     entry_point: "intel_gpu_device_plugin",
     main: gpu_plugin::main,
-    start: gpu_plugin::start,
+    make: gpu_plugin::make,
 }];

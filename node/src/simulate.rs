@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cli::logs;
-use device_plugin::{Paths, Status};
+use device_plugin::{Manager, Paths, Rescan, Status};
 use simulator::kubelet::{self, ContainerAdmission, ContainerRequest, Kubelet, PodRequest, State};
 use simulator::{Profile, SimulatedNode};
 use tokio::sync::watch;
@@ -88,8 +88,11 @@ async fn run(options: &Options, profile: &Profile, node: &SimulatedNode) -> Resu
     let mut plugins = Vec::new();
     for family in FAMILIES {
         let flags = options.plugin_flags.of(family.name);
-        let status = (family.start)(flags, host.clone(), paths.clone(), stopped.clone());
-        plugins.push(status.map_err(|error| format!("the {} plugin does not start: {error}", family.name))?);
+        let rescan = Rescan::default();
+        let plugin = (family.make)(&flags, &host, &rescan)
+            .map_err(|error| format!("the {} plugin does not start: {error}", family.name))?;
+        let manager = Manager::new(plugin, host.clone(), paths.clone(), rescan);
+        plugins.push(cli::plugin::spawn(manager, stopped.clone()).0);
     }
     if !options.json {
         let place = style.faint(&format!("(in {})", node.root().display()));

@@ -83,6 +83,11 @@ fn check(host: &Host, expectation: &Expectation) -> Result<(), String> {
         Expectation::DeviceNode(path) => host.device_number(path).map(drop).map_err(|e| error_chain(&e)),
         Expectation::Exists(path) if host.exists(path) => Ok(()),
         Expectation::Exists(path) => Err(format!("{} is gone", path.display())),
+        Expectation::Value { path, value } => match host.read(path) {
+            Ok(found) if found == *value => Ok(()),
+            Ok(found) => Err(format!("{} says {found:?}, not {value:?} any more", path.display())),
+            Err(e) => Err(error_chain(&e)),
+        },
         Expectation::Link { path, name } => match host.link_name(path) {
             Ok(found) if found == *name => Ok(()),
             Ok(found) => Err(format!("{} leads to {found}, not to {name} any more", path.display())),

@@ -121,6 +121,13 @@ pub enum Expectation {
     DeviceNode(PathBuf),
     /// There is something.
     Exists(PathBuf),
+    /// The attribute holds this value: `/sys/.../state` still says `enabled`.
+    Value {
+        /// The attribute.
+        path: PathBuf,
+        /// What it must hold.
+        value: String,
+    },
     /// The last part of what the link points to: `/sys/.../driver` still leads to `vfio-pci`.
     Link {
         /// The link.

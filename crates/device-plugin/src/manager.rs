@@ -113,7 +113,14 @@ impl<P: DevicePlugin> Running<P> {
         let shared = Arc::clone(&self.shared);
         shared.status.discovery_started();
         // On a thread of its own: a driver that hangs in a read must not keep the kubelet waiting.
-        let discovered = tokio::task::spawn_blocking(move || shared.plugin.discover(&shared.host)).await;
+        let discovered = tokio::task::spawn_blocking(move || {
+            let warnings = shared.plugin.prepare(&shared.host);
+            shared.plugin.discover(&shared.host).map(|mut inventory| {
+                inventory.warnings.extend(warnings);
+                inventory
+            })
+        });
+        let discovered = discovered.await;
         let failure = match discovered {
             Ok(Ok(inventory)) => {
                 self.shared.status.discovery_ended(None, inventory.warnings.len());

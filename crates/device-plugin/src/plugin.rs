@@ -18,6 +18,14 @@ pub trait DevicePlugin: Send + Sync + 'static {
         Triggers::default()
     }
 
+    /// Runs before each discovery: what the plugin changes on the node so that its devices can be found, such as the
+    /// driver of one. Most plugins change nothing. The answer is what could not be done and why, as warnings.
+    ///
+    /// What it changes may bring an event that leads here again, so it must not try in vain each time.
+    fn prepare(&self, _host: &Host) -> Vec<String> {
+        Vec::new()
+    }
+
     /// What this node has. A pure function of `host` and of the plugin's configuration: it keeps no state, and leaves out
     /// one bad device with a warning in the inventory.
     ///
@@ -54,6 +62,42 @@ pub trait DevicePlugin: Send + Sync + 'static {
     /// The flag that makes the list of devices shorter, for the message when it is longer than the kubelet takes.
     fn list_size_flag(&self) -> Option<&'static str> {
         None
+    }
+}
+
+/// A plugin of any kind is a plugin.
+impl DevicePlugin for std::sync::Arc<dyn DevicePlugin> {
+    fn namespace(&self) -> &str {
+        (**self).namespace()
+    }
+    fn triggers(&self) -> Triggers {
+        (**self).triggers()
+    }
+    fn prepare(&self, host: &Host) -> Vec<String> {
+        (**self).prepare(host)
+    }
+    fn discover(&self, host: &Host) -> Result<Inventory, DiscoverError> {
+        (**self).discover(host)
+    }
+    fn capabilities(&self) -> Capabilities {
+        (**self).capabilities()
+    }
+    fn allocate(
+        &self,
+        resource: &str,
+        devices: &[(&str, &Device)],
+        edits: ContainerEdits,
+    ) -> Result<ContainerEdits, Refusal> {
+        (**self).allocate(resource, devices, edits)
+    }
+    fn prefer(&self, resource: &str, choice: &policy::Choice<'_>) -> Vec<String> {
+        (**self).prefer(resource, choice)
+    }
+    fn pre_start(&self, resource: &str, devices: &[(&str, &Device)]) -> Result<(), Refusal> {
+        (**self).pre_start(resource, devices)
+    }
+    fn list_size_flag(&self) -> Option<&'static str> {
+        (**self).list_size_flag()
     }
 }
 

@@ -4,20 +4,24 @@
 //! root, whether the root is `/` (the real node) or a folder that holds a simulated one. No path leaves the root, not
 //! by `..` and not by a symbolic link. Names come back sorted, values trimmed, errors with the operation and the path.
 //!
-//! Everything here is synchronous and reads small files; nothing is cached.
+//! Everything here is synchronous and reads and writes small files; nothing is cached.
 
 mod attribute;
 pub mod device_node;
 mod inotify;
 pub mod numa;
 pub mod pci;
+pub mod plan;
 mod root;
 #[cfg(test)]
 mod tree;
 pub mod uevent;
 pub mod watch;
+mod write;
 
 pub use attribute::ParseError;
 pub use device_node::DeviceNumber;
 pub use pci::{PciAddress, PciFunction, PciId};
+pub use plan::Plan;
 pub use root::{Host, HostError};
+pub use write::Attributes;

@@ -87,6 +87,13 @@ impl PciFunction {
         self.optional(self.host.link_name(self.folder.join("driver")))
     }
 
+    /// The only driver that it may be bound to, if one was set.
+    pub fn driver_override(&self) -> Result<Option<String>, HostError> {
+        let driver = self.optional(self.host.read(self.folder.join("driver_override")))?;
+        // What the kernel prints for none.
+        Ok(driver.filter(|driver| driver != "(null)" && !driver.is_empty()))
+    }
+
     /// The number of its IOMMU group; `None` where the IOMMU is off.
     pub fn iommu_group(&self) -> Result<Option<u32>, HostError> {
         let path = self.folder.join("iommu_group");
@@ -97,6 +104,15 @@ impl PciFunction {
             Ok(group) => Ok(Some(group)),
             Err(_) => Err(HostError::invalid(&path, format!("{name:?} is not the number of a group"))),
         }
+    }
+
+    /// The name of the device node below `/dev/vfio` that stands for its IOMMU group: `12`, or `noiommu-12` where VFIO
+    /// works without an IOMMU (`drivers/vfio/group.c`). `None` where there is no group.
+    pub fn vfio_group(&self) -> Result<Option<String>, HostError> {
+        let Some(group) = self.iommu_group()? else { return Ok(None) };
+        let kind = self.optional(self.host.read(self.folder.join("iommu_group/name")))?;
+        let prefix = if kind.as_deref() == Some("vfio-noiommu") { "noiommu-" } else { "" };
+        Ok(Some(format!("{prefix}{group}")))
     }
 
     /// How many virtual functions are enabled; `None` for what cannot have any, such as a virtual function.

@@ -11,6 +11,8 @@ use std::sync::Arc;
 use rustix::fs::{self as rfs, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
+use crate::write::Attributes;
+
 /// No attribute that we read is longer than a page (`Documentation/filesystems/sysfs.rst`); the few files in `/proc` and
 /// debugfs that are get room too, and a file that never ends cannot fill the memory.
 const MAX_FILE_BYTES: u64 = 256 * 1024;
@@ -22,6 +24,8 @@ const MOST_TRIES: usize = 128;
 #[derive(Debug, Clone)]
 pub struct Host {
     root: Arc<Root>,
+    /// Who is told of writes; the files themselves if nobody.
+    pub(crate) attributes: Option<Arc<dyn Attributes>>,
 }
 
 #[derive(Debug)]
@@ -65,7 +69,7 @@ impl HostError {
 impl Host {
     /// The node that this process runs on.
     pub fn real() -> Self {
-        Self { root: Arc::new(Root { path: PathBuf::from("/"), folder: None }) }
+        Self { root: Arc::new(Root { path: PathBuf::from("/"), folder: None }), attributes: None }
     }
 
     /// The node below `root`; `/` and the empty path are the real one.
@@ -81,7 +85,7 @@ impl Host {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let folder = rfs::open(&path, flags, Mode::empty())
             .map_err(|e| HostError::new("use as the root folder", root, e))?;
-        Ok(Self { root: Arc::new(Root { path, folder: Some(folder) }) })
+        Ok(Self { root: Arc::new(Root { path, folder: Some(folder) }), attributes: None })
     }
 
     /// Whether the root is a folder of a simulated node.

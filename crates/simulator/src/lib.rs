@@ -17,6 +17,7 @@
 //! ```
 
 mod error;
+mod kernel;
 pub mod kubelet;
 mod listing;
 mod node;
@@ -24,6 +25,7 @@ mod profile;
 mod tree;
 
 pub use error::SimulatorError;
+pub use kernel::Kernel;
 pub use listing::listing;
 pub use node::{Damage, SimulatedNode};
 pub use profile::Profile;

@@ -70,6 +70,17 @@ async fn a_device_with_another_driver_is_refused() {
     assert!(message.ends_with("/sys/colors/red/driver leads to pen, not to brush any more"), "{message}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_device_that_says_otherwise_now_is_refused() {
+    let world = World::with([("red", "says wet")]);
+    world.file("/sys/colors/red/says", "wet\n");
+    let (_kubelet, _plugin) = world.running().await;
+    world.connect(PAINT).await.allocate(["red"]).await.unwrap();
+    world.file("/sys/colors/red/says", "dry\n");
+    let message = refusal(&world, &["red"]).await;
+    assert!(message.ends_with("/sys/colors/red/says says \"dry\", not \"wet\" any more"), "{message}");
+}
+
 /// F10: the reference repeats nodes and mounts for each unit.
 #[tokio::test(start_paused = true)]
 async fn what_units_share_is_given_once() {

@@ -85,6 +85,15 @@ impl DevicePlugin for Colors {
         Triggers { folders: &[FOLDER], ..Triggers::default() }
     }
 
+    fn prepare(&self, host: &Host) -> Vec<String> {
+        // A colour that is `mixed` becomes a file once.
+        let Ok(mixed) = host.read("/sys/mixed") else { return Vec::new() };
+        match host.write(format!("{FOLDER}/{mixed}"), "units 1") {
+            Ok(()) => Vec::new(),
+            Err(error) => vec![error.to_string()],
+        }
+    }
+
     fn discover(&self, host: &Host) -> Result<Inventory, DiscoverError> {
         self.controls.discovery()?;
         look(host)
@@ -156,6 +165,10 @@ fn add(host: &Host, inventory: &mut Inventory, name: &str, text: &str) {
             "driver" => spec.expects.push(Expectation::Link {
                 path: format!("/sys/colors/{name}/driver").into(),
                 name: value.to_owned(),
+            }),
+            "says" => spec.expects.push(Expectation::Value {
+                path: format!("/sys/colors/{name}/says").into(),
+                value: value.to_owned(),
             }),
             "cdi" => {
                 let (class, name) = value.split_once(' ').unwrap_or((value, name));

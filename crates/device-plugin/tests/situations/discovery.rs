@@ -123,3 +123,17 @@ async fn one_unreadable_device_is_a_warning_and_not_the_end_of_the_others() {
     world.agrees(&kubelet).await;
     until("both warnings", || world.log.count("WARN color.example.com: cannot ") == 2).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_plugin_prepares_is_found_and_what_it_cannot_is_said_once() {
+    let world = World::with([("green", "")]);
+    world.file("/sys/mixed", "green");
+    let (_kubelet, plugin) = world.running().await;
+    world.connect(PAINT).await.allocate(["green-0"]).await.unwrap();
+    world.file("/sys/mixed", "brown");
+    for _ in 0..2 {
+        plugin.rescan.request();
+        pass(Duration::from_mins(1)).await;
+    }
+    assert_eq!(world.log.count("cannot write to /etc/colors/brown"), 1);
+}

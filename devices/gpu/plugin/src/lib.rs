@@ -14,9 +14,8 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use device_plugin::{Manager, Paths, Rescan, Status};
+use device_plugin::{DevicePlugin, Rescan};
 use host::Host;
-use tokio::sync::watch;
 
 pub use health::{Health, Snapshot, Verdict, Verdicts};
 pub use options::{ByPath, Config, HealthSource, IdFilter, Limits, Monitoring, Options, Policy};
@@ -36,25 +35,18 @@ pub fn main(program: &str, args: Vec<OsString>) -> ExitCode {
         Ok(host) => host,
         Err(error) => return cli::fatal(format!("-prefix: {}", device_plugin::error_chain(&error))),
     };
-    cli::plugin::run(&options.common, host.clone(), |rescan| make(&options, config, &host, rescan))
+    cli::plugin::run(&options.common, host.clone(), |rescan| build(&options, config, &host, rescan))
 }
 
-/// Runs the plugin as a task of the current runtime until `stop` is true. Its own folders come from the caller.
-pub fn start(
-    args: Vec<String>,
-    host: Host,
-    paths: Paths,
-    stop: watch::Receiver<bool>,
-) -> Result<Arc<Status>, String> {
-    let options = Options::parse("gpu", args).map_err(|stop| stop.to_string())?;
+/// The plugin that these flags ask for, to be run beside others in one process. Its tasks run in the current runtime
+/// and end with it.
+pub fn make(flags: &[String], host: &Host, rescan: &Rescan) -> Result<Arc<dyn DevicePlugin>, String> {
+    let options = Options::parse("gpu", flags).map_err(|stop| stop.to_string())?;
     let config = options.check()?;
-    let rescan = Rescan::default();
-    let plugin = make(&options, config, &host, &rescan);
-    let (status, _task) = cli::plugin::spawn(Manager::new(plugin, host, paths, rescan), stop);
-    Ok(status)
+    Ok(Arc::new(build(&options, config, host, rescan)))
 }
 
-fn make(options: &Options, config: Config, host: &Host, rescan: &Rescan) -> GpuPlugin {
+fn build(options: &Options, config: Config, host: &Host, rescan: &Rescan) -> GpuPlugin {
     for warning in options.warnings() {
         tracing::warn!("{warning}");
     }

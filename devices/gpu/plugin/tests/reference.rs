@@ -11,7 +11,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Child, Command};
 
-use device_plugin::{Paths, api};
+use device_plugin::{Manager, Paths, Rescan, api};
 use simulator::kubelet::{ContainerOptions, Kubelet, Options, PluginClient};
 use simulator::{Profile, SimulatedNode};
 use tokio::sync::watch;
@@ -50,8 +50,10 @@ fn start(flags: &[&str], node: &SimulatedNode, paths: &Paths) -> Plugin {
         return Plugin::Go(start_go(&binary, flags, node.root(), paths));
     }
     let (stop, stopped) = watch::channel(false);
-    let flags = flags.iter().map(|&flag| flag.to_owned()).collect();
-    gpu_plugin::start(flags, node.host(), paths.clone(), stopped).unwrap();
+    let flags: Vec<String> = flags.iter().map(|&flag| flag.to_owned()).collect();
+    let rescan = Rescan::default();
+    let plugin = gpu_plugin::make(&flags, &node.host(), &rescan).unwrap();
+    cli::plugin::spawn(Manager::new(plugin, node.host(), paths.clone(), rescan), stopped);
     Plugin::Ours { _stop: stop }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use device_plugin::{Paths, Rescan};
+use device_plugin::{Manager, Paths, Rescan};
 use host::PciAddress;
 use simulator::SimulatedNode;
 use simulator::kubelet::{Kubelet, Options};
@@ -22,8 +22,10 @@ impl Running {
         let paths = Paths { kubelet: folder.join("kubelet"), cdi: folder.join("cdi") };
         let kubelet = Kubelet::start(&paths.kubelet, Options::default()).unwrap();
         let (stop, stopped) = watch::channel(false);
-        let flags = flags.iter().map(|&flag| flag.to_owned()).collect();
-        crate::start(flags, node.host(), paths, stopped).unwrap();
+        let flags: Vec<String> = flags.iter().map(|&flag| flag.to_owned()).collect();
+        let rescan = Rescan::default();
+        let plugin = crate::make(&flags, &node.host(), &rescan).unwrap();
+        cli::plugin::spawn(Manager::new(plugin, node.host(), paths, rescan), stopped);
         Self { kubelet, _stop: stop }
     }
 }
