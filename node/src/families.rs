@@ -2,10 +2,8 @@
 
 use std::ffi::OsString;
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use device_plugin::{DevicePlugin, Rescan};
-use host::Host;
+use cli::plugin::Start;
 
 /// One family of devices and how to run its plugin.
 pub(crate) struct Family {
@@ -18,10 +16,13 @@ pub(crate) struct Family {
     /// Runs the plugin as a process of its own; gets the name for its usage text and the flags.
     pub(crate) main: fn(&str, Vec<OsString>) -> ExitCode,
     /// The plugin that these flags ask for, to be run beside others.
-    pub(crate) make: Make,
+    pub(crate) parse: fn(&[String]) -> Result<Start, String>,
 }
 
-type Make = fn(&[String], &Host, &Rescan) -> Result<Arc<dyn DevicePlugin>, String>;
+/// The family of that name.
+pub(crate) fn named(name: &str) -> Option<&'static Family> {
+    FAMILIES.iter().find(|family| family.name == name)
+}
 
 /// In the order of the usage text.
 pub(crate) const FAMILIES: &[Family] = &[Family {
@@ -29,5 +30,5 @@ pub(crate) const FAMILIES: &[Family] = &[Family {
     about: "Intel GPUs",
     entry_point: "intel_gpu_device_plugin",
     main: gpu_plugin::main,
-    make: gpu_plugin::make,
+    parse: gpu_plugin::parse,
 }];

@@ -4,6 +4,7 @@
 //! entry points of the Go implementation, such as `intel_gpu_device_plugin`.
 
 mod families;
+mod node;
 mod simulate;
 
 use std::ffi::OsString;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         return (family.main)(&format!("intel-device-plugins {command}"), rest);
     }
     match &*command {
+        "node" => node::main(rest),
         "simulate" => simulate::main(rest),
         "-h" | "-help" | "--help" | "help" => print(&usage(), ExitCode::SUCCESS),
         "-version" | "--version" | "version" => {
@@ -46,7 +48,9 @@ fn usage() -> String {
     for family in FAMILIES {
         text += &format!("  {:<10} {} ({})\n", family.name, family.about, family.entry_point);
     }
-    text += "\nTools:\n  \
+    text += "\nAll of them in one process:\n  \
+        node       every family that the node has, with the flags of a file\n\n\
+        Tools:\n  \
         simulate   show what a simulated node offers and what a container is given; needs no hardware and no root\n  \
         version    print the version\n";
     text

@@ -89,8 +89,9 @@ async fn run(options: &Options, profile: &Profile, node: &SimulatedNode) -> Resu
     for family in FAMILIES {
         let flags = options.plugin_flags.of(family.name);
         let rescan = Rescan::default();
-        let plugin = (family.make)(&flags, &host, &rescan)
+        let start = (family.parse)(&flags)
             .map_err(|error| format!("the {} plugin does not start: {error}", family.name))?;
+        let plugin = start(&host, &rescan);
         let manager = Manager::new(plugin, host.clone(), paths.clone(), rescan);
         plugins.push(cli::plugin::spawn(manager, stopped.clone()).0);
     }

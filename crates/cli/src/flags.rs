@@ -5,7 +5,7 @@
 //! `=`; parsing ends at `--` or at the first word that is no flag; the last of several settings wins.
 
 mod duration;
-mod suggest;
+pub(crate) mod suggest;
 #[cfg(test)]
 mod tests;
 mod usage;
@@ -90,6 +90,11 @@ impl<'a> FlagSet<'a> {
     pub fn value(&mut self, name: &'a str, target: &'a mut dyn Value, help: &'a str) {
         debug_assert!(self.flags.iter().all(|flag| flag.name != name), "flag -{name} is added twice");
         self.flags.push(Flag { name, help, section: self.section, default: target.shown(), value: target });
+    }
+
+    /// The names of the flags, as they were added.
+    pub fn names(&self) -> impl Iterator<Item = &'a str> {
+        self.flags.iter().map(|flag| flag.name)
     }
 
     /// Sets the variables from the words after the program's name and returns the words after the flags.
@@ -210,6 +215,14 @@ impl Stop {
         match self {
             Stop::Help { .. } => 0,
             Stop::Invalid { .. } => 2,
+        }
+    }
+
+    /// What is wrong, without the usage text: for flags that do not come from a command line.
+    pub fn in_short(&self) -> String {
+        match self {
+            Stop::Help { .. } => "help is only given on the command line".to_owned(),
+            Stop::Invalid { message, .. } => message.replace('\n', "; "),
         }
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use device_plugin::{DevicePlugin, Manager, Paths, Rescan, Status, status};
 use host::Host;
+use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -58,7 +59,8 @@ impl PluginOptions {
         Paths { kubelet: self.kubelet_dir.clone().into(), cdi: self.cdi_dir.clone().into() }
     }
 
-    fn metrics_address(&self) -> Result<Option<SocketAddr>, String> {
+    /// The address that the status pages are to be served on, if any.
+    pub fn status_address(&self) -> Result<Option<SocketAddr>, String> {
         let address = match self.metrics_address.as_str() {
             "" => return Ok(None),
             // Go's way to say all addresses.
@@ -70,6 +72,10 @@ impl PluginOptions {
     }
 }
 
+/// A plugin whose flags were found good: starts it on a node, with the handle by which its tasks ask for a new look at
+/// the hardware. They run in the current runtime, and end when the plugin is dropped.
+pub type Start = Box<dyn FnOnce(&Host, &Rescan) -> Arc<dyn DevicePlugin> + Send>;
+
 /// Starts logging and runs the plugin that `make` gives until SIGTERM. `make` runs in the runtime, so it may start tasks,
 /// and gets the handle by which they ask for a new look at the hardware.
 pub fn run<P: DevicePlugin>(
@@ -80,20 +86,13 @@ pub fn run<P: DevicePlugin>(
     if let Err(error) = logs::start(&options.logs) {
         return fatal(device_plugin::error_chain(&error));
     }
-    let address = match options.metrics_address() {
+    let address = match options.status_address() {
         Ok(address) => address,
         Err(error) => return fatal(error),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .max_blocking_threads(4)
-        // Discovery is not recursive; the default of 2 MiB is only address space, but is counted by some limits.
-        .thread_stack_size(512 * 1024)
-        .build();
-    let runtime = match runtime {
+    let runtime = match runtime(4) {
         Ok(runtime) => runtime,
-        Err(error) => return fatal(format!("cannot start: {error}")),
+        Err(error) => return fatal(error),
     };
     let code = runtime.block_on(async {
         let terminated = signals::terminated();
@@ -102,7 +101,7 @@ pub fn run<P: DevicePlugin>(
         let plugins = vec![manager.status()];
         tokio::select! {
             () = manager.run(terminated) => ExitCode::SUCCESS,
-            error = serve_status(address, plugins) => fatal(error),
+            error = serve_status(address, move || plugins.clone()) => fatal(error),
         }
     });
     // A driver that hangs in a read must not keep the process from ending.
@@ -123,7 +122,23 @@ pub fn spawn<P: DevicePlugin>(
     (status, task)
 }
 
-async fn serve_status(address: Option<SocketAddr>, plugins: Vec<Arc<Status>>) -> String {
+/// The runtime of a process of plugins. Each driver that hangs in a read takes one of the `blocking` threads.
+pub fn runtime(blocking: usize) -> Result<Runtime, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .max_blocking_threads(blocking)
+        // Discovery is not recursive; the default of 2 MiB is only address space, but is counted by some limits.
+        .thread_stack_size(512 * 1024)
+        .build();
+    runtime.map_err(|error| format!("cannot start: {error}"))
+}
+
+/// Serves the status pages of `plugins` for ever, or nothing without an address. The answer is why it can't.
+pub async fn serve_status(
+    address: Option<SocketAddr>,
+    plugins: impl Fn() -> Vec<Arc<Status>> + Send + Sync + 'static,
+) -> String {
     let Some(address) = address else {
         return std::future::pending().await;
     };

@@ -44,4 +44,5 @@ pub use inventory::{
 pub use manager::{Manager, Paths};
 pub use metrics::Status;
 pub use plugin::{Capabilities, DevicePlugin, DiscoverError, Refusal, Triggers, error_chain};
+pub use readable::Readable;
 pub use wakeups::Rescan;

@@ -115,6 +115,9 @@ pub struct Capabilities {
 pub struct Triggers {
     /// Kernel subsystems whose uevents matter, such as `drm`.
     pub subsystems: &'static [&'static str],
+    /// Of the uevents of the subsystem `pci`, only those of functions whose class begins like this matter, as the kernel
+    /// writes it in `PCI_CLASS`, without leading zeros: `30000`. Empty: all.
+    pub pci_classes: &'static [&'static str],
     /// Folders whose entries matter, such as `/dev/dri`; they need not exist.
     pub folders: &'static [&'static str],
     /// How often to look again though nothing told to.
@@ -123,7 +126,7 @@ pub struct Triggers {
 
 impl Default for Triggers {
     fn default() -> Self {
-        Self { subsystems: &[], folders: &[], resync: Duration::from_mins(1) }
+        Self { subsystems: &[], pci_classes: &[], folders: &[], resync: Duration::from_mins(1) }
     }
 }
 

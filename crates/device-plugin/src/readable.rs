@@ -5,9 +5,11 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 
 use tokio::io::unix::AsyncFd;
 
-/// An event source whose descriptor becomes readable.
-pub(crate) struct Readable<T: AsFd>(AsyncFd<Fd<T>>);
+/// An event source of the `host` crate whose descriptor becomes readable: uevents, folders.
+#[derive(Debug)]
+pub struct Readable<T: AsFd>(AsyncFd<Fd<T>>);
 
+#[derive(Debug)]
 struct Fd<T>(T);
 
 impl<T: AsFd> AsRawFd for Fd<T> {
@@ -17,16 +19,17 @@ impl<T: AsFd> AsRawFd for Fd<T> {
 }
 
 impl<T: AsFd> Readable<T> {
+    /// Must be called in a tokio runtime with I/O.
     #[expect(
         deprecated,
         reason = "the successor is unsafe for types that lie about their descriptor; AsFd can't"
     )]
-    pub(crate) fn new(source: T) -> io::Result<Self> {
+    pub fn new(source: T) -> io::Result<Self> {
         AsyncFd::new(Fd(source)).map(Self)
     }
 
     /// Waits until there is something to read, then reads all there is with `drain`.
-    pub(crate) async fn drain<R>(&mut self, drain: impl FnOnce(&mut T) -> R) -> io::Result<R> {
+    pub async fn drain<R>(&mut self, drain: impl FnOnce(&mut T) -> R) -> io::Result<R> {
         let mut ready = self.0.readable_mut().await?;
         let drained = drain(&mut ready.get_inner_mut().0);
         ready.clear_ready();

@@ -21,10 +21,14 @@ const MAX_CONNECTIONS: usize = 16;
 /// A client that is slower to send its request is dropped.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Serves the status pages of `plugins` on `address` for ever. Fails at once when the address can't be used.
-pub async fn serve(address: SocketAddr, plugins: Vec<Arc<Status>>) -> io::Result<Infallible> {
+/// Serves the status pages of `plugins`, asked for at each request, on `address` for ever. Fails at once when the address
+/// can't be used.
+pub async fn serve(
+    address: SocketAddr,
+    plugins: impl Fn() -> Vec<Arc<Status>> + Send + Sync + 'static,
+) -> io::Result<Infallible> {
     let listener = TcpListener::bind(address).await?;
-    let plugins: Arc<[Arc<Status>]> = plugins.into();
+    let plugins = Arc::new(plugins);
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
         // Never closed, so this always gives a slot.
@@ -41,7 +45,7 @@ pub async fn serve(address: SocketAddr, plugins: Vec<Arc<Status>>) -> io::Result
         tokio::spawn(async move {
             let _slot = slot;
             let service = hyper::service::service_fn(|request| {
-                let page = answer(&request, &plugins);
+                let page = answer(&request, &plugins());
                 async move { Ok::<_, Infallible>(page) }
             });
             let connection = hyper::server::conn::http1::Builder::new()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use host::Host;
-use host::uevent::UeventSource;
+use host::uevent::{Uevent, UeventSource};
 use host::watch::FolderWatch;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -35,7 +35,7 @@ impl Rescan {
 pub(crate) struct Wakeups {
     uevents: Option<Readable<UeventSource>>,
     folders: Option<Readable<FolderWatch>>,
-    subsystems: &'static [&'static str],
+    triggers: Triggers,
     rescan: Rescan,
     resync: Duration,
 }
@@ -47,7 +47,7 @@ impl Wakeups {
         let uevents = (!triggers.subsystems.is_empty()).then(|| open_uevents(host)).flatten();
         let folders = (!triggers.folders.is_empty()).then(|| watch_folders(host, triggers.folders)).flatten();
         let mut wakeups =
-            Self { uevents, folders, subsystems: triggers.subsystems, rescan, resync: triggers.resync };
+            Self { uevents, folders, triggers: triggers.clone(), rescan, resync: triggers.resync };
         wakeups.check_sight();
         wakeups
     }
@@ -72,10 +72,9 @@ impl Wakeups {
 
     async fn event(&mut self) -> String {
         loop {
-            let subsystems = self.subsystems;
             let outcome = tokio::select! {
                 () = self.rescan.0.notified() => return "asked for".to_owned(),
-                uevent = uevent(self.uevents.as_mut(), subsystems) => uevent.inspect_err(|error| {
+                uevent = uevent(self.uevents.as_mut(), &self.triggers) => uevent.inspect_err(|error| {
                     tracing::warn!("no kernel uevents any more: {error}");
                     self.uevents = None;
                 }),
@@ -101,6 +100,16 @@ impl Wakeups {
     }
 }
 
+impl Triggers {
+    fn matter(&self, event: &Uevent) -> bool {
+        let class = event.properties.get("PCI_CLASS").filter(|_| event.subsystem == "pci");
+        self.subsystems.contains(&event.subsystem.as_str())
+            && class.is_none_or(|class| {
+                self.pci_classes.is_empty() || self.pci_classes.iter().any(|ours| class.starts_with(ours))
+            })
+    }
+}
+
 fn open_uevents(host: &Host) -> Option<Readable<UeventSource>> {
     let source = UeventSource::open(host)
         .map_err(|error| error_chain(&error))
@@ -118,7 +127,7 @@ fn watch_folders(host: &Host, folders: &[&str]) -> Option<Readable<FolderWatch>>
 
 async fn uevent(
     source: Option<&mut Readable<UeventSource>>,
-    subsystems: &[&str],
+    triggers: &Triggers,
 ) -> Result<Option<String>, String> {
     let Some(source) = source else {
         return std::future::pending().await;
@@ -128,7 +137,7 @@ async fn uevent(
     if drained.lost {
         return Ok(Some("uevents were lost".to_owned()));
     }
-    let ours = drained.events.iter().find(|event| subsystems.contains(&event.subsystem.as_str()));
+    let ours = drained.events.iter().find(|event| triggers.matter(event));
     Ok(ours.map(|event| format!("{} {}", event.action, event.devpath)))
 }
 
@@ -142,4 +151,38 @@ async fn change(watch: Option<&mut Readable<FolderWatch>>) -> Result<Option<Stri
         return Ok(Some("too many changes to tell".to_owned()));
     }
     Ok(changes.folders.first().map(|folder| format!("{} changed", folder.path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(subsystem: &str, class: Option<&str>) -> Uevent {
+        Uevent {
+            action: "bind".to_owned(),
+            devpath: "/devices/a".to_owned(),
+            subsystem: subsystem.to_owned(),
+            properties: class.map(|class| ("PCI_CLASS".to_owned(), class.to_owned())).into_iter().collect(),
+        }
+    }
+
+    #[test]
+    fn pci_functions_of_other_classes_do_not_matter() {
+        let triggers =
+            Triggers { subsystems: &["pci", "drm"], pci_classes: &["3", "B40"], ..Triggers::default() };
+        let cases = [
+            ("pci", Some("30000"), true),
+            ("pci", Some("B4000"), true),
+            ("pci", Some("B1000"), false),
+            // A kernel that does not say.
+            ("pci", None, true),
+            ("drm", Some("B1000"), true),
+            ("usb", Some("30000"), false),
+        ];
+        for (subsystem, class, matters) in cases {
+            assert_eq!(triggers.matter(&event(subsystem, class)), matters, "{subsystem} {class:?}");
+        }
+        let all = Triggers { subsystems: &["pci"], ..Triggers::default() };
+        assert!(all.matter(&event("pci", Some("B1000"))));
+    }
 }

@@ -1,7 +1,7 @@
-//! The flag that a misspelt one may have meant.
+//! The name that a misspelt one may have meant.
 
 /// The known name that is the fewest edits away from `name`, if that is near enough to be meant.
-pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let limit = 1 + name.len() / 4;
     known
         .filter(|known| known.len().abs_diff(name.len()) <= limit)

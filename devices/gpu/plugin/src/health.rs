@@ -53,6 +53,11 @@ impl Publisher {
         (Self { snapshot, rescan: rescan.clone() }, health)
     }
 
+    /// Done when nobody is left who would read what the source says: the plugin was replaced.
+    async fn unread(&self) {
+        self.snapshot.closed().await;
+    }
+
     fn current(&self) -> Snapshot {
         (**self.snapshot.borrow()).clone()
     }

@@ -14,7 +14,8 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use device_plugin::{DevicePlugin, Rescan};
+use cli::plugin::Start;
+use device_plugin::Rescan;
 use host::Host;
 
 pub use health::{Health, Snapshot, Verdict, Verdicts};
@@ -38,12 +39,11 @@ pub fn main(program: &str, args: Vec<OsString>) -> ExitCode {
     cli::plugin::run(&options.common, host.clone(), |rescan| build(&options, config, &host, rescan))
 }
 
-/// The plugin that these flags ask for, to be run beside others in one process. Its tasks run in the current runtime
-/// and end with it.
-pub fn make(flags: &[String], host: &Host, rescan: &Rescan) -> Result<Arc<dyn DevicePlugin>, String> {
-    let options = Options::parse("gpu", flags).map_err(|stop| stop.to_string())?;
+/// The plugin that these flags ask for, to be run beside others in one process.
+pub fn parse(flags: &[String]) -> Result<Start, String> {
+    let options = Options::parse("gpu", flags).map_err(|stop| stop.in_short())?;
     let config = options.check()?;
-    Ok(Arc::new(build(&options, config, host, rescan)))
+    Ok(Box::new(move |host, rescan| Arc::new(build(&options, config, host, rescan))))
 }
 
 fn build(options: &Options, config: Config, host: &Host, rescan: &Rescan) -> GpuPlugin {

@@ -109,6 +109,7 @@ impl DevicePlugin for GpuPlugin {
         Triggers {
             // Virtual functions come and go with their PCI functions; a card's driver changes with them too.
             subsystems: &["drm", "pci", "mei"],
+            pci_classes: &["3"],
             folders: &["/dev/dri", "/dev/dri/by-path"],
             ..Triggers::default()
         }

@@ -52,7 +52,7 @@ fn start(flags: &[&str], node: &SimulatedNode, paths: &Paths) -> Plugin {
     let (stop, stopped) = watch::channel(false);
     let flags: Vec<String> = flags.iter().map(|&flag| flag.to_owned()).collect();
     let rescan = Rescan::default();
-    let plugin = gpu_plugin::make(&flags, &node.host(), &rescan).unwrap();
+    let plugin = gpu_plugin::parse(&flags).unwrap()(&node.host(), &rescan);
     cli::plugin::spawn(Manager::new(plugin, node.host(), paths.clone(), rescan), stopped);
     Plugin::Ours { _stop: stop }
 }

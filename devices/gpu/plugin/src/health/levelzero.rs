@@ -33,23 +33,30 @@ pub(crate) fn follow_health(host: &Host, limits: Limits, rescan: &Rescan) -> Hea
     let (publisher, health) = Publisher::new(rescan);
     let host = host.clone();
     tokio::spawn(async move {
-        let mut reachability = Reachability::default();
-        let client = client(&host);
-        loop {
-            // What can't be read is discovery's to say.
-            if let Ok(addresses) = addresses(&host) {
-                let former = publisher.current().verdicts;
-                let (verdicts, outcome) = ask_all(client.clone(), &addresses, limits, &former).await;
-                match outcome {
-                    Ok(()) => reachability.found(NAME),
-                    Err(error) => reachability.lost(NAME, error),
-                }
-                publisher.publish(Snapshot { verdicts, indices: None });
-            }
-            sleep(PERIOD).await;
+        tokio::select! {
+            () = publisher.unread() => {}
+            () = ask_for_health(&host, limits, &publisher) => {}
         }
     });
     health
+}
+
+async fn ask_for_health(host: &Host, limits: Limits, publisher: &Publisher) {
+    let mut reachability = Reachability::default();
+    let client = client(host);
+    loop {
+        // What can't be read is discovery's to say.
+        if let Ok(addresses) = addresses(host) {
+            let former = publisher.current().verdicts;
+            let (verdicts, outcome) = ask_all(client.clone(), &addresses, limits, &former).await;
+            match outcome {
+                Ok(()) => reachability.found(NAME),
+                Err(error) => reachability.lost(NAME, error),
+            }
+            publisher.publish(Snapshot { verdicts, indices: None });
+        }
+        sleep(PERIOD).await;
+    }
 }
 
 /// Asks which GPUs there are from now on.
@@ -57,20 +64,27 @@ pub(crate) fn follow_indices(host: &Host, rescan: &Rescan) -> Health {
     let (publisher, health) = Publisher::new(rescan);
     let client = client(host);
     tokio::spawn(async move {
-        let mut reachability = Reachability::default();
-        loop {
-            match indices(client.clone()).await {
-                Ok(indices) => {
-                    reachability.found(NAME);
-                    publisher.publish(Snapshot { indices: Some(indices), ..Snapshot::default() });
-                }
-                Err(error) => reachability.lost(NAME, error),
-            }
-            let pause = if publisher.current().indices.is_some() { PERIOD } else { PERIOD / 10 };
-            sleep(pause).await;
+        tokio::select! {
+            () = publisher.unread() => {}
+            () = ask_for_indices(client, &publisher) => {}
         }
     });
     health
+}
+
+async fn ask_for_indices(client: LevelzeroClient<Channel>, publisher: &Publisher) {
+    let mut reachability = Reachability::default();
+    loop {
+        match indices(client.clone()).await {
+            Ok(indices) => {
+                reachability.found(NAME);
+                publisher.publish(Snapshot { indices: Some(indices), ..Snapshot::default() });
+            }
+            Err(error) => reachability.lost(NAME, error),
+        }
+        let pause = if publisher.current().indices.is_some() { PERIOD } else { PERIOD / 10 };
+        sleep(pause).await;
+    }
 }
 
 /// Connects when it is first used, and again when it has to.

@@ -24,7 +24,7 @@ impl Running {
         let (stop, stopped) = watch::channel(false);
         let flags: Vec<String> = flags.iter().map(|&flag| flag.to_owned()).collect();
         let rescan = Rescan::default();
-        let plugin = crate::make(&flags, &node.host(), &rescan).unwrap();
+        let plugin = crate::parse(&flags).unwrap()(&node.host(), &rescan);
         cli::plugin::spawn(Manager::new(plugin, node.host(), paths, rescan), stopped);
         Self { kubelet, _stop: stop }
     }

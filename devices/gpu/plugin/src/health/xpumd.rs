@@ -25,23 +25,30 @@ pub(crate) fn follow(socket: &str, rescan: &Rescan) -> Health {
     let (publisher, health) = Publisher::new(rescan);
     let socket = socket.to_owned();
     tokio::spawn(async move {
-        let mut reachability = Reachability::default();
-        let mut backoff = Backoff::new();
-        loop {
-            let begun = Instant::now();
-            let error = match listen(&socket, &publisher, &mut reachability).await {
-                Ok(()) => "it ended the stream".to_owned(),
-                Err(error) => error,
-            };
-            // Not at the first message: a daemon that fails after each one would be called without end.
-            if begun.elapsed() > Backoff::LONGEST {
-                backoff = Backoff::new();
-            }
-            reachability.lost(NAME, format!("{socket}: {error}"));
-            sleep(backoff.next()).await;
+        tokio::select! {
+            () = publisher.unread() => {}
+            () = listen_again_and_again(&socket, &publisher) => {}
         }
     });
     health
+}
+
+async fn listen_again_and_again(socket: &str, publisher: &Publisher) {
+    let mut reachability = Reachability::default();
+    let mut backoff = Backoff::new();
+    loop {
+        let begun = Instant::now();
+        let error = match listen(socket, publisher, &mut reachability).await {
+            Ok(()) => "it ended the stream".to_owned(),
+            Err(error) => error,
+        };
+        // Not at the first message: a daemon that fails after each one would be called without end.
+        if begun.elapsed() > Backoff::LONGEST {
+            backoff = Backoff::new();
+        }
+        reachability.lost(NAME, format!("{socket}: {error}"));
+        sleep(backoff.next()).await;
+    }
 }
 
 async fn listen(socket: &str, publisher: &Publisher, reachability: &mut Reachability) -> Result<(), String> {

@@ -1,0 +1,134 @@
+//! `node`: the plugins of all families in one process, each as if it were alone.
+
+mod config;
+mod file;
+mod fleet;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use cli::plugin::PluginOptions;
+use cli::{FlagSet, Stop, fatal, logs, signals};
+use device_plugin::error_chain;
+use host::Host;
+
+use config::Config;
+use file::ConfigFile;
+use fleet::Fleet;
+
+/// A driver that hangs takes a thread; the other families must have theirs.
+const BLOCKING_THREADS: usize = 32;
+
+#[derive(Debug, Default)]
+struct Options {
+    /// Empty: all families with their defaults.
+    config: String,
+    node_name: String,
+    /// Before `/sys` and `/dev`.
+    prefix: String,
+    check: bool,
+    common: PluginOptions,
+}
+
+impl Options {
+    fn parse(args: Vec<OsString>) -> Result<Self, Stop> {
+        let node_name = std::env::var("NODE_NAME").unwrap_or_default();
+        let mut options = Self { node_name, ..Self::default() };
+        let mut flags = FlagSet::new(
+            "intel-device-plugins node",
+            "Offers all Intel devices of a node to Kubernetes, from one process. Families and their flags are in a file, which \
+             is read again when it changes.",
+        );
+        flags.string(
+            "config",
+            &mut options.config,
+            "file with the families and their flags (YAML); all families with their defaults when empty",
+        );
+        flags.string(
+            "node-name",
+            &mut options.node_name,
+            "name of the node, which chooses its section of the file; the default is $NODE_NAME",
+        );
+        flags.bool(
+            "check",
+            &mut options.check,
+            "only say whether the file is good, and what it means for this node",
+        );
+        flags.string(
+            "prefix",
+            &mut options.prefix,
+            "folder that holds the /sys and /dev to use, for simulated nodes",
+        );
+        options.common.add_flags(&mut flags);
+        flags.parse(args)?;
+        Ok(options)
+    }
+}
+
+/// Runs the command.
+pub(crate) fn main(args: Vec<OsString>) -> ExitCode {
+    let options = match Options::parse(args) {
+        Ok(options) => options,
+        Err(stop) => return stop.report(),
+    };
+    if let Err(error) = logs::start(&options.common.logs) {
+        return fatal(error_chain(&error));
+    }
+    match start(&options) {
+        Ok(code) => code,
+        Err(error) => fatal(error),
+    }
+}
+
+fn start(options: &Options) -> Result<ExitCode, String> {
+    let mut file = (!options.config.is_empty()).then(|| ConfigFile::new(PathBuf::from(&options.config)));
+    let config = match &mut file {
+        Some(file) => Config::parse(&file.read()?).map_err(|error| format!("{}: {error}", options.config))?,
+        None => Config::default(),
+    };
+    if options.check {
+        return Ok(config::show(&config, &options.node_name));
+    }
+    let host = Host::at(&options.prefix).map_err(|error| format!("-prefix: {}", error_chain(&error)))?;
+    let address = options.common.status_address()?;
+    let runtime = cli::plugin::runtime(BLOCKING_THREADS)?;
+    let ended = runtime.block_on(async {
+        let terminated = signals::terminated();
+        let mut fleet = Fleet::new(host, options.common.paths());
+        fleet.follow(config.of_node(&options.node_name)?).await;
+        let statuses = fleet.statuses();
+        let ended = tokio::select! {
+            () = terminated => Ok(()),
+            () = reload(file, &options.node_name, &mut fleet) => Ok(()),
+            error = cli::plugin::serve_status(address, move || statuses.all()) => Err(error),
+        };
+        fleet.stop().await;
+        ended
+    });
+    // A driver that hangs in a read must not keep the process from ending.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    ended.map(|()| ExitCode::SUCCESS)
+}
+
+/// Follows the file for ever.
+async fn reload(file: Option<ConfigFile>, node_name: &str, fleet: &mut Fleet) {
+    let Some(mut file) = file else {
+        return std::future::pending().await;
+    };
+    loop {
+        let text = file.changed().await;
+        let wanted = text.and_then(|text| Config::parse(&text)?.of_node(node_name));
+        match wanted {
+            Ok(wanted) => {
+                tracing::info!("{} has changed: following it", file.path().display());
+                fleet.follow(wanted).await;
+            }
+            Err(error) => tracing::error!(
+                "{} has changed but is not followed, all stays as it was: {error}",
+                file.path().display()
+            ),
+        }
+    }
+}

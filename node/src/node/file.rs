@@ -1,0 +1,84 @@
+//! The file of `node` on disk, and when it changes.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use device_plugin::Readable;
+use host::Host;
+use host::watch::FolderWatch;
+
+use super::config::MAX_BYTES;
+
+/// A file that is written in place raises no event that is listened to, and events can be had for no network file
+/// system.
+const RESYNC: Duration = Duration::from_secs(10);
+/// An editor or the kubelet makes several changes that belong together.
+const QUIET: Duration = Duration::from_millis(50);
+
+/// A file that is read again when it may have changed.
+#[derive(Debug)]
+pub(super) struct ConfigFile {
+    path: PathBuf,
+    /// What was read last, or why nothing was.
+    last: Option<Result<String, String>>,
+    watch: Option<Readable<FolderWatch>>,
+}
+
+impl ConfigFile {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path, last: None, watch: None }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What it holds now.
+    pub(super) fn read(&mut self) -> Result<String, String> {
+        let found = read(&self.path);
+        self.last = Some(found.clone());
+        found.map_err(|error| format!("{}: {error}", self.path.display()))
+    }
+
+    /// Waits until it holds something else, or cannot be read any more, or again.
+    pub(super) async fn changed(&mut self) -> Result<String, String> {
+        self.watch = self.watch.take().or_else(|| watch(&self.path));
+        loop {
+            self.event().await;
+            tokio::time::sleep(QUIET).await;
+            let found = read(&self.path);
+            if self.last.as_ref() != Some(&found) {
+                self.last = Some(found.clone());
+                return found;
+            }
+        }
+    }
+
+    /// Something happened in the folder, or nothing was heard for a while.
+    async fn event(&mut self) {
+        let Some(watch) = &mut self.watch else {
+            return tokio::time::sleep(RESYNC).await;
+        };
+        let heard = tokio::time::timeout(RESYNC, watch.drain(FolderWatch::drain)).await;
+        if let Ok(Err(_) | Ok(Err(_))) = heard {
+            self.watch = None;
+        }
+    }
+}
+
+/// The folder that names the file: the kubelet changes a mounted `ConfigMap` by a link beside it.
+fn watch(path: &Path) -> Option<Readable<FolderWatch>> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder.canonicalize().ok()?;
+    FolderWatch::new(&Host::real(), &[folder]).ok().and_then(|watch| Readable::new(watch).ok())
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    let mut text = String::new();
+    let limit = MAX_BYTES as u64 + 1;
+    let read = File::open(path).and_then(|file| file.take(limit).read_to_string(&mut text));
+    read.map_err(|error| error.to_string())?;
+    Ok(text)
+}

@@ -1,0 +1,158 @@
+//! `node`: all families in one process, and a file that changes under it.
+#![expect(clippy::panic, clippy::unwrap_used, reason = "tests")]
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use simulator::kubelet::{Kubelet, Options, State};
+use simulator::{Profile, SimulatedNode};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_intel-device-plugins");
+const I915: &str = "gpu.intel.com/i915";
+
+/// A simulated node with a kubelet, and the process on it.
+struct World {
+    folder: tempfile::TempDir,
+    node: SimulatedNode,
+    kubelet: Kubelet,
+    process: Option<Child>,
+}
+
+impl World {
+    fn new(profile: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let profile = Profile::builtin(profile).unwrap();
+        let node = SimulatedNode::create_with_stand_ins(folder.path().join("node"), &profile).unwrap();
+        let kubelet = Kubelet::start(folder.path().join("kubelet"), Options::default()).unwrap();
+        Self { folder, node, kubelet, process: None }
+    }
+
+    fn config(&self) -> PathBuf {
+        self.folder.path().join("config.yaml")
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+
+    fn start(&mut self, config: &Path) {
+        let log = fs::File::create(self.folder.path().join("log")).unwrap();
+        let mut command = Command::new(BINARY);
+        command.args(["node", "-v=2", "-node-name=one", "-config"]).arg(config);
+        command.arg("-prefix").arg(self.node.root()).arg("-kubelet-dir").arg(self.kubelet.folder());
+        command.arg("-cdi-dir").arg(self.folder.path());
+        self.process = Some(command.stdin(Stdio::null()).stderr(log).spawn().unwrap());
+    }
+
+    async fn wait(&self, reached: impl FnMut(&State) -> bool) {
+        if let Err(error) = self.kubelet.wait_until(reached).await {
+            panic!("{error}\n{}", self.log());
+        }
+    }
+
+    /// Ends the process as the kubelet does; its exit code.
+    fn end(&mut self) -> Option<i32> {
+        let mut process = self.process.take().unwrap();
+        kill_process(Pid::from_child(&process), Signal::TERM).unwrap();
+        process.wait().unwrap().code()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if let Some(process) = &mut self.process {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+}
+
+fn gpu(shares: u32) -> String {
+    format!("families:\n  gpu: {{shared-dev-num: {shares}}}\n")
+}
+
+#[tokio::test]
+async fn a_changed_file_is_followed_and_no_resource_is_lost() {
+    let mut world = World::new("arc-b580-igpu");
+    fs::write(world.config(), gpu(2)).unwrap();
+    world.start(&world.config());
+    world.wait(|state| state.allocatable(I915) == 2).await;
+
+    // As an editor does it.
+    let new = world.folder.path().join("config.new");
+    fs::write(&new, gpu(3)).unwrap();
+    fs::rename(&new, world.config()).unwrap();
+    world.wait(|state| state.allocatable(I915) == 3).await;
+
+    // A file that is wrong changes nothing.
+    fs::write(&new, "families:\n  gpu: {shared-dev-nun: 4}\n").unwrap();
+    fs::rename(&new, world.config()).unwrap();
+    while !world.log().contains("did you mean -shared-dev-num?") {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert_eq!(world.kubelet.state().allocatable(I915), 3);
+
+    // The node's own section wins.
+    fs::write(&new, format!("{}nodes:\n  one:\n    gpu: {{shared-dev-num: 5}}\n", gpu(4))).unwrap();
+    fs::rename(&new, world.config()).unwrap();
+    world.wait(|state| state.allocatable(I915) == 5).await;
+    let state = world.kubelet.state();
+    assert_eq!(state.resources[I915].registrations, 1, "{}", world.log());
+    assert!(state.resources[I915].connected);
+
+    fs::write(&new, "families: {gpu: false}").unwrap();
+    fs::rename(&new, world.config()).unwrap();
+    world.wait(|state| !state.resources[I915].connected).await;
+    fs::write(&new, gpu(1)).unwrap();
+    fs::rename(&new, world.config()).unwrap();
+    world.wait(|state| state.allocatable(I915) == 1).await;
+    assert_eq!(world.end(), Some(0));
+    let sockets: Vec<_> =
+        fs::read_dir(world.kubelet.folder()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(sockets.iter().all(|name| !name.to_string_lossy().contains("intel.com")), "{sockets:?}");
+}
+
+/// The kubelet puts the files of a `ConfigMap` in a folder with a date, and `..data` is a link to that.
+#[tokio::test]
+async fn a_changed_config_map_is_followed() {
+    let mut world = World::new("arc-b580-igpu");
+    let mount = world.folder.path().join("mount");
+    let put = |date: &str, text: &str| {
+        fs::create_dir_all(mount.join(date)).unwrap();
+        fs::write(mount.join(date).join("config.yaml"), text).unwrap();
+        symlink(date, mount.join("..data_tmp")).unwrap();
+        fs::rename(mount.join("..data_tmp"), mount.join("..data")).unwrap();
+    };
+    put("..2026_01_01", &gpu(2));
+    symlink("..data/config.yaml", mount.join("config.yaml")).unwrap();
+    world.start(&mount.join("config.yaml"));
+    world.wait(|state| state.allocatable(I915) == 2).await;
+    put("..2026_01_02", &gpu(7));
+    world.wait(|state| state.allocatable(I915) == 7).await;
+    assert_eq!(world.kubelet.state().resources[I915].registrations, 1);
+}
+
+fn check(config: &str) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.yaml");
+    fs::write(&path, config).unwrap();
+    Command::new(BINARY).args(["node", "-check", "-node-name=one", "-config"]).arg(path).output().unwrap()
+}
+
+#[test]
+fn a_file_can_be_checked_before_it_is_rolled_out() {
+    let good = check("families: {gpu: {shared-dev-num: 2}}\nnodes: {one: {gpu: {bypath: none}}}\n");
+    assert_eq!(good.status.code(), Some(0));
+    let shown = String::from_utf8(good.stdout).unwrap();
+    assert!(shown.lines().any(|line| line == "gpu: -bypath=none -shared-dev-num=2"), "{shown}");
+    let bad = check("nodes: {two: {gpu: {bypas: none}}}\n");
+    assert_eq!(bad.status.code(), Some(255));
+    let said = String::from_utf8(bad.stderr).unwrap();
+    assert!(
+        said.contains("nodes.two.gpu: flag provided but not defined: -bypas; did you mean -bypath?"),
+        "{said}"
+    );
+}
