@@ -44,7 +44,7 @@ impl Options {
         flags.string(
             "config",
             &mut options.config,
-            "file with the families and their flags (YAML); all families with their defaults when empty",
+            "file with the families and their flags (YAML); all families with their defaults when empty or not there",
         );
         flags.string(
             "node-name",
@@ -99,9 +99,13 @@ fn start(options: &Options) -> Result<ExitCode, String> {
         let mut fleet = Fleet::new(host, options.common.paths());
         fleet.follow(config.of_node(&options.node_name)?).await;
         let statuses = fleet.statuses();
+        let mut dead_mounts = fleet.dead_mounts();
         let ended = tokio::select! {
             () = terminated => Ok(()),
             () = reload(file, &options.node_name, &mut fleet) => Ok(()),
+            dead = dead_mounts.wait_for(Option::is_some) => {
+                Err(dead.ok().and_then(|dead| dead.as_ref().map(ToString::to_string)).unwrap_or_default())
+            }
             error = cli::plugin::serve_status(address, move || statuses.all()) => Err(error),
         };
         fleet.stop().await;
@@ -125,10 +129,10 @@ async fn reload(file: Option<ConfigFile>, node_name: &str, fleet: &mut Fleet) {
                 tracing::info!("{} has changed: following it", file.path().display());
                 fleet.follow(wanted).await;
             }
-            Err(error) => tracing::error!(
-                "{} has changed but is not followed, all stays as it was: {error}",
-                file.path().display()
-            ),
+            Err(error) => {
+                let path = file.path().display();
+                tracing::error!("{path} has changed but is not followed, all stays as it was: {error}");
+            }
         }
     }
 }

@@ -135,6 +135,21 @@ async fn a_changed_config_map_is_followed() {
     assert_eq!(world.kubelet.state().resources[I915].registrations, 1);
 }
 
+/// A `ConfigMap` may be optional, and made later.
+#[tokio::test]
+async fn a_file_that_is_not_there_means_the_defaults() {
+    let mut world = World::new("arc-b580-igpu");
+    let config = world.config();
+    world.start(&config);
+    world.wait(|state| state.allocatable(I915) == 1).await;
+    assert!(world.log().contains("config.yaml is not there: all families run with their defaults"));
+    fs::write(world.folder.path().join("config.new"), gpu(2)).unwrap();
+    fs::rename(world.folder.path().join("config.new"), &config).unwrap();
+    world.wait(|state| state.allocatable(I915) == 2).await;
+    let nowhere = Command::new(BINARY).args(["node", "-config=/no/such/folder/file"]).output().unwrap();
+    assert_eq!(nowhere.status.code(), Some(255));
+}
+
 fn check(config: &str) -> Output {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config.yaml");

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use device_plugin::{DevicePlugin, Manager, Paths, Rescan, Status, status};
+use device_plugin::{DeadMount, DevicePlugin, Manager, Paths, Rescan, Status, status};
 use host::Host;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
@@ -100,7 +100,13 @@ pub fn run<P: DevicePlugin>(
         let manager = Manager::new(make(&rescan), host, options.paths(), rescan);
         let plugins = vec![manager.status()];
         tokio::select! {
-            () = manager.run(terminated) => ExitCode::SUCCESS,
+            ended = manager.run(terminated) => match ended {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(dead) => {
+                    tracing::error!("{dead}");
+                    ExitCode::FAILURE
+                }
+            },
             error = serve_status(address, move || plugins.clone()) => fatal(error),
         }
     });
@@ -109,11 +115,11 @@ pub fn run<P: DevicePlugin>(
     code
 }
 
-/// Runs a plugin as a task of the current runtime, until `stop` is true.
+/// Runs a plugin as a task of the current runtime, until `stop` is true. It ends before only with an error.
 pub fn spawn<P: DevicePlugin>(
     manager: Manager<P>,
     mut stop: watch::Receiver<bool>,
-) -> (Arc<Status>, JoinHandle<()>) {
+) -> (Arc<Status>, JoinHandle<Result<(), DeadMount>>) {
     let status = manager.status();
     let task = tokio::spawn(manager.run(async move {
         // A sender that is gone means stop, too.

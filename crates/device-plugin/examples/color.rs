@@ -54,6 +54,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = |path| host.outside(path);
     let paths = Paths { kubelet: folder("/var/lib/kubelet/device-plugins"), cdi: folder("/var/run/cdi") };
     let stop = async { tokio::signal::ctrl_c().await.unwrap_or_default() };
-    Manager::new(Colors, host, paths, Rescan::default()).run(stop).await;
+    Manager::new(Colors, host, paths, Rescan::default()).run(stop).await?;
     Ok(())
 }

@@ -41,7 +41,7 @@ pub use inventory::{
     CdiDevice, CdiHook, ContainerEdits, Device, DeviceNode, DeviceSpec, Expectation, Health, Inventory,
     Mount, Resource,
 };
-pub use manager::{Manager, Paths};
+pub use manager::{DeadMount, Manager, Paths};
 pub use metrics::Status;
 pub use plugin::{Capabilities, DevicePlugin, DiscoverError, Refusal, Triggers, error_chain};
 pub use readable::Readable;

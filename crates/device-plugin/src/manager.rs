@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use host::Host;
 use tokio::sync::watch;
@@ -18,6 +19,9 @@ use crate::{
     CdiDevice, DevicePlugin, DeviceSpec, Inventory, Rescan, Resource, api, changes, error_chain,
     kubelet_folder,
 };
+
+/// For the kubelet to take a list that was just published.
+const LAST_WORD: Duration = Duration::from_millis(500);
 
 /// The folders of the node that a plugin writes to. These are real paths, also for a simulated node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,16 +59,25 @@ impl<P: DevicePlugin> Manager<P> {
     }
 
     /// Runs until `shutdown` is done; then the plugin's sockets are gone and its streams ended. Nothing that the
-    /// hardware or the kubelet does ends it before. Must run in a tokio runtime with I/O and time.
-    pub async fn run(self, shutdown: impl Future<Output = ()>) {
+    /// hardware or the kubelet does ends it before, but for one thing: see [`DeadMount`]. Must run in a tokio runtime
+    /// with I/O and time.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), DeadMount> {
         let mut running = Running::new(self);
-        tokio::select! {
-            () = running.follow() => {}
-            () = shutdown => {}
-        }
+        let ended = tokio::select! {
+            dead = running.follow() => Err(dead),
+            () = shutdown => Ok(()),
+        };
         running.stop().await;
+        ended
     }
 }
+
+/// A folder that the plugin watches was removed on the node, and the container has a mount of what it was. When a node's
+/// last device goes, the kernel removes the folder of its kind below `/dev`; one that it makes later does not show here.
+/// Only a new container sees it, so the process must end.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{} was removed on the node and is only mounted here: ending, so that it is mounted anew", .0.display())]
+pub struct DeadMount(pub PathBuf);
 
 /// A plugin that runs.
 struct Running<P> {
@@ -102,9 +115,15 @@ impl<P: DevicePlugin> Running<P> {
         }
     }
 
-    async fn follow(&mut self) {
+    async fn follow(&mut self) -> DeadMount {
+        let folders = self.shared.plugin.triggers().folders;
         loop {
             self.look().await;
+            if let Some(folder) = folders.iter().find(|folder| self.shared.host.is_removed_folder(folder)) {
+                // The kubelet should hear that the devices are gone before the streams end.
+                tokio::time::sleep(LAST_WORD).await;
+                return DeadMount(folder.into());
+            }
             self.wakeups.next().await;
         }
     }

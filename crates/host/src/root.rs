@@ -112,6 +112,13 @@ impl Host {
         self.open(path.as_ref(), OFlags::PATH).is_ok()
     }
 
+    /// Whether the folder at `path` was removed while something keeps it: it is a mount of a folder that the node does not
+    /// have any more, so nothing will ever appear in it.
+    pub fn is_removed_folder(&self, path: impl AsRef<Path>) -> bool {
+        let folder = self.open(path.as_ref(), OFlags::PATH | OFlags::DIRECTORY);
+        folder.and_then(rfs::fstat).is_ok_and(|stat| stat.st_nlink == 0)
+    }
+
     /// The text of a small file, white space trimmed from both ends.
     ///
     /// Anything but a plain file is an error, and so is one that is not UTF-8 or larger than any attribute.

@@ -1,7 +1,7 @@
 //! The file of `node` on disk, and when it changes.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -22,9 +22,13 @@ const QUIET: Duration = Duration::from_millis(50);
 pub(super) struct ConfigFile {
     path: PathBuf,
     /// What was read last, or why nothing was.
-    last: Option<Result<String, String>>,
+    last: Option<Found>,
     watch: Option<Readable<FolderWatch>>,
 }
+
+/// The text, or `None` where there is no such file in its folder, which is as good as an empty one: a `ConfigMap` may be
+/// optional.
+type Found = Result<Option<String>, String>;
 
 impl ConfigFile {
     pub(super) fn new(path: PathBuf) -> Self {
@@ -39,7 +43,7 @@ impl ConfigFile {
     pub(super) fn read(&mut self) -> Result<String, String> {
         let found = read(&self.path);
         self.last = Some(found.clone());
-        found.map_err(|error| format!("{}: {error}", self.path.display()))
+        self.text(found)
     }
 
     /// Waits until it holds something else, or cannot be read any more, or again.
@@ -51,9 +55,18 @@ impl ConfigFile {
             let found = read(&self.path);
             if self.last.as_ref() != Some(&found) {
                 self.last = Some(found.clone());
-                return found;
+                return self.text(found);
             }
         }
+    }
+
+    fn text(&self, found: Found) -> Result<String, String> {
+        let path = self.path.display();
+        let text = found.map_err(|error| format!("{path}: {error}"))?;
+        Ok(text.unwrap_or_else(|| {
+            tracing::warn!("{path} is not there: all families run with their defaults");
+            String::new()
+        }))
     }
 
     /// Something happened in the folder, or nothing was heard for a while.
@@ -70,15 +83,21 @@ impl ConfigFile {
 
 /// The folder that names the file: the kubelet changes a mounted `ConfigMap` by a link beside it.
 fn watch(path: &Path) -> Option<Readable<FolderWatch>> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let folder = folder.canonicalize().ok()?;
+    let folder = folder_of(path).canonicalize().ok()?;
     FolderWatch::new(&Host::real(), &[folder]).ok().and_then(|watch| Readable::new(watch).ok())
 }
 
-fn read(path: &Path) -> Result<String, String> {
+fn read(path: &Path) -> Found {
     let mut text = String::new();
     let limit = MAX_BYTES as u64 + 1;
     let read = File::open(path).and_then(|file| file.take(limit).read_to_string(&mut text));
-    read.map_err(|error| error.to_string())?;
-    Ok(text)
+    match read {
+        Ok(_) => Ok(Some(text)),
+        Err(error) if error.kind() == ErrorKind::NotFound && folder_of(path).is_dir() => Ok(None),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use device_plugin::{
-    Capabilities, ContainerEdits, Device, DevicePlugin, DiscoverError, Inventory, Manager, Paths, Refusal,
-    Rescan, Status, Triggers, policy::Choice,
+    Capabilities, ContainerEdits, DeadMount, Device, DevicePlugin, DiscoverError, Inventory, Manager, Paths,
+    Refusal, Rescan, Status, Triggers, policy::Choice,
 };
 use host::Host;
 use tokio::sync::watch;
@@ -19,6 +19,7 @@ pub(super) struct Fleet {
     paths: Paths,
     running: BTreeMap<&'static str, Running>,
     statuses: Statuses,
+    dead_mount: watch::Sender<Option<DeadMount>>,
 }
 
 struct Running {
@@ -35,11 +36,22 @@ pub(super) struct Statuses(Arc<Mutex<BTreeMap<&'static str, Arc<Status>>>>);
 
 impl Fleet {
     pub(super) fn new(host: Host, paths: Paths) -> Self {
-        Self { host, paths, running: BTreeMap::new(), statuses: Statuses::default() }
+        Self {
+            host,
+            paths,
+            running: BTreeMap::new(),
+            statuses: Statuses::default(),
+            dead_mount: watch::Sender::new(None),
+        }
     }
 
     pub(super) fn statuses(&self) -> Statuses {
         self.statuses.clone()
+    }
+
+    /// Tells when a plugin has ended for this reason, and with it the process must.
+    pub(super) fn dead_mounts(&self) -> watch::Receiver<Option<DeadMount>> {
+        self.dead_mount.subscribe()
     }
 
     /// Makes the plugins those that are wanted. One whose flags are as they were is not touched.
@@ -86,7 +98,15 @@ impl Fleet {
         let shared: Arc<dyn DevicePlugin> = Arc::<Current>::clone(&plugin);
         let (stop, stopped) = watch::channel(false);
         let manager = Manager::new(shared, self.host.clone(), self.paths.clone(), rescan.clone());
-        let (status, task) = cli::plugin::spawn(manager, stopped);
+        let (status, plugin_task) = cli::plugin::spawn(manager, stopped);
+        let dead_mount = self.dead_mount.clone();
+        let task = tokio::spawn(async move {
+            match plugin_task.await {
+                Ok(Ok(())) => {}
+                Ok(Err(dead)) => drop(dead_mount.send_replace(Some(dead))),
+                Err(error) => tracing::error!("{name}: {error}"),
+            }
+        });
         self.statuses.guard().insert(name, status);
         self.running.insert(name, Running { flags, plugin, rescan, stop, task });
     }

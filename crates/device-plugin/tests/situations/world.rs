@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use device_plugin::{Manager, Paths, Rescan, Status, api};
+use device_plugin::{DeadMount, Manager, Paths, Rescan, Status, api};
 use host::Host;
 use simulator::kubelet::{DeviceState, Kubelet, Options, PluginClient, ResourceState, State};
 use tempfile::TempDir;
@@ -36,7 +36,7 @@ pub(super) struct Running {
     pub(super) rescan: Rescan,
     pub(super) status: Arc<Status>,
     stop: oneshot::Sender<()>,
-    task: JoinHandle<()>,
+    task: JoinHandle<Result<(), DeadMount>>,
 }
 
 impl World {
@@ -175,7 +175,7 @@ impl Running {
     /// Stops the plugin as SIGTERM does.
     pub(super) async fn stop(self) {
         self.stop.send(()).unwrap();
-        self.task.await.unwrap();
+        self.task.await.unwrap().unwrap();
     }
 
     /// Drops the future of [`Manager::run`].

@@ -206,3 +206,19 @@ fn renames_elsewhere_do_not_disturb() {
         }
     });
 }
+
+#[test]
+fn a_folder_that_is_only_kept_by_somebody_is_told_from_a_living_one() {
+    use std::os::fd::AsRawFd as _;
+
+    let tree = Tree::new();
+    tree.folder("/dev/dri");
+    let folder = File::open(tree.at("/dev/dri")).unwrap();
+    let kept = format!("/proc/self/fd/{}", folder.as_raw_fd());
+    let host = Host::real();
+    assert!(!host.is_removed_folder(&kept));
+    assert!(!tree.host().is_removed_folder("/dev/dri"));
+    std::fs::remove_dir(tree.at("/dev/dri")).unwrap();
+    assert!(host.is_removed_folder(&kept));
+    assert!(!tree.host().is_removed_folder("/dev/dri"), "what is not there was not removed");
+}
