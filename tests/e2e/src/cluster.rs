@@ -30,9 +30,18 @@ pub struct Cluster {
     _input: Option<ChildStdin>,
 }
 
+/// An image of the program under one of its names.
+#[derive(Debug, Clone, Copy)]
+pub struct Image {
+    /// Such as `intel-gpu-plugin`, of `intel/intel-gpu-plugin:devel`.
+    pub name: &'static str,
+    /// The name that the program has in it: `intel_gpu_device_plugin`.
+    pub entry_point: &'static str,
+}
+
 impl Cluster {
-    /// Starts a cluster on a node of this profile, with the GPU plugin's image in its store.
-    pub fn start(prerequisites: &Prerequisites, profile: &str) -> Self {
+    /// Starts a cluster on a node of this profile, with these images in its store.
+    pub fn start(prerequisites: &Prerequisites, profile: &str, images: &[Image]) -> Self {
         // `up` removes it, for this outlives what would: statics are not dropped.
         let state = tempfile::tempdir().expect("a temporary folder").keep();
         let profile = Profile::builtin(profile).expect("a built-in profile");
@@ -50,12 +59,11 @@ impl Cluster {
         let binary = prerequisites.kubernetes.clone();
         let cluster = Self { state, node, binary, pid, _process: process, _input: input };
         assert!(ready, "the cluster did not start\n{}", cluster.logs());
-        let program = format!("{}=/usr/local/bin/intel_gpu_device_plugin", prerequisites.plugins.display());
-        cluster.import(
-            "docker.io/intel/intel-gpu-plugin:devel",
-            "/usr/local/bin/intel_gpu_device_plugin",
-            &program,
-        );
+        for Image { name, entry_point } in images {
+            let image = format!("docker.io/intel/{name}:devel");
+            let path = format!("/usr/local/bin/{entry_point}");
+            cluster.import(&image, &path, &format!("{}={path}", prerequisites.plugins.display()));
+        }
         cluster
     }
 

@@ -4,8 +4,8 @@
 mod cluster;
 mod objects;
 
-pub use cluster::Cluster;
-pub use objects::{Kubernetes, pod};
+pub use cluster::{Cluster, Image};
+pub use objects::{Counts, Kubernetes, healthy, pod};
 
 use std::path::PathBuf;
 

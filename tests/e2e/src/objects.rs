@@ -17,6 +17,14 @@ use tokio::runtime::Runtime;
 const PATIENCE: Duration = Duration::from_mins(2);
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// Capacity and allocatable by the resource's name.
+pub type Counts = BTreeMap<String, (i64, i64)>;
+
+/// Resources all of whose devices are healthy.
+pub fn healthy(resources: &[(&str, i64)]) -> Counts {
+    resources.iter().map(|(name, count)| ((*name).to_owned(), (*count, *count))).collect()
+}
+
 /// A client of the API server that waits for its answers.
 pub struct Kubernetes {
     runtime: Runtime,
@@ -82,20 +90,18 @@ impl Kubernetes {
         });
     }
 
-    /// Capacity and allocatable of the node, for resources of GPUs that are not 0.
-    pub fn gpus(&self) -> BTreeMap<String, (i64, i64)> {
+    /// Capacity and allocatable of the node, for resources of Intel's that are not 0.
+    pub fn resources(&self) -> Counts {
         let nodes: Api<Node> = Api::all(self.client.clone());
         let status =
             self.runtime.block_on(nodes.get("node-1")).ok().and_then(|node| node.status).unwrap_or_default();
         let allocatable = status.allocatable.unwrap_or_default();
         let number = |text: &str| text.parse::<i64>().unwrap_or(-1);
-        let resources = status.capacity.unwrap_or_default().into_iter().filter_map(|(name, capacity)| {
-            let name = name.strip_prefix("gpu.intel.com/")?.to_owned();
-            let allocatable =
-                allocatable.get(&format!("gpu.intel.com/{name}")).map_or(0, |found| number(&found.0));
-            Some((name, (number(&capacity.0), allocatable)))
+        let resources = status.capacity.unwrap_or_default().into_iter().map(|(name, capacity)| {
+            let allocatable = allocatable.get(&name).map_or(0, |found| number(&found.0));
+            (name, (number(&capacity.0), allocatable))
         });
-        resources.filter(|(_, counts)| *counts != (0, 0)).collect()
+        resources.filter(|(name, counts)| name.contains(".intel.com/") && *counts != (0, 0)).collect()
     }
 
     /// Waits until a kubelet that was started again has heard of the pod `name` from the API server. Before that, the
@@ -109,15 +115,18 @@ impl Kubernetes {
         self.wait_for(&format!("a kubelet that knows of pod {name}"), state, knows);
     }
 
-    /// Waits until the node has just these GPUs: name, capacity, allocatable.
-    pub fn wait_for_gpus(&self, expected: &[(&str, i64)], state: impl Fn() -> String) {
-        let expected: BTreeMap<String, (i64, i64)> =
-            expected.iter().map(|(name, count)| ((*name).to_owned(), (*count, *count))).collect();
+    /// Waits until the node has just these resources of Intel's: name, capacity and allocatable.
+    pub fn wait_for_resources(&self, expected: &[(&str, i64)], state: impl Fn() -> String) {
+        self.wait_for_counts(&healthy(expected), state);
+    }
+
+    /// As [`wait_for_resources`](Self::wait_for_resources), where not all devices are healthy.
+    pub fn wait_for_counts(&self, expected: &Counts, state: impl Fn() -> String) {
         let what = format!("{expected:?} on the node");
         self.wait_for(
             &what,
-            || format!("{:?}\n{}", self.gpus(), state()),
-            || (self.gpus() == expected).then_some(()),
+            || format!("{:?}\n{}", self.resources(), state()),
+            || (self.resources() == *expected).then_some(()),
         );
     }
 

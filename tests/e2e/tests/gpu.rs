@@ -5,14 +5,15 @@
 
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use e2e::{Cluster, Kubernetes, Prerequisites, pod};
+use e2e::{Cluster, Image, Kubernetes, Prerequisites, healthy, pod};
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 
 const I915: &str = "gpu.intel.com/i915";
 const XE: &str = "gpu.intel.com/xe";
 const PLUGIN: &str = "intel-gpu-plugin";
+const IMAGE: Image = Image { name: PLUGIN, entry_point: "intel_gpu_device_plugin" };
 /// What the node has when nobody has changed it.
-const GPUS: [(&str, i64); 2] = [("i915", 1), ("xe", 1)];
+const GPUS: [(&str, i64); 2] = [(I915, 1), (XE, 1)];
 const FIRST_GPU: &str = "igpu as=card0 device=0xa780 driver=i915 card=0 render=128 monitor=HDMI-A-1";
 const SECOND_GPU: &str = "arc-b580 as=card1 at=pci0000:00/0000:00:01.0/0000:01:00.0/0000:02:01.0 pci=0000:03:00.0 card=1 \
                           render=129 bus=768 mei=1";
@@ -22,7 +23,7 @@ const THIRD_GPU: &str = "arc-b580 as=card2 at=pci0000:00 pci=0000:00:0a.0 card=2
 fn cluster() -> Option<(MutexGuard<'static, Cluster>, Kubernetes)> {
     static CLUSTER: OnceLock<Option<Mutex<Cluster>>> = OnceLock::new();
     let cluster = CLUSTER.get_or_init(|| {
-        let cluster = Cluster::start(&Prerequisites::find()?, "arc-b580-igpu");
+        let cluster = Cluster::start(&Prerequisites::find()?, "arc-b580-igpu", &[IMAGE]);
         cluster.kubectl(&["apply", "-k", "deployments/gpu_plugin"]);
         Some(Mutex::new(cluster))
     });
@@ -35,7 +36,7 @@ fn cluster() -> Option<(MutexGuard<'static, Cluster>, Kubernetes)> {
     }
     kubernetes.wait_for_service_account();
     kubernetes.wait_for_daemonset(PLUGIN, || state(&cluster));
-    kubernetes.wait_for_gpus(&GPUS, || state(&cluster));
+    kubernetes.wait_for_resources(&GPUS, || state(&cluster));
     Some((cluster, kubernetes))
 }
 
@@ -86,11 +87,7 @@ const SEES_XE: &str = "card1\nrenderD129\nby-path/pci-0000:03:00.0-card\nby-path
 #[test]
 fn both_drivers_resources_are_allocatable() {
     let Some((_cluster, kubernetes)) = cluster() else { return };
-    let counts = kubernetes.gpus();
-    assert_eq!(
-        counts.into_iter().collect::<Vec<_>>(),
-        GPUS.map(|(name, count)| (name.to_owned(), (count, count)))
-    );
+    assert_eq!(kubernetes.resources(), healthy(&GPUS));
 }
 
 #[test]
@@ -111,14 +108,14 @@ fn hotplug_and_removal_reach_the_node() {
     let Some((mut cluster, kubernetes)) = cluster() else { return };
     for _ in 0..3 {
         cluster.node.add(THIRD_GPU).unwrap();
-        kubernetes.wait_for_gpus(&[("i915", 1), ("xe", 2)], || state(&cluster));
+        kubernetes.wait_for_resources(&[(I915, 1), (XE, 2)], || state(&cluster));
         cluster.node.remove("card2").unwrap();
-        kubernetes.wait_for_gpus(&GPUS, || state(&cluster));
+        kubernetes.wait_for_resources(&GPUS, || state(&cluster));
     }
     cluster.node.remove("card1").unwrap();
-    kubernetes.wait_for_gpus(&[("i915", 1)], || state(&cluster));
+    kubernetes.wait_for_resources(&[(I915, 1)], || state(&cluster));
     cluster.node.add(SECOND_GPU).unwrap();
-    kubernetes.wait_for_gpus(&GPUS, || state(&cluster));
+    kubernetes.wait_for_resources(&GPUS, || state(&cluster));
 }
 
 #[test]
@@ -135,8 +132,8 @@ fn no_resource_is_lost_in_ten_kubelet_restarts() {
         }
         cluster.start_again("kubelet");
         kubernetes.wait_for_kubelet(&name_of(&plugin), || state(&cluster));
-        let now = if away { [("i915", 1), ("xe", 2)] } else { GPUS };
-        kubernetes.wait_for_gpus(&now, || state(&cluster));
+        let now = if away { [(I915, 1), (XE, 2)] } else { GPUS };
+        kubernetes.wait_for_resources(&now, || state(&cluster));
         let name = format!("restart-{round}");
         let asks = if away { 2 } else { 1 };
         kubernetes.run(&pod(&name, &[(I915, 1), (XE, asks)], "true"), || state(&cluster));
@@ -145,10 +142,10 @@ fn no_resource_is_lost_in_ten_kubelet_restarts() {
             cluster.node.remove("card2").unwrap();
         } else {
             cluster.node.add(THIRD_GPU).unwrap();
-            kubernetes.wait_for_gpus(&[("i915", 1), ("xe", 2)], || state(&cluster));
+            kubernetes.wait_for_resources(&[(I915, 1), (XE, 2)], || state(&cluster));
             cluster.node.remove("card2").unwrap();
         }
-        kubernetes.wait_for_gpus(&GPUS, || state(&cluster));
+        kubernetes.wait_for_resources(&GPUS, || state(&cluster));
     }
     let after = kubernetes.pods_of(PLUGIN).remove(0);
     assert_eq!(
@@ -173,13 +170,13 @@ fn running_pods_outlive_the_plugin() {
             (status.restart_count > restarts && status.ready).then_some(())
         },
     );
-    kubernetes.wait_for_gpus(&GPUS, || state(&cluster));
+    kubernetes.wait_for_resources(&GPUS, || state(&cluster));
     kubernetes.run(&pod("after-kill", &[(I915, 1)], LOOK), || state(&cluster));
     assert_eq!(kubernetes.output("after-kill"), SEES_I915);
 
     cluster.kubectl(&["rollout", "restart", "daemonset", PLUGIN]);
     kubernetes.wait_for_daemonset(PLUGIN, || state(&cluster));
-    kubernetes.wait_for_gpus(&GPUS, || state(&cluster));
+    kubernetes.wait_for_resources(&GPUS, || state(&cluster));
     kubernetes.delete("after-kill");
     kubernetes.run(&pod("after-rollout", &[(I915, 1)], LOOK), || state(&cluster));
     assert_eq!(kubernetes.output("after-rollout"), SEES_I915);

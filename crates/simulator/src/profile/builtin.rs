@@ -35,6 +35,7 @@ pub(super) const PROFILES: Texts = texts!("profiles":
     "npu-laptop"
     "wsl"
     "xeon-accelerators"
+    "xeon-full"
 );
 
 pub(super) const TEMPLATES: Texts = texts!("templates":
