@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use e2e::{Cluster, Image, Kubernetes, Prerequisites, healthy, pod};
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 
+const DOMAIN: &str = "gpu.intel.com/";
 const I915: &str = "gpu.intel.com/i915";
 const XE: &str = "gpu.intel.com/xe";
 const PLUGIN: &str = "intel-gpu-plugin";
@@ -36,7 +37,7 @@ fn cluster() -> Option<(MutexGuard<'static, Cluster>, Kubernetes)> {
     }
     kubernetes.wait_for_service_account();
     kubernetes.wait_for_daemonset(PLUGIN, || state(&cluster));
-    kubernetes.wait_for_resources(&GPUS, || state(&cluster));
+    kubernetes.wait_for_resources(DOMAIN, &healthy(&GPUS), || state(&cluster));
     Some((cluster, kubernetes))
 }
 
@@ -87,7 +88,7 @@ const SEES_XE: &str = "card1\nrenderD129\nby-path/pci-0000:03:00.0-card\nby-path
 #[test]
 fn both_drivers_resources_are_allocatable() {
     let Some((_cluster, kubernetes)) = cluster() else { return };
-    assert_eq!(kubernetes.resources(), healthy(&GPUS));
+    assert_eq!(kubernetes.resources(DOMAIN), healthy(&GPUS));
 }
 
 #[test]
@@ -108,14 +109,22 @@ fn hotplug_and_removal_reach_the_node() {
     let Some((mut cluster, kubernetes)) = cluster() else { return };
     for _ in 0..3 {
         cluster.node.add(THIRD_GPU).unwrap();
-        kubernetes.wait_for_resources(&[(I915, 1), (XE, 2)], || state(&cluster));
+        kubernetes.wait_for_resources(DOMAIN, &healthy(&[(I915, 1), (XE, 2)]), || state(&cluster));
         cluster.node.remove("card2").unwrap();
-        kubernetes.wait_for_resources(&GPUS, || state(&cluster));
+        kubernetes.wait_for_resources(DOMAIN, &healthy(&GPUS), || state(&cluster));
     }
     cluster.node.remove("card1").unwrap();
-    kubernetes.wait_for_resources(&[(I915, 1)], || state(&cluster));
+    kubernetes.wait_for_resources(DOMAIN, &healthy(&[(I915, 1)]), || state(&cluster));
     cluster.node.add(SECOND_GPU).unwrap();
-    kubernetes.wait_for_resources(&GPUS, || state(&cluster));
+    kubernetes.wait_for_resources(DOMAIN, &healthy(&GPUS), || state(&cluster));
+
+    // With the last GPU goes /dev/dri, and the plugin's mount is of a dead folder.
+    cluster.node.remove("card0").unwrap();
+    cluster.node.remove("card1").unwrap();
+    kubernetes.wait_for_resources(DOMAIN, &healthy(&[]), || state(&cluster));
+    cluster.node.add(FIRST_GPU).unwrap();
+    cluster.node.add(SECOND_GPU).unwrap();
+    kubernetes.wait_for_resources(DOMAIN, &healthy(&GPUS), || state(&cluster));
 }
 
 #[test]
@@ -133,7 +142,7 @@ fn no_resource_is_lost_in_ten_kubelet_restarts() {
         cluster.start_again("kubelet");
         kubernetes.wait_for_kubelet(&name_of(&plugin), || state(&cluster));
         let now = if away { [(I915, 1), (XE, 2)] } else { GPUS };
-        kubernetes.wait_for_resources(&now, || state(&cluster));
+        kubernetes.wait_for_resources(DOMAIN, &healthy(&now), || state(&cluster));
         let name = format!("restart-{round}");
         let asks = if away { 2 } else { 1 };
         kubernetes.run(&pod(&name, &[(I915, 1), (XE, asks)], "true"), || state(&cluster));
@@ -142,10 +151,10 @@ fn no_resource_is_lost_in_ten_kubelet_restarts() {
             cluster.node.remove("card2").unwrap();
         } else {
             cluster.node.add(THIRD_GPU).unwrap();
-            kubernetes.wait_for_resources(&[(I915, 1), (XE, 2)], || state(&cluster));
+            kubernetes.wait_for_resources(DOMAIN, &healthy(&[(I915, 1), (XE, 2)]), || state(&cluster));
             cluster.node.remove("card2").unwrap();
         }
-        kubernetes.wait_for_resources(&GPUS, || state(&cluster));
+        kubernetes.wait_for_resources(DOMAIN, &healthy(&GPUS), || state(&cluster));
     }
     let after = kubernetes.pods_of(PLUGIN).remove(0);
     assert_eq!(
@@ -170,13 +179,13 @@ fn running_pods_outlive_the_plugin() {
             (status.restart_count > restarts && status.ready).then_some(())
         },
     );
-    kubernetes.wait_for_resources(&GPUS, || state(&cluster));
+    kubernetes.wait_for_resources(DOMAIN, &healthy(&GPUS), || state(&cluster));
     kubernetes.run(&pod("after-kill", &[(I915, 1)], LOOK), || state(&cluster));
     assert_eq!(kubernetes.output("after-kill"), SEES_I915);
 
     cluster.kubectl(&["rollout", "restart", "daemonset", PLUGIN]);
     kubernetes.wait_for_daemonset(PLUGIN, || state(&cluster));
-    kubernetes.wait_for_resources(&GPUS, || state(&cluster));
+    kubernetes.wait_for_resources(DOMAIN, &healthy(&GPUS), || state(&cluster));
     kubernetes.delete("after-kill");
     kubernetes.run(&pod("after-rollout", &[(I915, 1)], LOOK), || state(&cluster));
     assert_eq!(kubernetes.output("after-rollout"), SEES_I915);
