@@ -25,10 +25,26 @@ pub(crate) fn named(name: &str) -> Option<&'static Family> {
 }
 
 /// In the order of the usage text.
-pub(crate) const FAMILIES: &[Family] = &[Family {
-    name: "gpu",
-    about: "Intel GPUs",
-    entry_point: "intel_gpu_device_plugin",
-    main: gpu_plugin::main,
-    parse: gpu_plugin::parse,
-}];
+pub(crate) const FAMILIES: &[Family] = &[
+    Family {
+        name: "gpu",
+        about: "Intel GPUs",
+        entry_point: "intel_gpu_device_plugin",
+        main: gpu_plugin::main,
+        parse: gpu_plugin::parse,
+    },
+    Family {
+        name: "dsa",
+        about: "Data Streaming Accelerators",
+        entry_point: "intel_dsa_device_plugin",
+        main: idxd_plugin::dsa::main,
+        parse: idxd_plugin::dsa::parse,
+    },
+    Family {
+        name: "iaa",
+        about: "In-Memory Analytics Accelerators",
+        entry_point: "intel_iaa_device_plugin",
+        main: idxd_plugin::iaa::main,
+        parse: idxd_plugin::iaa::parse,
+    },
+];

@@ -90,8 +90,8 @@ impl Kubernetes {
         });
     }
 
-    /// Capacity and allocatable of the node, for resources of Intel's that are not 0.
-    pub fn resources(&self) -> Counts {
+    /// Capacity and allocatable of the node, for resources whose names begin like this and that are not 0.
+    pub fn resources(&self, domain: &str) -> Counts {
         let nodes: Api<Node> = Api::all(self.client.clone());
         let status =
             self.runtime.block_on(nodes.get("node-1")).ok().and_then(|node| node.status).unwrap_or_default();
@@ -101,7 +101,7 @@ impl Kubernetes {
             let allocatable = allocatable.get(&name).map_or(0, |found| number(&found.0));
             (name, (number(&capacity.0), allocatable))
         });
-        resources.filter(|(name, counts)| name.contains(".intel.com/") && *counts != (0, 0)).collect()
+        resources.filter(|(name, counts)| name.starts_with(domain) && *counts != (0, 0)).collect()
     }
 
     /// Waits until a kubelet that was started again has heard of the pod `name` from the API server. Before that, the
@@ -115,18 +115,13 @@ impl Kubernetes {
         self.wait_for(&format!("a kubelet that knows of pod {name}"), state, knows);
     }
 
-    /// Waits until the node has just these resources of Intel's: name, capacity and allocatable.
-    pub fn wait_for_resources(&self, expected: &[(&str, i64)], state: impl Fn() -> String) {
-        self.wait_for_counts(&healthy(expected), state);
-    }
-
-    /// As [`wait_for_resources`](Self::wait_for_resources), where not all devices are healthy.
-    pub fn wait_for_counts(&self, expected: &Counts, state: impl Fn() -> String) {
+    /// Waits until these are the node's resources whose names begin with `domain`.
+    pub fn wait_for_resources(&self, domain: &str, expected: &Counts, state: impl Fn() -> String) {
         let what = format!("{expected:?} on the node");
         self.wait_for(
             &what,
-            || format!("{:?}\n{}", self.resources(), state()),
-            || (self.resources() == *expected).then_some(()),
+            || format!("{:?}\n{}", self.resources(domain), state()),
+            || (self.resources(domain) == *expected).then_some(()),
         );
     }
 
@@ -148,6 +143,12 @@ impl Kubernetes {
         let list =
             self.runtime.block_on(self.pods().list(&ListParams::default().labels(&format!("app={app}"))));
         list.expect("a list of pods").items
+    }
+
+    /// How often the containers of the pods with the label `app` were restarted.
+    pub fn restarts(&self, app: &str) -> i32 {
+        let pods = self.pods_of(app).into_iter().filter_map(|pod| pod.status?.container_statuses);
+        pods.flatten().map(|status| status.restart_count).sum()
     }
 
     fn pods(&self) -> Api<Pod> {
