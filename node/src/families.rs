@@ -34,6 +34,13 @@ pub(crate) const FAMILIES: &[Family] = &[
         parse: gpu_plugin::parse,
     },
     Family {
+        name: "npu",
+        about: "Neural Processing Units",
+        entry_point: "intel_npu_device_plugin",
+        main: npu_plugin::main,
+        parse: npu_plugin::parse,
+    },
+    Family {
         name: "dsa",
         about: "Data Streaming Accelerators",
         entry_point: "intel_dsa_device_plugin",
@@ -46,5 +53,19 @@ pub(crate) const FAMILIES: &[Family] = &[
         entry_point: "intel_iaa_device_plugin",
         main: idxd_plugin::iaa::main,
         parse: idxd_plugin::iaa::parse,
+    },
+    Family {
+        name: "dlb",
+        about: "Dynamic Load Balancers",
+        entry_point: "intel_dlb_device_plugin",
+        main: dlb_plugin::main,
+        parse: dlb_plugin::parse,
+    },
+    Family {
+        name: "sgx",
+        about: "SGX enclaves and the provisioning key",
+        entry_point: "intel_sgx_device_plugin",
+        main: sgx_plugin::main,
+        parse: sgx_plugin::parse,
     },
 ];

@@ -21,9 +21,9 @@ fn main() -> ExitCode {
     if let Some(family) = FAMILIES.iter().find(|family| family.entry_point == program) {
         return (family.main)(family.entry_point, args.collect());
     }
-    let command = args.next().unwrap_or_default();
+    let mut rest: Vec<OsString> = args.collect();
+    let command = if rest.is_empty() { OsString::new() } else { rest.remove(0) };
     let command = command.to_string_lossy();
-    let rest: Vec<OsString> = args.collect();
     if let Some(family) = FAMILIES.iter().find(|family| family.name == command) {
         return (family.main)(&format!("intel-device-plugins {command}"), rest);
     }

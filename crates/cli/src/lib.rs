@@ -39,3 +39,13 @@ pub fn fatal(message: impl fmt::Display) -> ExitCode {
     logs::fatal(Location::caller(), &message);
     ExitCode::from(255)
 }
+
+/// Logs why the process cannot begin, as a warning, and returns the exit code for `main`: 1. For the plugins whose Go
+/// implementation ends so.
+pub fn refuse(options: &LogOptions, message: impl fmt::Display) -> ExitCode {
+    if let Err(error) = logs::start(options) {
+        return fatal(device_plugin::error_chain(&error));
+    }
+    tracing::warn!("{message}");
+    ExitCode::FAILURE
+}

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::{CdiDevice, ContainerEdits};
+use crate::{CdiDevice, ContainerEdits, Filesystem, Mount};
 
 const VERSION: &str = "0.5.0";
 
@@ -153,7 +153,7 @@ struct Edits<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     hooks: Vec<Hook<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    mounts: Vec<BindMount<'a>>,
+    mounts: Vec<FileMount<'a>>,
 }
 
 #[derive(Serialize)]
@@ -169,17 +169,39 @@ struct Node<'a> {
 struct Hook<'a> {
     hook_name: &'a str,
     path: &'a Path,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
     args: &'a [String],
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct BindMount<'a> {
+struct FileMount<'a> {
     host_path: &'a Path,
     container_path: &'a Path,
-    options: &'static [&'static str],
+    options: &'a [&'static str],
     #[serde(rename = "type")]
     kind: &'static str,
+}
+
+impl<'a> FileMount<'a> {
+    fn bind(mount: &'a Mount) -> Self {
+        Self {
+            host_path: &mount.host_path,
+            container_path: &mount.container_path,
+            options: if mount.read_only { &["bind", "ro"] } else { &["bind", "rw"] },
+            kind: "none",
+        }
+    }
+
+    /// What is mounted is named as a path, as a source that is no path has no field of its own in CDI.
+    fn of(filesystem: &'a Filesystem) -> Self {
+        Self {
+            host_path: Path::new(filesystem.kind),
+            container_path: &filesystem.container_path,
+            options: filesystem.options,
+            kind: filesystem.kind,
+        }
+    }
 }
 
 impl<'a> Edits<'a> {
@@ -202,12 +224,8 @@ impl<'a> Edits<'a> {
                 .collect(),
             mounts: mounts
                 .iter()
-                .map(|mount| BindMount {
-                    host_path: &mount.host_path,
-                    container_path: &mount.container_path,
-                    options: if mount.read_only { &["bind", "ro"] } else { &["bind", "rw"] },
-                    kind: "none",
-                })
+                .map(FileMount::bind)
+                .chain(device.filesystems.iter().map(FileMount::of))
                 .collect(),
         }
     }
@@ -240,6 +258,11 @@ mod tests {
                 name: "createRuntime".to_owned(),
                 path: "/opt/hook".into(),
                 args: vec!["hook".to_owned()],
+            }],
+            filesystems: vec![Filesystem {
+                kind: "tmpfs",
+                container_path: "/run/paint".into(),
+                options: &["rw", "nosuid"],
             }],
         }
     }

@@ -91,7 +91,7 @@ pub struct Mount {
 
 /// A device of the Container Device Interface. The framework writes `<kind>-<name>.yaml` in the CDI folder and hands out
 /// `<kind>=<name>`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CdiDevice {
     /// `vendor/class`, such as `example.com/color`.
     pub kind: String,
@@ -101,6 +101,19 @@ pub struct CdiDevice {
     pub edits: ContainerEdits,
     /// OCI hooks that the runtime runs, if any.
     pub hooks: Vec<CdiHook>,
+    /// File systems that the runtime mounts, if any.
+    pub filesystems: Vec<Filesystem>,
+}
+
+/// A file system of the kernel's in a CDI device, such as `tmpfs`, which is mounted and not bound from the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filesystem {
+    /// What `/proc/filesystems` calls it.
+    pub kind: &'static str,
+    /// Where the container sees it.
+    pub container_path: PathBuf,
+    /// Mount options, such as `nosuid`.
+    pub options: &'static [&'static str],
 }
 
 /// An OCI hook in a CDI device.

@@ -38,8 +38,8 @@ pub mod status;
 mod wakeups;
 
 pub use inventory::{
-    CdiDevice, CdiHook, ContainerEdits, Device, DeviceNode, DeviceSpec, Expectation, Health, Inventory,
-    Mount, Resource,
+    CdiDevice, CdiHook, ContainerEdits, Device, DeviceNode, DeviceSpec, Expectation, Filesystem, Health,
+    Inventory, Mount, Resource,
 };
 pub use manager::{DeadMount, Manager, Paths};
 pub use metrics::Status;

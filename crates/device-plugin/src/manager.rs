@@ -14,7 +14,7 @@ use crate::cdi::CdiFolder;
 use crate::metrics::Status;
 use crate::registration::Registration;
 use crate::server::{Shared, list_bytes};
-use crate::wakeups::Wakeups;
+use crate::wakeups::{self, Wakeups};
 use crate::{
     CdiDevice, DevicePlugin, DeviceSpec, Inventory, Rescan, Resource, api, changes, error_chain,
     kubelet_folder,
@@ -116,7 +116,8 @@ impl<P: DevicePlugin> Running<P> {
     }
 
     async fn follow(&mut self) -> DeadMount {
-        let folders = self.shared.plugin.triggers().folders;
+        let folders = self.shared.plugin.triggers().folders.iter().map(|folder| wakeups::split(folder).0);
+        let folders: BTreeSet<&str> = folders.collect();
         loop {
             self.look().await;
             if let Some(folder) = folders.iter().find(|folder| self.shared.host.is_removed_folder(folder)) {

@@ -118,7 +118,8 @@ pub struct Triggers {
     /// Of the uevents of the subsystem `pci`, only those of functions whose class begins like this matter, as the kernel
     /// writes it in `PCI_CLASS`, without leading zeros: `30000`. Empty: all.
     pub pci_classes: &'static [&'static str],
-    /// Folders whose entries matter, such as `/dev/dri`; they need not exist.
+    /// Folders whose entries matter, such as `/dev/dri`; they need not exist. With a `*` at the end, only entries whose
+    /// names begin like this: `/dev/dri/card*`.
     pub folders: &'static [&'static str],
     /// How often to look again though nothing told to.
     pub resync: Duration,

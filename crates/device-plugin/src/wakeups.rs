@@ -1,12 +1,12 @@
 //! Says when it is time to look at the hardware again.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use host::Host;
 use host::uevent::{Uevent, UeventSource};
-use host::watch::FolderWatch;
+use host::watch::{FolderChange, FolderWatch};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -78,7 +78,7 @@ impl Wakeups {
                     tracing::warn!("no kernel uevents any more: {error}");
                     self.uevents = None;
                 }),
-                change = change(self.folders.as_mut()) => change.inspect_err(|error| {
+                change = change(self.folders.as_mut(), self.triggers.folders) => change.inspect_err(|error| {
                     tracing::warn!("no folder is watched any more: {error}");
                     self.folders = None;
                 }),
@@ -118,7 +118,7 @@ fn open_uevents(host: &Host) -> Option<Readable<UeventSource>> {
 }
 
 fn watch_folders(host: &Host, folders: &[&str]) -> Option<Readable<FolderWatch>> {
-    let folders: Vec<PathBuf> = folders.iter().map(PathBuf::from).collect();
+    let folders: Vec<PathBuf> = folders.iter().map(|folder| split(folder).0.into()).collect();
     let watch = FolderWatch::new(host, &folders)
         .map_err(|error| error_chain(&error))
         .and_then(|watch| Readable::new(watch).map_err(|error| error.to_string()));
@@ -141,7 +141,10 @@ async fn uevent(
     Ok(ours.map(|event| format!("{} {}", event.action, event.devpath)))
 }
 
-async fn change(watch: Option<&mut Readable<FolderWatch>>) -> Result<Option<String>, String> {
+async fn change(
+    watch: Option<&mut Readable<FolderWatch>>,
+    folders: &[&str],
+) -> Result<Option<String>, String> {
     let Some(watch) = watch else {
         return std::future::pending().await;
     };
@@ -150,7 +153,22 @@ async fn change(watch: Option<&mut Readable<FolderWatch>>) -> Result<Option<Stri
     if changes.overflow {
         return Ok(Some("too many changes to tell".to_owned()));
     }
-    Ok(changes.folders.first().map(|folder| format!("{} changed", folder.path.display())))
+    let ours = changes.folders.iter().find(|change| {
+        let mut wanted = folders.iter().map(|folder| split(folder));
+        wanted.any(|(folder, begin)| change.path == Path::new(folder) && matters(change, begin))
+    });
+    Ok(ours.map(|folder| format!("{} changed", folder.path.display())))
+}
+
+/// Whether an entry whose name begins like this is among what changed, or the folder itself changed.
+fn matters(change: &FolderChange, begin: &str) -> bool {
+    change.replaced || change.names.is_empty() || change.names.iter().any(|name| name.starts_with(begin))
+}
+
+/// A folder of [`Triggers::folders`], and how the names begin that matter in it.
+pub(crate) fn split(folder: &str) -> (&str, &str) {
+    let filtered = folder.strip_suffix('*').and_then(|path| path.rsplit_once('/'));
+    filtered.unwrap_or((folder, ""))
 }
 
 #[cfg(test)]
@@ -164,6 +182,22 @@ mod tests {
             subsystem: subsystem.to_owned(),
             properties: class.map(|class| ("PCI_CLASS".to_owned(), class.to_owned())).into_iter().collect(),
         }
+    }
+
+    #[test]
+    fn other_entries_of_a_folder_do_not_matter() {
+        assert_eq!(split("/dev/dri"), ("/dev/dri", ""));
+        assert_eq!(split("/dev/card*"), ("/dev", "card"));
+        let change = |replaced, names: &[&str]| FolderChange {
+            path: "/dev".into(),
+            replaced,
+            names: names.iter().map(|name| (*name).into()).collect(),
+        };
+        assert!(matters(&change(false, &["tty1", "card0"]), "card"));
+        assert!(!matters(&change(false, &["tty1"]), "card"));
+        assert!(matters(&change(false, &["tty1"]), ""));
+        assert!(matters(&change(true, &[]), "card"));
+        assert!(matters(&change(false, &[]), "card"), "its own permissions");
     }
 
     #[test]

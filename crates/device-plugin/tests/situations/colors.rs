@@ -173,8 +173,7 @@ fn add(host: &Host, inventory: &mut Inventory, name: &str, text: &str) {
             "cdi" => {
                 let (class, name) = value.split_once(' ').unwrap_or((value, name));
                 let (kind, name) = (format!("{NAMESPACE}/{class}"), name.to_owned());
-                spec.cdi =
-                    Some(CdiDevice { kind, name, edits: ContainerEdits::default(), hooks: Vec::new() });
+                spec.cdi = Some(CdiDevice { kind, name, ..CdiDevice::default() });
             }
             "warn" => inventory.warn(format!("{name}: {value}")),
             _ => panic!("unknown key {key:?} in {name}"),

@@ -1,1 +1,62 @@
-//! The device plugin for Intel Dynamic Load Balancers.
+//! The device plugin for Intel DLB (Dynamic Load Balancer): `dlb.intel.com/pf` and `vf`.
+//!
+//! [`DlbPlugin`] is the plugin itself, `balancer` one device of it.
+
+mod balancer;
+mod plugin;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use cli::FlagSet;
+use cli::plugin::{PluginOptions, Start};
+use host::Host;
+
+pub use plugin::DlbPlugin;
+
+/// The flags as they were given.
+#[derive(Debug, Default)]
+struct Options {
+    /// Before `/sys` and `/dev`.
+    prefix: String,
+    common: PluginOptions,
+}
+
+impl Options {
+    fn parse<I>(program: &str, args: I) -> Result<Self, cli::Stop>
+    where
+        I: IntoIterator,
+        I::Item: Into<OsString>,
+    {
+        let mut options = Self::default();
+        let mut flags = FlagSet::new(program, "Offers the Intel DLB devices of a node to Kubernetes.");
+        flags.string(
+            "prefix",
+            &mut options.prefix,
+            "folder that holds the /sys and /dev to use, for simulated nodes",
+        );
+        options.common.add_flags(&mut flags);
+        flags.parse(args)?;
+        Ok(options)
+    }
+}
+
+/// Runs the plugin as a process of its own until SIGTERM. `program` is its name in the usage text.
+pub fn main(program: &str, args: Vec<OsString>) -> ExitCode {
+    let options = match Options::parse(program, args) {
+        Ok(options) => options,
+        Err(stop) => return stop.report(),
+    };
+    let host = match Host::at(&options.prefix) {
+        Ok(host) => host,
+        Err(error) => return cli::fatal(format!("-prefix: {}", device_plugin::error_chain(&error))),
+    };
+    cli::plugin::run(&options.common, host, |_| DlbPlugin)
+}
+
+/// The plugin that these flags ask for, to be run beside others in one process.
+pub fn parse(flags: &[String]) -> Result<Start, String> {
+    Options::parse("dlb", flags).map_err(|stop| stop.in_short())?;
+    Ok(Box::new(|_, _| Arc::new(DlbPlugin)))
+}

@@ -121,7 +121,7 @@ impl Card {
             kind: "intel.cdi.k8s.io/gpu".to_owned(),
             name: self.name.clone(),
             edits: spec.edits.clone(),
-            hooks: Vec::new(),
+            ..CdiDevice::default()
         });
         spec
     }

@@ -58,7 +58,7 @@ pub(crate) fn main(family: &'static Family, program: &str, args: Vec<OsString>) 
     };
     let config = match options.check() {
         Ok(config) => config,
-        Err(error) => return refuse(&options, &error),
+        Err(error) => return cli::refuse(&options.common.logs, error),
     };
     let host = match Host::at(&options.prefix) {
         Ok(host) => host,
@@ -81,13 +81,4 @@ fn build(family: &'static Family, options: &Options, config: Config, host: &Host
         Config::Queues { shares } => Arc::new(QueuePlugin::new(family, shares, host)),
         Config::Vfio => Arc::new(VfioPlugin::new(family, host)),
     }
-}
-
-/// Ends as the Go implementation does: a warning in the log, exit code 1.
-fn refuse(options: &Options, error: &str) -> ExitCode {
-    if let Err(error) = cli::logs::start(&options.common.logs) {
-        return cli::fatal(error_chain(&error));
-    }
-    tracing::warn!("{error}");
-    ExitCode::FAILURE
 }

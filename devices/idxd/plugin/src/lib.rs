@@ -10,6 +10,7 @@ mod options;
 mod prefer;
 mod queue;
 mod queues;
+pub mod setup;
 mod vfio;
 
 /// The plugin for DSA: `dsa.intel.com/wq-<type>-<mode>`, or `dsa.intel.com/vfio`.

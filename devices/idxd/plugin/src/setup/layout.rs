@@ -1,0 +1,161 @@
+//! How an accelerator is to be, or is.
+
+use std::collections::BTreeMap;
+
+use super::accelerator::Accelerator;
+use super::attributes::{Attribute, Form, Part};
+
+/// The values of an accelerator's attributes, and which queues are enabled.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Layout {
+    settings: BTreeMap<Part, BTreeMap<&'static str, Setting>>,
+    /// The queues that are enabled, and the driver of each; the accelerator is, if one is.
+    pub(crate) drivers: BTreeMap<u32, String>,
+}
+
+/// The value of one attribute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Setting {
+    pub(crate) value: String,
+    /// For messages: the file, the line, the part and the key.
+    pub(crate) place: String,
+}
+
+impl Layout {
+    /// All that is set for a part; `None` if it is not described.
+    pub(crate) fn part(&self, part: Part) -> Option<&BTreeMap<&'static str, Setting>> {
+        self.settings.get(&part)
+    }
+
+    pub(crate) fn parts(&self) -> impl Iterator<Item = (Part, &BTreeMap<&'static str, Setting>)> {
+        self.settings.iter().map(|(part, settings)| (*part, settings))
+    }
+
+    pub(crate) fn queues(&self) -> Vec<u32> {
+        let number = |part: &Part| if let Part::Queue(number) = part { Some(*number) } else { None };
+        self.settings.keys().filter_map(number).collect()
+    }
+
+    pub(crate) fn get(&self, part: Part, name: &str) -> Option<&Setting> {
+        self.settings.get(&part)?.get(name)
+    }
+
+    pub(crate) fn text(&self, part: Part, name: &str) -> Option<&str> {
+        self.get(part, name).map(|setting| setting.value.as_str())
+    }
+
+    /// The value as a number, if it is there and is one.
+    pub(crate) fn number(&self, part: Part, name: &str) -> Option<i64> {
+        self.text(part, name)?.parse().ok()
+    }
+
+    /// The part is described from now on, even if nothing is set.
+    pub(crate) fn describe(&mut self, part: Part) -> &mut BTreeMap<&'static str, Setting> {
+        self.settings.entry(part).or_default()
+    }
+
+    pub(crate) fn set(&mut self, part: Part, name: &'static str, value: &str, place: &str) {
+        let setting = Setting { value: value.to_owned(), place: place.to_owned() };
+        self.describe(part).insert(name, setting);
+    }
+
+    pub(crate) fn unset(&mut self, part: Part, name: &str) -> Option<Setting> {
+        self.settings.get_mut(&part)?.remove(name)
+    }
+
+    /// Keeps the settings of which this is true.
+    pub(crate) fn keep(&mut self, is_kept: impl Fn(Part, &str) -> bool) {
+        for (part, settings) in &mut self.settings {
+            settings.retain(|name, _| is_kept(*part, name));
+        }
+    }
+
+    /// All settings in the order of writing.
+    pub(crate) fn in_order(&self) -> impl Iterator<Item = (Part, &'static Attribute, &Setting)> {
+        self.settings.iter().flat_map(|(part, settings)| {
+            let attributes = part.attributes().iter();
+            attributes.filter_map(|attribute| Some((*part, attribute, settings.get(attribute.name)?)))
+        })
+    }
+
+    /// Sets what the file leaves out to what a device has that was just disabled: no group for engines and queues, no
+    /// entries, no special treatment. Only what this kernel and device have.
+    pub(crate) fn complete(&mut self, accelerator: &Accelerator<'_>, file: &str) {
+        const OF_A_QUEUE: [&str; 3] = ["prs_disable", "block_on_fault", "ats_disable"];
+        for part in accelerator.parts() {
+            let is_described = self.part(part).is_some();
+            for attribute in part.attributes() {
+                let Some(default) = attribute.default else { continue };
+                let wanted = match part {
+                    Part::Queue(_) if is_described => OF_A_QUEUE.contains(&attribute.name),
+                    Part::Queue(_) => ["group_id", "size"].contains(&attribute.name),
+                    _ => true,
+                };
+                if !wanted || self.get(part, attribute.name).is_some() {
+                    continue;
+                }
+                if matches!(accelerator.value(part, attribute), Ok(Some(_))) {
+                    let place = format!("{file}: {}: {:?}", accelerator.name.part(part), attribute.name);
+                    self.set(part, attribute.name, default, &place);
+                }
+            }
+        }
+    }
+
+    /// How the accelerator is now, as far as it can be set again.
+    pub(crate) fn of(accelerator: &Accelerator<'_>) -> Result<Self, String> {
+        let mut layout = Self::default();
+        let is_enabled = accelerator.state()? == "enabled";
+        for part in accelerator.parts() {
+            let mut is_free = false;
+            if let Part::Queue(number) = part {
+                is_free = !(is_enabled && accelerator.queue_is_enabled(number)?);
+                if !is_free {
+                    layout.drivers.insert(number, accelerator.driver_of(number)?);
+                }
+            }
+            for attribute in part.attributes() {
+                if is_free && !["group_id", "size"].contains(&attribute.name) {
+                    continue;
+                }
+                let Some(value) = accelerator.value(part, attribute)? else { continue };
+                let is_none = match attribute.form {
+                    Form::Text(_) => value.is_empty(),
+                    Form::Word(words) => !words.contains(&value.as_str()),
+                    // The kernel takes no threshold of 0, and none of a dedicated queue.
+                    _ => attribute.name == "threshold" && value == "0",
+                };
+                if !is_none {
+                    let place = format!("{}/{}", accelerator.name.folder(part), attribute.name);
+                    layout.set(part, attribute.name, &value, &place);
+                }
+            }
+            if matches!(part, Part::Queue(_)) && layout.text(part, "mode") == Some("dedicated") {
+                layout.unset(part, "threshold");
+            }
+        }
+        layout.drop_unused_limit(accelerator)?;
+        Ok(layout)
+    }
+
+    /// The kernel refuses to have groups keep to a limit of 0, or not to, so then that is not set. True: a group was to.
+    pub(crate) fn drop_unused_limit(&mut self, accelerator: &Accelerator<'_>) -> Result<bool, String> {
+        const LIMIT: &str = "read_buffer_limit";
+        let limit = match self.text(Part::Device, LIMIT) {
+            Some(limit) => Some(limit.to_owned()),
+            None => match Part::Device.attribute(LIMIT) {
+                Some(attribute) => accelerator.value(Part::Device, attribute)?,
+                None => None,
+            },
+        };
+        let mut was_wanted = false;
+        if limit.is_some_and(|limit| limit == "0") {
+            let groups: Vec<Part> = self.settings.keys().copied().collect();
+            for part in groups {
+                let setting = self.unset(part, "use_read_buffer_limit");
+                was_wanted |= setting.is_some_and(|setting| setting.value == "1");
+            }
+        }
+        Ok(was_wanted)
+    }
+}

@@ -1,0 +1,189 @@
+//! From how an accelerator is to how it should be: the writes.
+
+use host::Plan;
+
+use super::accelerator::Accelerator;
+use super::attributes::{Attribute, Part, TRAFFIC_CLASSES};
+use super::layout::{Layout, Setting};
+use crate::accelerator::ENABLED;
+
+/// Where drivers of accelerators and queues are.
+const DRIVERS: &str = "/sys/bus/dsa/drivers";
+/// Before Linux 5.15 there was one driver for all, and later kernels have it for old programs
+/// (`drivers/dma/idxd/compat.c`).
+const ONE_FOR_ALL: &str = "dsa";
+const IDXD: &str = "idxd";
+
+/// What is to be written, and what is not although the file says it.
+#[derive(Debug, Default)]
+pub(crate) struct Draft {
+    pub(crate) plan: Plan,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// An attribute that this kernel and device have.
+struct Entry<'a> {
+    part: Part,
+    attribute: &'static Attribute,
+    path: String,
+    now: String,
+    wanted: &'a str,
+}
+
+impl Entry<'_> {
+    fn differs(&self) -> bool {
+        self.attribute.form.normal(&self.now) != self.attribute.form.normal(self.wanted)
+    }
+
+    /// Whether it must be written after the device was disabled. Not all kernels clear everything then.
+    fn is_to_be_set_again(&self) -> bool {
+        match (self.part, self.attribute.default) {
+            (Part::Device, _) => self.differs(),
+            (_, Some(default)) => self.wanted != default || self.now != default,
+            (_, None) => true,
+        }
+    }
+
+    /// What must be written before all else, lest the kernel find too much in use for a moment.
+    fn first(&self) -> Option<&str> {
+        let less = |text: &str| text.parse::<u64>().unwrap_or_default();
+        match (self.part, self.attribute.name) {
+            (_, "size" | "read_buffers_reserved") if less(self.wanted) < less(&self.now) => Some(self.wanted),
+            (Part::Engine(_), "group_id") if self.now != "-1" => Some("-1"),
+            _ => None,
+        }
+    }
+}
+
+/// The writes that make an accelerator be as `layout` says; none if it is. It is disabled for them, which is refused while
+/// a queue is in use.
+pub(crate) fn plan(accelerator: &Accelerator<'_>, layout: &Layout) -> Result<Draft, String> {
+    let name = &accelerator.name;
+    let is_enabled = match accelerator.state()?.as_str() {
+        ENABLED => true,
+        "disabled" => false,
+        other => {
+            return Err(format!(
+                "{name} is {other:?}, so it cannot be configured; look into the kernel's log, and reset it or restart the node"
+            ));
+        }
+    };
+    let mut draft = Draft::default();
+    let entries = entries(accelerator, layout, &mut draft.warnings)?;
+    if is_enabled != layout.drivers.is_empty()
+        && !entries.iter().any(Entry::differs)
+        && are_bound(accelerator, layout)?
+    {
+        return Ok(draft);
+    }
+    let drivers = Drivers::of(accelerator);
+    let plan = &mut draft.plan;
+    if is_enabled {
+        if let Some((queue, clients)) = accelerator.busy()? {
+            return Err(format!(
+                "{name} is left as it is: it is not configured as wanted, but {queue} is in use (clients: {clients})"
+            ));
+        }
+        plan.write(drivers.file(IDXD, "unbind")?, name.to_string(), None);
+        for entry in entries.iter().filter(|entry| entry.is_to_be_set_again()) {
+            plan.write(&entry.path, entry.wanted, None);
+        }
+    } else {
+        let changes = || entries.iter().filter(|entry| entry.differs());
+        for entry in changes() {
+            if let Some(value) = entry.first() {
+                plan.write(&entry.path, value, None);
+            }
+        }
+        for entry in changes().filter(|entry| entry.first() != Some(entry.wanted)) {
+            plan.write(&entry.path, entry.wanted, None);
+        }
+    }
+    if !layout.drivers.is_empty() {
+        plan.write(drivers.file(IDXD, "bind")?, name.to_string(), None);
+    }
+    for (number, driver) in &layout.drivers {
+        let queue = name.part(Part::Queue(*number));
+        let file = drivers.file(driver, "bind").map_err(|error| format!("{queue}: {error}"))?;
+        plan.write(file, queue, None);
+    }
+    Ok(draft)
+}
+
+fn entries<'a>(
+    accelerator: &Accelerator<'_>,
+    layout: &'a Layout,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<Entry<'a>>, String> {
+    let has_traffic_classes = accelerator.has_traffic_classes()?;
+    let mut entries = Vec::new();
+    for (part, attribute, Setting { value: wanted, place }) in layout.in_order() {
+        let path = accelerator.path(part, attribute);
+        let Some(now) = accelerator.value(part, attribute)? else {
+            let is_as_good = attribute.if_missing == Some(wanted);
+            // Where there is no such attribute, the driver that is bound is all there is.
+            if is_as_good || attribute.name == "driver_name" {
+                continue;
+            }
+            return Err(format!("{place} cannot be set: this kernel or device has no {path}"));
+        };
+        let entry = Entry { part, attribute, path, now, wanted };
+        if TRAFFIC_CLASSES.contains(&attribute.name) && !has_traffic_classes {
+            if entry.differs() {
+                warnings
+                    .push(format!("{place} is ignored: this kernel leaves it {} on this device", entry.now));
+            }
+            continue;
+        }
+        entries.push(entry);
+    }
+    Ok(entries)
+}
+
+/// Whether just the queues that should be are enabled, with the drivers that they should have.
+fn are_bound(accelerator: &Accelerator<'_>, layout: &Layout) -> Result<bool, String> {
+    for part in accelerator.parts() {
+        let Part::Queue(number) = part else { continue };
+        let wanted = layout.drivers.get(&number);
+        if accelerator.queue_is_enabled(number)? != wanted.is_some() {
+            return Ok(false);
+        }
+        let bound = accelerator.bound(number)?.filter(|driver| driver != ONE_FOR_ALL);
+        if let (Some(wanted), Some(bound)) = (wanted, bound)
+            && *wanted != bound
+        {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The drivers of this kernel.
+struct Drivers<'a> {
+    accelerator: &'a Accelerator<'a>,
+    is_one_for_all: bool,
+}
+
+impl<'a> Drivers<'a> {
+    fn of(accelerator: &'a Accelerator<'a>) -> Self {
+        let has = |driver| accelerator.host.exists(format!("{DRIVERS}/{driver}"));
+        Self { accelerator, is_one_for_all: !has(IDXD) && has(ONE_FOR_ALL) }
+    }
+
+    /// The file to bind to a driver, or to unbind from it.
+    fn file(&self, driver: &str, file: &str) -> Result<String, String> {
+        let driver = if self.is_one_for_all { ONE_FOR_ALL } else { driver };
+        let path = format!("{DRIVERS}/{driver}/{file}");
+        if self.accelerator.host.exists(&path) {
+            return Ok(path);
+        }
+        let module = match driver {
+            "crypto" => "iaa_crypto",
+            "user" | "dmaengine" | IDXD => IDXD,
+            other => other,
+        };
+        Err(format!(
+            "there is no {path}: the driver is not loaded; run `modprobe {module}` on the node, and mount /sys/bus/dsa writable"
+        ))
+    }
+}
