@@ -68,4 +68,11 @@ pub(crate) const FAMILIES: &[Family] = &[
         main: sgx_plugin::main,
         parse: sgx_plugin::parse,
     },
+    Family {
+        name: "fpga",
+        about: "FPGAs",
+        entry_point: "intel_fpga_device_plugin",
+        main: fpga_plugin::main,
+        parse: fpga_plugin::parse,
+    },
 ];

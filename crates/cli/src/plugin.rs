@@ -83,6 +83,17 @@ pub fn run<P: DevicePlugin>(
     host: Host,
     make: impl FnOnce(&Rescan) -> P,
 ) -> ExitCode {
+    run_any(options, host, Box::new(|rescan| Arc::new(make(rescan))))
+}
+
+type Make<'a> = Box<dyn FnOnce(&Rescan) -> Arc<dyn DevicePlugin> + 'a>;
+
+/// One server for plugins of all kinds: it is a quarter of a megabyte of code for each kind that it is made for.
+fn run_any(
+    options: &PluginOptions,
+    host: Host,
+    make: Make<'_>,
+) -> ExitCode {
     if let Err(error) = logs::start(&options.logs) {
         return fatal(device_plugin::error_chain(&error));
     }
@@ -116,8 +127,8 @@ pub fn run<P: DevicePlugin>(
 }
 
 /// Runs a plugin as a task of the current runtime, until `stop` is true. It ends before only with an error.
-pub fn spawn<P: DevicePlugin>(
-    manager: Manager<P>,
+pub fn spawn(
+    manager: Manager<Arc<dyn DevicePlugin>>,
     mut stop: watch::Receiver<bool>,
 ) -> (Arc<Status>, JoinHandle<Result<(), DeadMount>>) {
     let status = manager.status();

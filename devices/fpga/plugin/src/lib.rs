@@ -1,1 +1,61 @@
-//! The device plugin for Intel FPGAs.
+//! The device plugin for Intel FPGAs: `fpga.intel.com/af-...` (functions) or `region-...` (what they are programmed into).
+//!
+//! [`FpgaPlugin`] is the plugin itself; `options` the command line; `mode` what is offered, and `cluster` the one question
+//! to the Kubernetes API that may change it; `driver`, `card` what the kernel shows; `name` the resources' names.
+
+mod card;
+mod cluster;
+mod driver;
+mod mode;
+pub mod name;
+mod options;
+mod plugin;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use cli::plugin::Start;
+use device_plugin::Rescan;
+use host::Host;
+
+pub use mode::{Chosen, Mode};
+pub use options::Options;
+pub use plugin::FpgaPlugin;
+
+/// Runs the plugin as a process of its own until SIGTERM. `program` is its name in the usage text.
+pub fn main(program: &str, args: Vec<OsString>) -> ExitCode {
+    let options = match Options::parse(program, node_name(), args) {
+        Ok(options) => options,
+        Err(stop) => return stop.report(),
+    };
+    let mode = match options.mode() {
+        Ok(mode) => mode,
+        Err(error) => return cli::fatal(error),
+    };
+    let host = match Host::at(&options.prefix) {
+        Ok(host) => host,
+        Err(error) => return cli::fatal(format!("-prefix: {}", device_plugin::error_chain(&error))),
+    };
+    cli::plugin::run(&options.common, host, |rescan| build(&options, mode, rescan))
+}
+
+/// The plugin that these flags ask for, to be run beside others in one process.
+pub fn parse(flags: &[String]) -> Result<Start, String> {
+    let options = Options::parse("fpga", node_name(), flags).map_err(|stop| stop.in_short())?;
+    let mode = options.mode()?;
+    Ok(Box::new(move |_, rescan| Arc::new(build(&options, mode, rescan))))
+}
+
+fn build(options: &Options, mode: Mode, rescan: &Rescan) -> FpgaPlugin {
+    if options.node_name.is_empty() {
+        return FpgaPlugin::new(Chosen::fixed(mode));
+    }
+    let Options { node_name, kubeconfig, master, .. } = options.clone();
+    let ask = async move { cluster::mode_of_node(&node_name, &kubeconfig, &master).await };
+    FpgaPlugin::new(Chosen::by_node(mode, rescan, ask))
+}
+
+fn node_name() -> String {
+    std::env::var("NODE_NAME").unwrap_or_default()
+}

@@ -1,0 +1,92 @@
+//! The one question to the Kubernetes API: which mode an annotation of the node asks for. A whole client of that API would
+//! be half of the binary.
+
+mod access;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::{BodyExt as _, Empty, Limited};
+use hyper::body::Bytes;
+use hyper::header::{ACCEPT, AUTHORIZATION, HOST, HeaderValue, USER_AGENT};
+use hyper::{Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+use access::Access;
+
+const ANNOTATION: &str = "fpga.intel.com/device-plugin-mode";
+/// The API server may be out of reach just when a node boots; the flag's mode is then better than nothing.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The API server takes no object that is longer.
+const MAX_BYTES: usize = 3 << 20;
+
+/// What the annotation of the node `name` says, if the node has it.
+pub(crate) async fn mode_of_node(
+    name: &str,
+    kubeconfig: &str,
+    master: &str,
+) -> Result<Option<String>, String> {
+    let access = if kubeconfig.is_empty() {
+        if !master.is_empty() {
+            tracing::warn!("-master has no effect without -kubeconfig");
+        }
+        Access::in_cluster()?
+    } else {
+        Access::of_kubeconfig(kubeconfig.as_ref(), master)?
+    };
+    match timeout(PATIENCE, annotation(&access, name)).await {
+        Ok(annotation) => annotation,
+        Err(_) => Err(format!("{} did not answer within {PATIENCE:?}", access.address())),
+    }
+}
+
+async fn annotation(access: &Access, node: &str) -> Result<Option<String>, String> {
+    let is_name = |b: u8| b.is_ascii_alphanumeric() || b"-.".contains(&b);
+    if node.is_empty() || !node.bytes().all(is_name) {
+        return Err(format!("{node:?} is no name of a node"));
+    }
+    let address = access.address();
+    let failed = |what: &str, error: &dyn std::error::Error| {
+        format!("cannot {what} {address}: {}", device_plugin::error_chain(error))
+    };
+    let stream = TcpStream::connect((access.host.as_str(), access.port)).await;
+    let stream = stream.map_err(|error| failed("connect to", &error))?;
+    let connector = TlsConnector::from(Arc::new(access.tls.clone()));
+    let stream = connector.connect(access.server_name.clone(), stream).await;
+    let stream = stream.map_err(|error| failed("trust", &error))?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| failed("talk to", &error))?;
+    let mut request = Request::get(format!("{}/api/v1/nodes/{node}", access.path))
+        .header(HOST, &address)
+        .header(ACCEPT, "application/json")
+        .header(USER_AGENT, concat!("intel-device-plugins/", env!("CARGO_PKG_VERSION")));
+    if let Some(token) = &access.token {
+        let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
+            .map_err(|error| format!("the token cannot be sent: {error}"))?;
+        value.set_sensitive(true);
+        request = request.header(AUTHORIZATION, value);
+    }
+    let request = request.body(Empty::<Bytes>::new()).map_err(|error| failed("ask", &error))?;
+    // It moves the bytes; when it fails, so does what waits for them.
+    let connection = tokio::spawn(connection);
+    let response = sender.send_request(request).await.map_err(|error| failed("ask", &error))?;
+    let status = response.status();
+    let body = Limited::new(response.into_body(), MAX_BYTES).collect().await;
+    let body = body.map_err(|error| failed("read what is said by", &*error))?.to_bytes();
+    connection.abort();
+    let object: Value = serde_json::from_slice(&body).unwrap_or_default();
+    if status != StatusCode::OK {
+        let message = object.get("message").and_then(Value::as_str).unwrap_or_default();
+        return Err(format!("{address} answers {status} for node {node}: {message}"));
+    }
+    let annotation = object.pointer("/metadata/annotations").and_then(|all| all.get(ANNOTATION));
+    Ok(annotation.and_then(Value::as_str).map(str::to_owned))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,177 @@
+//! Where the Kubernetes API is, whom to trust there, and who this is: a pod's own account, or a kubeconfig file.
+
+use std::fmt;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hyper::Uri;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use serde_json::Value;
+
+/// Where the kubelet mounts a pod's account.
+const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+/// How to reach the API.
+#[derive(Clone)]
+pub(super) struct Access {
+    pub(super) host: String,
+    pub(super) port: u16,
+    /// Before the API's own paths; mostly empty.
+    pub(super) path: String,
+    pub(super) server_name: ServerName<'static>,
+    pub(super) tls: ClientConfig,
+    pub(super) token: Option<String>,
+}
+
+/// Not the token.
+impl fmt::Debug for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Access").field("address", &self.address()).finish_non_exhaustive()
+    }
+}
+
+impl Access {
+    /// By the account of the pod that this process runs in.
+    pub(super) fn in_cluster() -> Result<Self, String> {
+        let variable = |name: &str| {
+            std::env::var(name)
+                .map_err(|error| format!("{name}: {error}: this is no pod, and there is no -kubeconfig"))
+        };
+        let host = variable("KUBERNETES_SERVICE_HOST")?;
+        let port = variable("KUBERNETES_SERVICE_PORT")?;
+        let port = port.parse().map_err(|error| format!("KUBERNETES_SERVICE_PORT is {port:?}: {error}"))?;
+        Self::of_account(host, port, Path::new(ACCOUNT))
+    }
+
+    pub(super) fn of_account(host: String, port: u16, folder: &Path) -> Result<Self, String> {
+        let authorities = read(&folder.join("ca.crt"))?;
+        let token = text(&folder.join("token"))?;
+        let tls = trusting(&authorities, None)?;
+        Ok(Self {
+            server_name: server_name(&host)?,
+            host,
+            port,
+            path: String::new(),
+            tls,
+            token: Some(token),
+        })
+    }
+
+    /// By the current context of a kubeconfig file; `master` is the address instead of the file's, unless empty.
+    pub(super) fn of_kubeconfig(file: &Path, master: &str) -> Result<Self, String> {
+        let shown = file.display();
+        let whole: Value =
+            serde_saphyr::from_str(&text(file)?).map_err(|error| format!("{shown}: {error}"))?;
+        let folder = file.parent().unwrap_or(Path::new("."));
+        let context = whole.get("current-context").and_then(Value::as_str).unwrap_or_default();
+        let context = Entry::find(&whole, folder, "contexts", "context", context)
+            .map_err(|e| format!("{shown}: {e}"))?;
+        let entry = |list: &str, kind: &str| {
+            Entry::find(&whole, folder, list, kind, context.text(kind).unwrap_or_default())
+                .map_err(|error| format!("{shown}: {error}"))
+        };
+        let (cluster, user) = (entry("clusters", "cluster")?, entry("users", "user")?);
+        let server = if master.is_empty() { cluster.text("server").unwrap_or_default() } else { master };
+        let address: Uri = server.parse().map_err(|error| format!("{shown}: server {server:?}: {error}"))?;
+        if address.scheme_str() != Some("https") {
+            return Err(format!("{shown}: server {server:?} is no https address"));
+        }
+        let host = address.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        let authorities = cluster.bytes("certificate-authority")?;
+        let authorities =
+            authorities.ok_or_else(|| format!("{shown}: the cluster has no certificate-authority"))?;
+        let identity = user.bytes("client-certificate")?.zip(user.bytes("client-key")?);
+        let token = match (user.text("token"), user.text("tokenFile")) {
+            (Some(token), _) => Some(token.to_owned()),
+            (None, Some(file)) => Some(text(&folder.join(file))?),
+            (None, None) => None,
+        };
+        if token.is_none() && identity.is_none() {
+            return Err(format!("{shown}: the user has neither a token nor a client certificate"));
+        }
+        let name = cluster.text("tls-server-name").unwrap_or(&host);
+        Ok(Self {
+            server_name: server_name(name)?,
+            port: address.port_u16().unwrap_or(443),
+            path: address.path().trim_end_matches('/').to_owned(),
+            tls: trusting(&authorities, identity)?,
+            host,
+            token,
+        })
+    }
+
+    pub(super) fn address(&self) -> String {
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// An entry of one of the lists of a kubeconfig file.
+struct Entry<'a> {
+    value: &'a Value,
+    /// What relative paths begin at.
+    folder: &'a Path,
+}
+
+impl<'a> Entry<'a> {
+    fn find(whole: &'a Value, folder: &'a Path, list: &str, kind: &str, name: &str) -> Result<Self, String> {
+        let entries = whole.get(list).and_then(Value::as_array);
+        let named = |entry: &&Value| entry.get("name").and_then(Value::as_str) == Some(name);
+        let found = entries.and_then(|entries| entries.iter().find(named)).and_then(|entry| entry.get(kind));
+        found.map(|value| Self { value, folder }).ok_or_else(|| format!("{list} has no {name:?}"))
+    }
+
+    fn text(&self, key: &str) -> Option<&'a str> {
+        self.value.get(key).and_then(Value::as_str).filter(|text| !text.is_empty())
+    }
+
+    /// What stands in `KEY-data`, or in the file that `KEY` names.
+    fn bytes(&self, key: &str) -> Result<Option<Vec<u8>>, String> {
+        if let Some(data) = self.text(&format!("{key}-data")) {
+            let decoded = STANDARD.decode(data).map_err(|error| format!("{key}-data: {error}"))?;
+            return Ok(Some(decoded));
+        }
+        self.text(key).map(|file| read(&self.folder.join(file))).transpose()
+    }
+}
+
+fn server_name(name: &str) -> Result<ServerName<'static>, String> {
+    ServerName::try_from(name.to_owned()).map_err(|error| format!("{name:?} is no name of a server: {error}"))
+}
+
+/// Trusts servers of these authorities only, and shows a certificate if there is one. All are in PEM.
+fn trusting(authorities: &[u8], identity: Option<(Vec<u8>, Vec<u8>)>) -> Result<ClientConfig, String> {
+    let bad = |what: &str, error: &dyn fmt::Display| format!("the {what} cannot be used: {error}");
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(authorities) {
+        let certificate = certificate.map_err(|error| bad("certificate authority", &error))?;
+        roots.add(certificate).map_err(|error| bad("certificate authority", &error))?;
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| bad("TLS library", &error))?
+        .with_root_certificates(roots);
+    let Some((certificates, key)) = identity else { return Ok(config.with_no_client_auth()) };
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&certificates).collect();
+    let certificates = certificates.map_err(|error| bad("client certificate", &error))?;
+    let key = PrivateKeyDer::from_pem_slice(&key).map_err(|error| bad("client key", &error))?;
+    config.with_client_auth_cert(certificates, key).map_err(|error| bad("client certificate", &error))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    fs::read(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn text(path: &Path) -> Result<String, String> {
+    let text = String::from_utf8(read(path)?).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(text.trim().to_owned())
+}

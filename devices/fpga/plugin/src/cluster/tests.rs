@@ -1,0 +1,174 @@
+use std::fs;
+use std::path::Path;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+
+use super::*;
+
+/// An authority that signs servers' certificates.
+fn authority() -> CertifiedIssuer<'static, KeyPair> {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.distinguished_name.push(DnType::CommonName, "test authority");
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}
+
+/// An API server that gives `answer` to one request; the task gives back the request.
+struct Server {
+    port: u16,
+    authority: String,
+    request: JoinHandle<String>,
+}
+
+async fn server(answer: String) -> Server {
+    let issuer = authority();
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(["127.0.0.1".to_owned(), "localhost".to_owned()]).unwrap();
+    let certificate = params.signed_by(&key, &issuer).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![certificate.der().clone()],
+            PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
+        )
+        .unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let request = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let Ok(mut stream) = TlsAcceptor::from(Arc::new(config)).accept(stream).await else {
+            return String::new();
+        };
+        let mut request = Vec::new();
+        let mut buffer = [0; 4096];
+        while !request.ends_with(b"\r\n\r\n") {
+            let read = stream.read(&mut buffer).await.unwrap();
+            request.extend_from_slice(&buffer[..read]);
+        }
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        stream.shutdown().await.unwrap();
+        String::from_utf8(request).unwrap()
+    });
+    Server { port, authority: issuer.pem(), request }
+}
+
+fn ok(body: &str) -> String {
+    format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// A pod's account in `folder`.
+fn account(folder: &Path, server: &Server) -> Access {
+    fs::write(folder.join("ca.crt"), &server.authority).unwrap();
+    fs::write(folder.join("token"), "secret\n").unwrap();
+    Access::of_account("127.0.0.1".to_owned(), server.port, folder).unwrap()
+}
+
+async fn asked(answer: String) -> Result<Option<String>, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let server = server(answer).await;
+    let access = account(folder.path(), &server);
+    annotation(&access, "node-1").await
+}
+
+#[tokio::test]
+async fn the_annotation_is_asked_for_with_the_pods_account() {
+    let folder = tempfile::tempdir().unwrap();
+    let body =
+        r#"{"metadata": {"annotations": {"fpga.intel.com/device-plugin-mode": "region", "other": "x"}}}"#;
+    let server = server(ok(body)).await;
+    let access = account(folder.path(), &server);
+    assert!(!format!("{access:?}").contains("secret"));
+    assert_eq!(annotation(&access, "node-1").await, Ok(Some("region".to_owned())));
+    let request = server.request.await.unwrap();
+    assert!(request.starts_with("GET /api/v1/nodes/node-1 HTTP/1.1\r\n"), "{request}");
+    assert!(request.contains("authorization: Bearer secret\r\n"), "{request}");
+}
+
+#[tokio::test]
+async fn a_node_without_the_annotation_says_nothing() {
+    for body in [r#"{"metadata": {"annotations": {"other": "x"}}}"#, r#"{"metadata": {}}"#, "{}", "no JSON"] {
+        assert_eq!(asked(ok(body)).await, Ok(None), "{body}");
+    }
+    let empty = r#"{"metadata": {"annotations": {"fpga.intel.com/device-plugin-mode": ""}}}"#;
+    assert_eq!(asked(ok(empty)).await, Ok(Some(String::new())));
+}
+
+#[tokio::test]
+async fn refusals_say_why() {
+    let body = r#"{"message": "nodes \"node-1\" is forbidden"}"#;
+    let answer = ok(body).replace("200 OK", "403 Forbidden");
+    let error = asked(answer).await.unwrap_err();
+    assert!(
+        error.ends_with("answers 403 Forbidden for node node-1: nodes \"node-1\" is forbidden"),
+        "{error}"
+    );
+    assert!(asked("nonsense\r\n\r\n".to_owned()).await.is_err());
+    let endless =
+        format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{}", MAX_BYTES + 1, "x".repeat(MAX_BYTES + 1));
+    assert!(asked(endless).await.is_err());
+}
+
+#[tokio::test]
+async fn names_cannot_change_the_request() {
+    for name in ["", "a/b", "a?b", "a b", "a\r\nb", "ä"] {
+        let folder = tempfile::tempdir().unwrap();
+        let server = server(ok("{}")).await;
+        let error = annotation(&account(folder.path(), &server), name).await.unwrap_err();
+        assert!(error.ends_with("is no name of a node"), "{error}");
+        server.request.abort();
+    }
+}
+
+#[tokio::test]
+async fn a_server_of_another_authority_is_not_trusted() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = server(ok("{}")).await;
+    server.authority = authority().pem();
+    let error = annotation(&account(folder.path(), &server), "node-1").await.unwrap_err();
+    assert!(error.starts_with("cannot trust 127.0.0.1:"), "{error}");
+    assert_eq!(server.request.await.unwrap(), "", "nothing was sent");
+}
+
+#[tokio::test]
+async fn a_kubeconfig_file_says_where_and_who() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config");
+    let body = r#"{"metadata": {"annotations": {"fpga.intel.com/device-plugin-mode": "af"}}}"#;
+    let server = server(ok(body)).await;
+    fs::write(folder.path().join("ca.pem"), &server.authority).unwrap();
+    let text = "current-context: x\ncontexts: [{name: x, context: {cluster: c, user: u}}]\n\
+                clusters: [{name: c, cluster: {server: 'https://elsewhere:1/base', certificate-authority: ca.pem}}]\n\
+                users: [{name: u, user: {token: secret}}]\n";
+    fs::write(&file, text).unwrap();
+    let master = format!("https://localhost:{}/base/", server.port);
+    let answer = mode_of_node("node-1", file.to_str().unwrap(), &master).await;
+    assert_eq!(answer, Ok(Some("af".to_owned())));
+    let request = server.request.await.unwrap();
+    assert!(request.starts_with("GET /base/api/v1/nodes/node-1 "), "{request}");
+
+    for (from, to, expected) in [
+        ("https://elsewhere", "http://elsewhere", "is no https address"),
+        ("ca.pem", "none.pem", "none.pem: No such file"),
+        ("token: secret", "exec: {}", "neither a token nor a client certificate"),
+        ("current-context: x", "current-context: other", "contexts has no \"other\""),
+        ("certificate-authority: ca.pem", "certificate-authority-data: '!'", "certificate-authority-data: "),
+        ("current-context: x", "{", "config: "),
+    ] {
+        fs::write(&file, text.replace(from, to)).unwrap();
+        let error = Access::of_kubeconfig(&file, "").unwrap_err();
+        assert!(error.contains(expected), "{error}");
+        assert!(!error.contains("secret"), "{error}");
+    }
+}
