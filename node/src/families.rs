@@ -41,6 +41,13 @@ pub(crate) const FAMILIES: &[Family] = &[
         parse: npu_plugin::parse,
     },
     Family {
+        name: "qat",
+        about: "QuickAssist",
+        entry_point: "intel_qat_device_plugin",
+        main: qat_plugin::main,
+        parse: qat_plugin::parse,
+    },
+    Family {
         name: "dsa",
         about: "Data Streaming Accelerators",
         entry_point: "intel_dsa_device_plugin",

@@ -5,6 +5,7 @@
 
 mod families;
 mod node;
+mod setup;
 mod simulate;
 
 use std::ffi::OsString;
@@ -22,6 +23,9 @@ fn main() -> ExitCode {
         return (family.main)(family.entry_point, args.collect());
     }
     let mut rest: Vec<OsString> = args.collect();
+    if let Some(code) = setup::of_image(&program, &rest) {
+        return code;
+    }
     let command = if rest.is_empty() { OsString::new() } else { rest.remove(0) };
     let command = command.to_string_lossy();
     if let Some(family) = FAMILIES.iter().find(|family| family.name == command) {
@@ -29,6 +33,7 @@ fn main() -> ExitCode {
     }
     match &*command {
         "node" => node::main(rest),
+        "setup" => setup::main(rest),
         "simulate" => simulate::main(rest),
         "-h" | "-help" | "--help" | "help" => print(&usage(), ExitCode::SUCCESS),
         "-version" | "--version" | "version" => {
@@ -51,6 +56,7 @@ fn usage() -> String {
     text += "\nAll of them in one process:\n  \
         node       every family that the node has, with the flags of a file\n\n\
         Tools:\n  \
+        setup      make QAT, DSA, IAA or DLB ready, as init containers do\n  \
         simulate   show what a simulated node offers and what a container is given; needs no hardware and no root\n  \
         version    print the version\n";
     text

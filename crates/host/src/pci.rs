@@ -142,6 +142,20 @@ impl PciFunction {
         Ok(functions)
     }
 
+    /// Where its first `count` virtual functions are or will be, if that is known before they are enabled (PCI Express Base
+    /// Specification, "First VF Offset" and "VF Stride"; in sysfs since Linux 4.15).
+    pub fn virtual_addresses(&self, count: u16) -> Option<Vec<PciAddress>> {
+        let read =
+            |name: &str| self.host.parse::<u16>(self.folder.join(name), "a distance of functions").ok();
+        let (offset, stride) = (read("sriov_offset")?, read("sriov_stride")?);
+        if offset == 0 || (stride == 0 && count > 1) {
+            // Hardware may know it only when they are enabled.
+            return None;
+        }
+        let distance = |number: u16| offset.checked_add(stride.checked_mul(number)?);
+        (0..count).map(|number| self.address.plus(distance(number)?)).collect()
+    }
+
     /// The physical function that it is a virtual function of, if it is one.
     pub fn physical_function(&self) -> Result<Option<Self>, HostError> {
         self.optional(Self::of(&self.host, self.folder.join("physfn")))
@@ -154,6 +168,15 @@ impl PciFunction {
             Err(error) if error.is_not_found() && self.host.exists(&self.folder) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+}
+
+impl PciAddress {
+    /// The function that is `distance` further, across devices and buses.
+    fn plus(self, distance: u16) -> Option<Self> {
+        let id = u16::from(self.bus) << 8 | u16::from(self.device) << 3 | u16::from(self.function);
+        let [bus, rest] = id.checked_add(distance)?.to_be_bytes();
+        Some(Self { bus, device: rest >> 3, function: rest & 7, ..self })
     }
 }
 

@@ -236,3 +236,36 @@ proptest! {
         let _ = text.parse::<PciId>();
     }
 }
+
+#[test]
+fn virtual_functions_are_counted_across_devices_and_buses() {
+    let at = |text: &str| text.parse::<PciAddress>().unwrap();
+    for (distance, expected) in
+        [(1, "0000:6b:00.1"), (7, "0000:6b:00.7"), (8, "0000:6b:01.0"), (256, "0000:6c:00.0")]
+    {
+        assert_eq!(at("0000:6b:00.0").plus(distance), Some(at(expected)));
+    }
+    assert_eq!(at("10000:ff:1f.6").plus(1), Some(at("10000:ff:1f.7")));
+    assert_eq!(at("0000:ff:1f.7").plus(1), None);
+}
+
+#[test]
+fn where_virtual_functions_will_be_is_known_where_the_kernel_says_so() {
+    let tree = Tree::new();
+    let folder = "/sys/devices/pci0000:6b/0000:6b:00.0";
+    tree.folder(folder).link("/sys/bus/pci/devices/0000:6b:00.0", "../../../devices/pci0000:6b/0000:6b:00.0");
+    let host = tree.host();
+    let function = PciFunction::at(&host, "0000:6b:00.0".parse().unwrap()).unwrap();
+    let known = |count| {
+        let addresses = function.virtual_addresses(count)?;
+        Some(addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
+    };
+    assert_eq!(known(1), None);
+    tree.file(&format!("{folder}/sriov_offset"), "8\n").file(&format!("{folder}/sriov_stride"), "1\n");
+    assert_eq!(known(3).as_deref(), Some("0000:6b:01.0 0000:6b:01.1 0000:6b:01.2"));
+    assert_eq!(known(0).as_deref(), Some(""));
+    tree.file(&format!("{folder}/sriov_stride"), "0\n");
+    assert_eq!((known(1).as_deref(), known(2)), (Some("0000:6b:01.0"), None));
+    tree.file(&format!("{folder}/sriov_offset"), "0\n");
+    assert_eq!(known(1), None);
+}

@@ -1,9 +1,10 @@
 //! The device plugin for Intel DLB (Dynamic Load Balancer): `dlb.intel.com/pf` and `vf`.
 //!
-//! [`DlbPlugin`] is the plugin itself, `balancer` one device of it.
+//! [`DlbPlugin`] is the plugin itself, `balancer` one device of it; [`setup`] makes virtual functions.
 
 mod balancer;
 mod plugin;
+mod setup;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -14,6 +15,7 @@ use cli::plugin::{PluginOptions, Start};
 use host::Host;
 
 pub use plugin::DlbPlugin;
+pub use setup::setup;
 
 /// The flags as they were given.
 #[derive(Debug, Default)]

@@ -19,13 +19,12 @@ use std::process::ExitCode;
 
 use cli::Stop;
 use device_plugin::error_chain;
-use host::Host;
+use host::{Host, PciId, Plan};
 
 use crate::family::{DSA, Family, IAA};
 use accelerator::Accelerator;
 use check::Check;
 use file::File;
-use layout::Layout;
 use options::{Driver, Options};
 
 /// Prepares DSA and ends. `program` is its name in the usage text.
@@ -120,59 +119,74 @@ impl Setup {
     /// Prepares a node. With `-dry-run`, only says on `out` what would be written.
     pub fn run(&self, host: &Host, out: &mut dyn Write) -> Report {
         let mut report = Report::default();
-        let (driver, ids) = match (self.options.driver(), self.options.pci_ids()) {
-            (Ok(driver), Ok(ids)) => (driver, ids),
-            (Err(error), _) | (_, Err(error)) => {
-                report.error(error);
-                return report;
+        match (self.options.driver(), self.options.pci_ids()) {
+            (Ok(driver), Ok(ids)) => {
+                let is_bound = self.bind(host, driver, &ids, out, &mut report);
+                if driver == Driver::Idxd {
+                    self.configure(host, is_bound, out, &mut report);
+                }
             }
-        };
-        let (functions, errors) = drivers::functions(host, &ids);
-        errors.into_iter().for_each(|error| report.error(error));
-        let (mut unbound, mut is_pending) = (Vec::new(), false);
-        for function in &functions {
-            match function.driver() {
-                Ok(bound) if bound.as_deref() == Some(&driver.to_string()) => {}
-                Ok(_) => unbound.push(function),
-                Err(error) => report.error(format!("{}: {}", function.address(), error_chain(&error))),
-            }
-        }
-        if let Err(error) = drivers::check_loaded(host, driver, &unbound) {
-            report.error(error);
-            unbound.clear();
-        }
-        for function in unbound {
-            let address = function.address();
-            if !self.family.has_vfio {
-                report.warn(format!("{address} is not bound to {driver}, and left as it is"));
-                continue;
-            }
-            let planned = drivers::plan(host, self.family, function, driver);
-            let bound = planned.and_then(|plan| {
-                is_pending |= self.options.dry_run;
-                self.make(&address.to_string(), &plan, out, || {
-                    plan.apply(host, |step| tracing::info!("{address}: {step}")).map_err(|e| error_chain(&e))
-                })
-            });
-            if let Err(error) = bound {
-                report.error(format!("{address} cannot be bound to {driver}: {error}"));
-            }
-        }
-        if driver == Driver::Idxd {
-            self.configure(host, functions.is_empty() && !is_pending, out, &mut report);
+            (Err(error), _) | (_, Err(error)) => report.error(error),
         }
         report
     }
 
+    /// Gives all functions with these ids the driver. True: one has it now.
+    fn bind(
+        &self,
+        host: &Host,
+        driver: Driver,
+        ids: &[PciId],
+        out: &mut dyn Write,
+        report: &mut Report,
+    ) -> bool {
+        let (functions, errors) = drivers::functions(host, ids);
+        for error in errors {
+            report.error(error);
+        }
+        let mut others = Vec::new();
+        for function in &functions {
+            match function.driver() {
+                Ok(bound) if bound == Some(driver.to_string()) => {}
+                Ok(_) => others.push(function),
+                Err(error) => report.error(format!("{}: {}", function.address(), error_chain(&error))),
+            }
+        }
+        if let Err(error) = drivers::check_loaded(host, driver, &others) {
+            report.error(error);
+            others.clear();
+        }
+        for function in others {
+            let address = function.address().to_string();
+            if !self.family.has_vfio {
+                report.warn(format!("{address} is not bound to {driver}, and left as it is"));
+                continue;
+            }
+            let bound = drivers::plan(host, self.family, function, driver)
+                .and_then(|plan| self.make(&address, &plan, out, || drivers::apply(host, function, &plan)));
+            if let Err(error) = bound {
+                report.error(format!("{address} cannot be bound to {driver}: {error}"));
+            }
+        }
+        functions
+            .iter()
+            .any(|function| matches!(function.driver(), Ok(Some(bound)) if bound == driver.to_string()))
+    }
+
     /// Configures all accelerators that the node has.
-    fn configure(&self, host: &Host, has_no_function: bool, out: &mut dyn Write, report: &mut Report) {
+    fn configure(&self, host: &Host, is_bound: bool, out: &mut dyn Write, report: &mut Report) {
         let accelerators = match Accelerator::all(host, self.family) {
             Ok(accelerators) => accelerators,
             Err(error) => return report.error(error),
         };
         if accelerators.is_empty() {
-            if has_no_function {
-                tracing::info!("this node has no {}: nothing to do", self.family.name);
+            let name = self.family.device;
+            if is_bound {
+                report.warn(format!(
+                    "the driver idxd made no {name} of the PCI functions; see the kernel's log"
+                ));
+            } else if report.errors.is_empty() {
+                tracing::info!("this node has no {name}: nothing to configure");
             }
             return;
         }
@@ -206,24 +220,29 @@ impl Setup {
         let name = &accelerator.name;
         let mut reading = file.read(self.family, name)?;
         named.append(&mut reading.others);
-        reading.warnings.into_iter().for_each(|warning| report.warn(warning));
+        for warning in reading.warnings {
+            report.warn(warning);
+        }
         let Some(mut layout) = reading.layout else {
             tracing::info!("{name} is left as it is: {} does not say how it should be", file.name);
             return Ok(());
         };
         let warnings = Check { accelerator, file: &file.name }.run(&mut layout)?;
-        warnings.into_iter().for_each(|warning| report.warn(warning));
+        for warning in warnings {
+            report.warn(warning);
+        }
         let draft = steps::plan(accelerator, &layout)?;
-        draft.warnings.into_iter().for_each(|warning| report.warn(warning));
-        let former = Layout::of(accelerator)?;
-        self.make(&name.device, &draft.plan, out, || apply::apply(accelerator, &layout, &former, &draft.plan))
+        for warning in draft.warnings {
+            report.warn(warning);
+        }
+        self.make(&name.device, &draft.plan, out, || apply::apply(accelerator, &layout, &draft.plan))
     }
 
     /// Makes a plan come true, or shows it.
     fn make(
         &self,
         name: &str,
-        plan: &host::Plan,
+        plan: &Plan,
         out: &mut dyn Write,
         apply: impl FnOnce() -> Result<(), String>,
     ) -> Result<(), String> {

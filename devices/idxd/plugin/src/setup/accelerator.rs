@@ -87,15 +87,15 @@ impl<'a> Accelerator<'a> {
     }
 
     /// All that can be configured, in the order of writing.
-    pub(crate) fn parts(&self) -> Vec<Part> {
+    pub(crate) fn parts(&self) -> Result<Vec<Part>, String> {
         /// The most that the registers have room for (`drivers/dma/idxd/registers.h`).
         const MOST: u32 = 256;
-        let count = |limit| 0..self.count(limit).unwrap_or_default().min(MOST);
-        let groups = count("max_groups").map(Part::Group);
-        let engines = count("max_engines").map(Part::Engine);
-        let queues = count("max_work_queues").map(Part::Queue);
+        let numbers = |limit| self.count(limit).map(|count| 0..count.min(MOST));
+        let groups = numbers("max_groups")?.map(Part::Group);
+        let engines = numbers("max_engines")?.map(Part::Engine);
+        let queues = numbers("max_work_queues")?.map(Part::Queue);
         let parts = [Part::Device].into_iter().chain(groups).chain(engines).chain(queues);
-        parts.filter(|part| self.host.exists(self.name.folder(*part))).collect()
+        Ok(parts.filter(|part| self.host.exists(self.name.folder(*part))).collect())
     }
 
     /// `enabled`, `disabled` or `halted`.
@@ -131,7 +131,7 @@ impl<'a> Accelerator<'a> {
 
     /// The first queue that is in use, and by how many.
     pub(crate) fn busy(&self) -> Result<Option<(String, u64)>, String> {
-        for part in self.parts() {
+        for part in self.parts()? {
             if !matches!(part, Part::Queue(_)) {
                 continue;
             }

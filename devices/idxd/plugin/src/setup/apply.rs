@@ -8,39 +8,34 @@ use super::accelerator::Accelerator;
 use super::layout::Layout;
 use super::steps;
 
-/// Makes the writes of a plan, and looks whether the accelerator is as wanted then. When one fails, it gets its `former`
+/// Makes the writes of a plan, and looks whether the accelerator is as wanted then. When one fails, it gets its former
 /// configuration again: disabling it made the kernel forget it, so undoing write by write would not do.
-pub(crate) fn apply(
-    accelerator: &Accelerator<'_>,
-    wanted: &Layout,
-    former: &Layout,
-    plan: &host::Plan,
-) -> Result<(), String> {
+pub(crate) fn apply(accelerator: &Accelerator<'_>, wanted: &Layout, plan: &host::Plan) -> Result<(), String> {
     let (host, name) = (accelerator.host, &accelerator.name);
+    let former = Layout::of(accelerator)?;
     if let Err(error) = plan.apply(host, |step| tracing::info!("{name}: {step}")) {
         let why = why(accelerator, &error);
-        return Err(format!("{name}: {why}; {}", restore(accelerator, former)));
+        return Err(format!("{name}: {why}; {}", restore(accelerator, &former)));
     }
-    let rest = steps::plan(accelerator, wanted)?.plan;
-    match rest.steps().first() {
+    match steps::difference(accelerator, wanted)? {
         None => Ok(()),
-        Some(step) => {
-            Err(format!("{name}: the kernel took all writes, but it is not as wanted; missing: {step}"))
-        }
+        Some(difference) => Err(format!("{name}: the kernel took all writes, but {difference}")),
     }
 }
 
 /// Which write failed, and why.
 fn why(accelerator: &Accelerator<'_>, error: &PlanError) -> String {
-    let path = error.source.path.display();
+    let path = &error.source.path;
     let reason = error.source.source().map(ToString::to_string).unwrap_or_default();
     let PlanError { number, of, value, .. } = error;
-    // It says more than the error, but may be an earlier one's where the kernel did not even ask the device.
+    // It says more than the error. When attributes are written it is left as it was.
     let status = match accelerator.number("cmd_status") {
-        Ok(Some(status)) if status != 0 => format!(" (cmd_status {status:#x}{})", meaning(status)),
+        Ok(Some(status)) if status != 0 && path.ends_with("bind") => {
+            format!(" (cmd_status {status:#x}{})", meaning(status))
+        }
         _ => String::new(),
     };
-    format!("step {number} of {of} failed: cannot write {value:?} to {path}: {reason}{status}")
+    format!("step {number} of {of} failed: cannot write {value:?} to {}: {reason}{status}", path.display())
 }
 
 fn restore(accelerator: &Accelerator<'_>, former: &Layout) -> String {

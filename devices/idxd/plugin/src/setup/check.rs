@@ -43,7 +43,7 @@ impl Check<'_> {
         }
         self.drivers(layout);
         if self.accelerator.is_configurable()? {
-            layout.complete(self.accelerator, self.file);
+            layout.complete(self.accelerator, self.file)?;
             layout.drop_unused_limit(self.accelerator)?;
         }
         Ok(warnings)
@@ -54,7 +54,7 @@ impl Check<'_> {
     }
 
     fn existence(&self, layout: &Layout) -> Result<(), String> {
-        let parts = self.accelerator.parts();
+        let parts = self.accelerator.parts()?;
         let Some((part, _)) = layout.parts().find(|(part, _)| !parts.contains(part)) else { return Ok(()) };
         let (kind, is_same): (_, fn(&Part) -> bool) = match part {
             Part::Group(_) => ("groups", |part| matches!(part, Part::Group(_))),
@@ -159,29 +159,23 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn read_buffers(&self, layout: &Layout) -> Result<(), String> {
-        const RESERVED: &str = "read_buffers_reserved";
+    fn read_buffers(&self, layout: &mut Layout) -> Result<(), String> {
         let Some(most) = self.accelerator.limit("max_read_buffers")? else { return Ok(()) };
         let most = i64::try_from(most).unwrap_or(i64::MAX);
-        let reserved = |group| layout.number(group, RESERVED).unwrap_or_default();
-        let groups = || layout.parts().map(|(part, _)| part).filter(|part| matches!(part, Part::Group(_)));
-        let total: i64 = groups().map(reserved).sum();
-        let device = &self.accelerator.name;
+        let total = layout.reserved_buffers();
         if total > most {
+            let device = &self.accelerator.name;
             return Err(format!(
                 "{}: the groups reserve {total} read buffers, but {device} has {most}",
                 self.file
             ));
         }
-        for group in groups() {
+        layout.drop_unused_buffers(most);
+        for group in layout.groups() {
             let Some(allowed) = layout.get(group, "read_buffers_allowed") else { continue };
-            let engines = layout.parts().filter(|(part, _)| {
-                matches!((part, group), (Part::Engine(_), Part::Group(number))
-                    if layout.number(*part, "group_id") == Some(i64::from(number)))
-            });
             // GRPCFG in the architecture specification; 0 is all there are.
-            let least = 4 * i64::try_from(engines.count()).unwrap_or(i64::MAX);
-            let free = most - total + reserved(group);
+            let least = 4 * layout.engines_of(group);
+            let free = layout.free_buffers(group, most);
             let number = allowed.value.parse::<i64>().unwrap_or_default();
             if number != 0 && !(least..=free).contains(&number) {
                 let place = &allowed.place;

@@ -90,6 +90,18 @@ pub(crate) fn plan(
     Ok(plan)
 }
 
+/// Gives a function its driver, and looks whether it has it then.
+pub(crate) fn apply(host: &Host, function: &PciFunction, plan: &Plan) -> Result<(), String> {
+    let address = function.address();
+    let former = function.driver().map_err(|error| error_chain(&error))?;
+    plan.apply(host, |step| tracing::info!("{address}: {step}")).map_err(|error| error_chain(&error))?;
+    match function.driver() {
+        Ok(driver) if driver.is_some() && driver != former => Ok(()),
+        Ok(_) => Err("the kernel took all writes, but the function has another driver".to_owned()),
+        Err(error) => Err(error_chain(&error)),
+    }
+}
+
 fn check_idle(host: &Host, family: &Family, function: &PciFunction) -> Result<(), String> {
     for device in host.names(function.folder()).map_err(|error| error_chain(&error))? {
         let Some(index) = device.strip_prefix(family.device).and_then(number_of) else { continue };

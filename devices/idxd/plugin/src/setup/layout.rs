@@ -80,9 +80,9 @@ impl Layout {
 
     /// Sets what the file leaves out to what a device has that was just disabled: no group for engines and queues, no
     /// entries, no special treatment. Only what this kernel and device have.
-    pub(crate) fn complete(&mut self, accelerator: &Accelerator<'_>, file: &str) {
+    pub(crate) fn complete(&mut self, accelerator: &Accelerator<'_>, file: &str) -> Result<(), String> {
         const OF_A_QUEUE: [&str; 3] = ["prs_disable", "block_on_fault", "ats_disable"];
-        for part in accelerator.parts() {
+        for part in accelerator.parts()? {
             let is_described = self.part(part).is_some();
             for attribute in part.attributes() {
                 let Some(default) = attribute.default else { continue };
@@ -94,19 +94,20 @@ impl Layout {
                 if !wanted || self.get(part, attribute.name).is_some() {
                     continue;
                 }
-                if matches!(accelerator.value(part, attribute), Ok(Some(_))) {
+                if accelerator.value(part, attribute)?.is_some() {
                     let place = format!("{file}: {}: {:?}", accelerator.name.part(part), attribute.name);
                     self.set(part, attribute.name, default, &place);
                 }
             }
         }
+        Ok(())
     }
 
     /// How the accelerator is now, as far as it can be set again.
     pub(crate) fn of(accelerator: &Accelerator<'_>) -> Result<Self, String> {
         let mut layout = Self::default();
         let is_enabled = accelerator.state()? == "enabled";
-        for part in accelerator.parts() {
+        for part in accelerator.parts()? {
             let mut is_free = false;
             if let Part::Queue(number) = part {
                 is_free = !(is_enabled && accelerator.queue_is_enabled(number)?);
@@ -135,7 +136,42 @@ impl Layout {
             }
         }
         layout.drop_unused_limit(accelerator)?;
+        let most = accelerator.limit("max_read_buffers")?.unwrap_or_default();
+        layout.drop_unused_buffers(i64::try_from(most).unwrap_or(i64::MAX));
         Ok(layout)
+    }
+
+    pub(crate) fn groups(&self) -> Vec<Part> {
+        self.settings.keys().filter(|part| matches!(part, Part::Group(_))).copied().collect()
+    }
+
+    /// How many read buffers the groups reserve in all.
+    pub(crate) fn reserved_buffers(&self) -> i64 {
+        self.groups().into_iter().filter_map(|group| self.number(group, "read_buffers_reserved")).sum()
+    }
+
+    /// How many of `most` read buffers a group may be allowed: those that no other reserves.
+    pub(crate) fn free_buffers(&self, group: Part, most: i64) -> i64 {
+        most - self.reserved_buffers() + self.number(group, "read_buffers_reserved").unwrap_or_default()
+    }
+
+    /// How many engines a group has.
+    pub(crate) fn engines_of(&self, group: Part) -> i64 {
+        let is_in = |part: &&Part| {
+            matches!((part, group), (Part::Engine(_), Part::Group(number))
+                if self.number(**part, "group_id") == Some(i64::from(number)))
+        };
+        self.settings.keys().filter(is_in).map(|_| 1).sum()
+    }
+
+    /// The kernel shows more read buffers for a group that has no engine than it lets be set, once others reserve some.
+    pub(crate) fn drop_unused_buffers(&mut self, most: i64) {
+        for group in self.groups() {
+            let allowed = self.number(group, "read_buffers_allowed").unwrap_or_default();
+            if self.engines_of(group) == 0 && allowed > self.free_buffers(group, most) {
+                self.unset(group, "read_buffers_allowed");
+            }
+        }
     }
 
     /// The kernel refuses to have groups keep to a limit of 0, or not to, so then that is not set. True: a group was to.
@@ -150,8 +186,7 @@ impl Layout {
         };
         let mut was_wanted = false;
         if limit.is_some_and(|limit| limit == "0") {
-            let groups: Vec<Part> = self.settings.keys().copied().collect();
-            for part in groups {
+            for part in self.groups() {
                 let setting = self.unset(part, "use_read_buffer_limit");
                 was_wanted |= setting.is_some_and(|setting| setting.value == "1");
             }

@@ -69,18 +69,18 @@ impl Options {
         flags.string(
             "node-name",
             &mut options.node_name,
-            "the node's name; a file with it in its name goes before the others (default of the environment: NODE_NAME)",
+            "the node's name, by which a file for this node alone is found; NODE_NAME of the environment is the default",
         );
         if family.has_vfio {
             flags.string(
                 "driver",
                 &mut options.driver,
-                "the driver to bind to: idxd, vfio-pci (default of the environment: DSA_DRIVER)",
+                "the driver to bind to: idxd, vfio-pci; DSA_DRIVER of the environment changes the default",
             );
             flags.string(
                 "pci-ids",
                 &mut options.pci_ids,
-                "the PCI devices to bind, with blanks between (default of the environment: DSA_PCI_IDS)",
+                "the PCI devices to bind, with blanks between; DSA_PCI_IDS of the environment changes the default",
             );
         }
         flags.string(

@@ -70,18 +70,13 @@ pub(crate) fn plan(accelerator: &Accelerator<'_>, layout: &Layout) -> Result<Dra
     };
     let mut draft = Draft::default();
     let entries = entries(accelerator, layout, &mut draft.warnings)?;
-    if is_enabled != layout.drivers.is_empty()
-        && !entries.iter().any(Entry::differs)
-        && are_bound(accelerator, layout)?
-    {
-        return Ok(draft);
-    }
+    let Some(difference) = first_difference(accelerator, layout, &entries)? else { return Ok(draft) };
     let drivers = Drivers::of(accelerator);
     let plan = &mut draft.plan;
     if is_enabled {
         if let Some((queue, clients)) = accelerator.busy()? {
             return Err(format!(
-                "{name} is left as it is: it is not configured as wanted, but {queue} is in use (clients: {clients})"
+                "{name} is left as it is: {difference}, but {queue} is in use (clients: {clients})"
             ));
         }
         plan.write(drivers.file(IDXD, "unbind")?, name.to_string(), None);
@@ -140,22 +135,40 @@ fn entries<'a>(
     Ok(entries)
 }
 
-/// Whether just the queues that should be are enabled, with the drivers that they should have.
-fn are_bound(accelerator: &Accelerator<'_>, layout: &Layout) -> Result<bool, String> {
-    for part in accelerator.parts() {
+/// What is not as wanted, as words; `None` if all is.
+pub(crate) fn difference(accelerator: &Accelerator<'_>, layout: &Layout) -> Result<Option<String>, String> {
+    let entries = entries(accelerator, layout, &mut Vec::new())?;
+    first_difference(accelerator, layout, &entries)
+}
+
+fn first_difference(
+    accelerator: &Accelerator<'_>,
+    layout: &Layout,
+    entries: &[Entry<'_>],
+) -> Result<Option<String>, String> {
+    if let Some(Entry { path, now, wanted, .. }) = entries.iter().find(|entry| entry.differs()) {
+        return Ok(Some(format!("{path} is {now:?}, not {wanted:?}")));
+    }
+    let state = accelerator.state()?;
+    if (state == ENABLED) == layout.drivers.is_empty() {
+        return Ok(Some(format!("it is {state}")));
+    }
+    for part in accelerator.parts()? {
         let Part::Queue(number) = part else { continue };
+        let queue = accelerator.name.part(part);
         let wanted = layout.drivers.get(&number);
         if accelerator.queue_is_enabled(number)? != wanted.is_some() {
-            return Ok(false);
+            let now = if wanted.is_some() { "is not" } else { "is" };
+            return Ok(Some(format!("{queue} {now} enabled")));
         }
         let bound = accelerator.bound(number)?.filter(|driver| driver != ONE_FOR_ALL);
         if let (Some(wanted), Some(bound)) = (wanted, bound)
             && *wanted != bound
         {
-            return Ok(false);
+            return Ok(Some(format!("{queue} has the driver {bound:?}, not {wanted:?}")));
         }
     }
-    Ok(true)
+    Ok(None)
 }
 
 /// The drivers of this kernel.

@@ -1,0 +1,291 @@
+//! What is written to accelerators, and when nothing is.
+
+use std::path::{Path, PathBuf};
+
+use crate::scene::{Scene, edited, fresh_dsa, fresh_iaa, one_queue};
+
+/// All values below the accelerators of a node.
+fn values(scene: &Scene) -> Vec<(PathBuf, String)> {
+    fn add(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
+        let mut entries: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap()).collect();
+        entries.sort_by_key(std::fs::DirEntry::path);
+        for entry in entries {
+            if entry.file_type().unwrap().is_dir() {
+                add(&entry.path(), found);
+            } else if let Ok(text) = std::fs::read_to_string(entry.path()) {
+                found.push((entry.path(), text));
+            }
+        }
+    }
+    let mut found = Vec::new();
+    add(&scene.kernel.node().root().join("sys/devices"), &mut found);
+    found.retain(|(path, _)| path.file_name().is_some_and(|name| name != "cmd_status"));
+    found
+}
+
+/// A node with a DSA that is as the built-in file says.
+fn configured() -> Scene {
+    let scene = Scene::of(&fresh_dsa(0));
+    assert_eq!(scene.dsa(&[]).plan(), "");
+    scene
+}
+
+fn other(scene: &Scene) {
+    scene.config("dsa.conf", &edited("\"priority\": 10", "\"priority\": 11"));
+}
+
+#[test]
+fn a_fresh_node_is_configured_and_left_alone_from_then_on() {
+    let scene = Scene::of(&(fresh_dsa(0) + &fresh_iaa(1)));
+    assert_eq!(scene.dsa(&[]).plan(), "");
+    assert_eq!(scene.read("iax1/state"), "disabled");
+    assert_eq!(scene.iaa(&[]).plan(), "");
+    for (path, value) in [
+        ("dsa0/state", "enabled"),
+        ("wq0.3/state", "enabled"),
+        ("wq0.3/name", "dpdk_03"),
+        ("wq0.3/mode", "dedicated"),
+        ("wq0.4/state", "disabled"),
+        ("engine0.2/group_id", "2"),
+        ("iax1/state", "enabled"),
+        ("wq1.2/max_transfer_size", "4194304"),
+    ] {
+        assert_eq!(scene.read(path), value, "{path}");
+    }
+    let written = scene.kernel.written().len();
+    // Also while it is in use.
+    scene.set("wq0.3/clients", "2");
+    for _ in 0..2 {
+        assert_eq!(scene.dsa(&[]).plan(), "");
+        assert_eq!(scene.iaa(&[]).plan(), "");
+    }
+    assert_eq!(scene.kernel.written().len(), written);
+    assert_eq!(scene.dsa(&["-dry-run"]).plan(), "# dsa0: nothing to write\n");
+}
+
+#[test]
+fn what_differs_is_disabled_configured_and_enabled_again() {
+    let differences: [(&str, &str); 8] = [
+        ("wq0.1/block_on_fault", "0"),
+        ("wq0.1/priority", "9"),
+        ("wq0.1/name", "another"),
+        ("wq0.1/driver_name", "dmaengine"),
+        ("wq0.1/state", "disabled"),
+        ("wq0.5/state", "enabled"),
+        ("engine0.1/group_id", "0"),
+        ("group0.2/read_buffers_reserved", "1"),
+    ];
+    let scene = configured();
+    let expected = values(&scene);
+    for (path, value) in differences {
+        scene.set(path, value);
+        let before = scene.kernel.written().len();
+        assert_eq!(scene.dsa(&[]).plan(), "", "{path}");
+        let written = scene.kernel.written();
+        assert_eq!(written[before].0, Path::new("/sys/bus/dsa/drivers/idxd/unbind"), "{path}");
+        assert_eq!(values(&scene), expected, "{path}");
+        assert_eq!(scene.dsa(&["-dry-run"]).plan(), "# dsa0: nothing to write\n", "{path}");
+    }
+}
+
+#[test]
+fn a_queue_with_another_driver_than_wanted_differs() {
+    let scene = configured();
+    scene.delete("wq0.1/driver_name");
+    let link = scene.kernel.node().root().join("sys/bus/dsa/devices/wq0.1/driver");
+    std::fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink("/sys/bus/dsa/drivers/dmaengine", &link).unwrap();
+    assert!(scene.dsa(&["-dry-run"]).plan().starts_with("# dsa0\n/sys/bus/dsa/drivers/idxd/unbind = dsa0\n"));
+}
+
+#[test]
+fn a_device_in_use_is_not_touched() {
+    let scene = configured();
+    other(&scene);
+    // A queue that the file does not even name.
+    scene.set("wq0.6/clients", "3");
+    let written = scene.kernel.written();
+    let refused = "dsa0 is left as it is: /sys/bus/dsa/devices/wq0.0/priority is \"10\", not \"11\", but wq0.6 is in use (clients: 3)";
+    assert_eq!(scene.dsa(&[]).error(), refused);
+    assert_eq!(scene.dsa(&["-dry-run"]).error(), refused);
+    scene.set("wq0.6/clients", "many");
+    assert_eq!(scene.dsa(&[]).error(), "wq0.6: clients is \"many\", which is no number");
+    assert_eq!(scene.kernel.written(), written);
+    scene.set("wq0.6/clients", "0");
+    assert_eq!(scene.dsa(&[]).plan(), "");
+    assert_eq!(scene.read("wq0.0/priority"), "11");
+}
+
+#[test]
+fn queues_that_are_not_wanted_any_more_are_given_up() {
+    let scene = configured();
+    scene.config("dsa.conf", &one_queue("\"type\": \"user\""));
+    assert_eq!(scene.dsa(&[]).plan(), "");
+    assert_eq!(scene.read("wq0.0/state"), "enabled");
+    for queue in 1..4 {
+        assert_eq!(scene.read(&format!("wq0.{queue}/state")), "disabled");
+        assert_eq!(scene.read(&format!("wq0.{queue}/size")), "0");
+        assert_eq!(scene.read(&format!("engine0.{queue}/group_id")), "-1");
+    }
+}
+
+#[test]
+fn a_write_that_fails_leaves_all_as_it_was() {
+    let scene = configured();
+    let before = values(&scene);
+    other(&scene);
+    let steps = scene.dsa(&["-dry-run"]).text.lines().count() - 1;
+    // Attributes, the accelerator, and queues of which others are enabled by then.
+    for (path_end, after, value) in [
+        ("wq0.2/priority", 0, "11"),
+        ("wq0.3/driver_name", 0, "user"),
+        ("drivers/idxd/unbind", 0, "dsa0"),
+        ("drivers/idxd/bind", 0, "dsa0"),
+        ("drivers/user/bind", 0, "wq0.0"),
+        ("drivers/user/bind", 3, "wq0.3"),
+    ] {
+        scene.kernel.refuse_once(path_end, after);
+        let run = scene.dsa(&[]);
+        let (start, rest) = run.error().split_once(" failed: ").unwrap();
+        assert!(start.starts_with("dsa0: step ") && start.ends_with(&format!(" of {steps}")), "{start}");
+        assert!(rest.starts_with(&format!("cannot write {value:?} to /sys/bus/dsa/")), "{rest}");
+        assert!(
+            rest.ends_with(
+                "/{path_end}: Device or resource busy (os error 16); it is configured as before"
+                    .replace("{path_end}", path_end)
+                    .as_str()
+            ),
+            "{rest}"
+        );
+        assert_eq!(values(&scene), before, "{path_end}");
+        assert_eq!(run.report.errors.len(), 1);
+    }
+    assert_eq!(scene.dsa(&[]).plan(), "");
+    assert_eq!(scene.read("wq0.3/priority"), "11");
+}
+
+#[test]
+fn a_write_that_fails_on_a_fresh_device_leaves_it_free() {
+    let scene = Scene::of(&fresh_dsa(0));
+    scene.kernel.refuse_once("drivers/user/bind", 2);
+    assert!(scene.dsa(&[]).error().ends_with("; it is configured as before"));
+    assert_eq!(scene.read("dsa0/state"), "disabled");
+    for queue in 0..4 {
+        assert_eq!(scene.read(&format!("wq0.{queue}/state")), "disabled");
+        assert_eq!(scene.read(&format!("wq0.{queue}/size")), "0");
+        assert_eq!(scene.read(&format!("wq0.{queue}/group_id")), "-1");
+    }
+    assert_eq!(scene.dsa(&[]).plan(), "");
+    assert_eq!(scene.read("wq0.3/state"), "enabled");
+}
+
+#[test]
+fn a_device_that_cannot_be_put_back_is_told() {
+    let scene = configured();
+    other(&scene);
+    scene.kernel.refuse("drivers/user/bind");
+    let run = scene.dsa(&[]);
+    let failed = "failed: cannot write \"wq0.0\" to /sys/bus/dsa/drivers/user/bind: Device or resource busy (os error 16)";
+    let (first, second) = run.error().split_once("; nor could it be configured as before: step ").unwrap();
+    assert!(first.ends_with(failed) && second.ends_with(failed), "{}", run.error());
+}
+
+#[test]
+fn one_device_that_fails_does_not_touch_the_others() {
+    let scene = Scene::of(&(fresh_dsa(0) + &fresh_dsa(2)));
+    scene.kernel.refuse("wq0.1/size");
+    assert!(scene.dsa(&[]).error().starts_with("dsa0: step "));
+    assert_eq!(scene.read("dsa0/state"), "disabled");
+    assert_eq!(scene.read("dsa2/state"), "enabled");
+    assert_eq!(scene.read("wq2.3/state"), "enabled");
+}
+
+#[test]
+fn what_the_driver_found_wrong_is_told() {
+    let scene = Scene::of(&fresh_dsa(0));
+    scene.set("dsa0/pasid_enabled", "0");
+    let error = scene.dsa(&[]).error().to_owned();
+    let expected = "cannot write \"wq0.0\" to /sys/bus/dsa/drivers/user/bind: Operation not supported (os error 95) \
+                    (cmd_status 0x80110000: queues of users need PASIDs; start the node with intel_iommu=on,sm_on); \
+                    it is configured as before";
+    assert!(error.ends_with(expected), "{error}");
+}
+
+#[test]
+fn a_write_that_has_no_effect_is_told() {
+    let scene = Scene::of(&fresh_dsa(0));
+    // The kernel of this node knows no event log, so the value stays.
+    scene.set("dsa0/event_log_size", "64");
+    scene.kernel.ignore("event_log_size");
+    scene.config("dsa.conf", &edited("\"read_buffer_limit\": 0", "\"event_log_size\": 128"));
+    let run = scene.dsa(&[]);
+    let expected = "dsa0: the kernel took all writes, but /sys/bus/dsa/devices/dsa0/event_log_size is \"64\", not \"128\"";
+    assert_eq!(run.error(), expected);
+}
+
+#[test]
+fn what_was_left_on_a_disabled_device_does_not_stand_in_the_way() {
+    let scene = Scene::of(&fresh_dsa(0));
+    for (path, value) in [
+        ("wq0.5/size", "100"),
+        ("wq0.5/group_id", "2"),
+        ("wq0.0/prs_disable", "1"),
+        ("engine0.0/group_id", "1"),
+        ("engine0.2/group_id", "1"),
+        ("engine0.3/group_id", "1"),
+        ("group0.3/read_buffers_reserved", "96"),
+    ] {
+        scene.set(path, value);
+    }
+    assert_eq!(scene.dsa(&[]).plan(), "");
+    assert_eq!(scene.read("wq0.0/block_on_fault"), "1");
+    assert_eq!(scene.read("group0.3/read_buffers_reserved"), "0");
+}
+
+#[test]
+fn an_older_kernel_is_configured_through_its_one_driver() {
+    let scene = Scene::of(&fresh_dsa(0));
+    for driver in ["idxd", "user", "dmaengine"] {
+        scene.delete(&format!("/sys/bus/dsa/drivers/{driver}"));
+    }
+    for queue in 0..8 {
+        scene.delete(&format!("wq0.{queue}/driver_name"));
+    }
+    assert_eq!(scene.dsa(&[]).plan(), "");
+    assert_eq!(scene.read("wq0.3/state"), "enabled");
+    let written = scene.kernel.written().len();
+    assert_eq!(scene.dsa(&[]).plan(), "");
+    assert_eq!(scene.kernel.written().len(), written);
+}
+
+#[test]
+fn what_the_firmware_configured_is_only_enabled() {
+    let scene = Scene::of(&fresh_dsa(0));
+    for (path, value) in [
+        ("dsa0/configurable", "0"),
+        ("engine0.0/group_id", "0"),
+        ("wq0.0/group_id", "0"),
+        ("wq0.0/size", "32"),
+        ("wq0.0/mode", "dedicated"),
+        ("wq0.0/priority", "10"),
+    ] {
+        scene.set(path, value);
+    }
+    scene.config("dsa.conf", &one_queue("\"type\": \"user\""));
+    let run = scene.dsa(&[]);
+    assert_eq!(run.report.errors, [""; 0]);
+    assert_eq!(run.report.warnings, ["dsa0 is configured by the firmware: size of wq0.0 stays \"32\""]);
+    let written: Vec<String> =
+        scene.kernel.written().iter().map(|(path, value)| format!("{}={value}", path.display())).collect();
+    let queue = "/sys/devices/pci0000:6a/0000:6a:01.0/dsa0/wq0.0";
+    let expected = [
+        format!("{queue}/type=user"),
+        format!("{queue}/name=app"),
+        format!("{queue}/driver_name=user"),
+        "/sys/bus/dsa/drivers/idxd/bind=dsa0".to_owned(),
+        "/sys/bus/dsa/drivers/user/bind=wq0.0".to_owned(),
+    ];
+    assert_eq!(written, expected);
+    assert_eq!(scene.read("wq0.0/state"), "enabled");
+    assert_eq!(scene.read("wq0.0/size"), "32");
+}

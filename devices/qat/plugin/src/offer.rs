@@ -1,0 +1,151 @@
+//! What a container gets with a virtual function.
+
+use device_plugin::{DeviceNode, DeviceSpec, Expectation, Health, Mount, error_chain};
+use host::{Host, HostError, PciFunction};
+
+use crate::DpdkDriver;
+use crate::functions::VirtualFunction;
+use crate::heartbeat::Heartbeats;
+use crate::services::{self, GENERIC};
+
+/// The node that is the same for all groups.
+const VFIO_CONTROL: &str = "/dev/vfio/vfio";
+
+/// What all virtual functions of a physical one have in common.
+#[derive(Debug, Clone)]
+pub(crate) struct Common {
+    /// The resource, but for the generic one.
+    resource: Option<String>,
+    /// Of all of them.
+    health: Health,
+    /// What must hold when one is handed out.
+    expects: Option<Expectation>,
+}
+
+impl Common {
+    /// Of those whose physical function nothing is known of.
+    pub(crate) const UNKNOWN: Self = Self { resource: None, health: Health::Healthy, expects: None };
+
+    /// Of those of `physical`, whose services can be chosen or not.
+    pub(crate) fn of(
+        host: &Host,
+        physical: &PciFunction,
+        has_services: bool,
+        heartbeats: &Heartbeats,
+        warn: &mut impl FnMut(String),
+    ) -> Self {
+        let at = physical.address();
+        let resource = has_services.then(|| services::resource_of(host, physical, warn));
+        let path = format!("/sys/bus/pci/devices/{at}/qat/state");
+        let state = match host.read(&path) {
+            Ok(state) => Some(state),
+            // Linux before 6.0, and older hardware.
+            Err(error) if error.is_not_found() => None,
+            Err(error) => {
+                warn(format!("the state of {at} is not known: {}", error_chain(&error)));
+                None
+            }
+        };
+        let is_up = state.as_deref() == Some("up");
+        let health = match state.as_deref() {
+            Some("down") => Health::Unhealthy(format!("its physical function {at} is down")),
+            _ if heartbeats.is_dead(at) => Health::Unhealthy(format!(
+                "the firmware of its physical function {at} does not answer (heartbeat/status is -1)"
+            )),
+            _ => Health::Healthy,
+        };
+        let expects = is_up.then(|| Expectation::Value { path: path.into(), value: "up".to_owned() });
+        Self { resource, health, expects }
+    }
+}
+
+/// A virtual function as the kubelet hears of it.
+#[derive(Debug)]
+pub(crate) struct Offer {
+    /// The resource.
+    pub(crate) resource: String,
+    /// Whether it may be handed out.
+    pub(crate) health: Health,
+    /// For a container that is given it.
+    pub(crate) spec: DeviceSpec,
+    /// Its IOMMU group, which has one user at a time.
+    pub(crate) group: Option<String>,
+}
+
+impl Offer {
+    /// Of a virtual function; `None` if it is not on the driver, of which [`crate::bind`] speaks. An error is a warning for
+    /// the admin.
+    pub(crate) fn of(
+        host: &Host,
+        vf: &VirtualFunction,
+        driver: DpdkDriver,
+        common: &Common,
+        warn: &mut impl FnMut(String),
+    ) -> Result<Option<Self>, String> {
+        let function = &vf.function;
+        let text = |error: HostError| error_chain(&error);
+        if function.driver().map_err(text)?.as_deref() != Some(driver.name()) {
+            return Ok(None);
+        }
+        let mut spec = DeviceSpec::default();
+        let address = function.address();
+        let folder = format!("/sys/bus/pci/devices/{address}");
+        let group = match driver {
+            DpdkDriver::VfioPci => Some(add_vfio(host, function, &folder, &mut spec)?),
+            DpdkDriver::IgbUio => {
+                add_uio(host, &folder, &mut spec)?;
+                None
+            }
+        };
+        let (path, name) = (format!("{folder}/driver").into(), driver.name().to_owned());
+        spec.expects.push(Expectation::Link { path, name });
+        spec.expects.extend(common.expects.clone());
+        let nearby = host::numa::of_sysfs_device(host, function.folder());
+        for error in nearby.errors {
+            warn(format!("{address}: NUMA nodes are not known: {}", error_chain(&error)));
+        }
+        spec.numa = Some(nearby.nodes);
+        let resource = common.resource.clone().unwrap_or_else(|| GENERIC.to_owned());
+        Ok(Some(Self { resource, health: common.health.clone(), spec, group }))
+    }
+}
+
+/// Returns the function's IOMMU group, by the name of its node.
+fn add_vfio(
+    host: &Host,
+    function: &PciFunction,
+    folder: &str,
+    spec: &mut DeviceSpec,
+) -> Result<String, String> {
+    let group = function.vfio_group().map_err(|error| error_chain(&error))?;
+    let Some(group) = group else {
+        return Err("it is in no IOMMU group; is the IOMMU on (kernel option intel_iommu=on)?".to_owned());
+    };
+    for node in [format!("/dev/vfio/{group}"), VFIO_CONTROL.to_owned()] {
+        host.device_number(&node).map_err(|error| {
+            let hint = if error.is_not_found() {
+                "; is the node's /dev/vfio mounted into the plugin's container?"
+            } else {
+                ""
+            };
+            format!("{}{hint}", error_chain(&error))
+        })?;
+        spec.add_node(host, node);
+    }
+    let number = group.strip_prefix("noiommu-").unwrap_or(&group).to_owned();
+    spec.expects.push(Expectation::Link { path: format!("{folder}/iommu_group").into(), name: number });
+    Ok(group)
+}
+
+fn add_uio(host: &Host, folder: &str, spec: &mut DeviceSpec) -> Result<(), String> {
+    let names = host.names(format!("{folder}/uio")).map_err(|error| error_chain(&error))?;
+    let Some(name) = names.first() else {
+        return Err(format!("{folder}/uio is empty, so it has no device node"));
+    };
+    // Not checked: the plugin's container has /dev/vfio only.
+    spec.edits.nodes.push(DeviceNode::same_path(host, format!("/dev/{name}")));
+    let registers = Mount::read_only(host, format!("/sys/class/uio/{name}/device"));
+    spec.edits.mounts.push(Mount { read_only: false, ..registers });
+    spec.expects.push(Expectation::Exists(format!("{folder}/uio/{name}").into()));
+    Ok(())
+}

@@ -1,0 +1,151 @@
+//! The plugin: all QAT virtual functions of a node as resources of the kubelet.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use device_plugin::{
+    Capabilities, ContainerEdits, Device, DevicePlugin, DiscoverError, Inventory, Refusal, Triggers,
+    error_chain, policy::Choice,
+};
+use host::{Host, PciAddress, PciFunction};
+
+use crate::bind::Binder;
+use crate::functions::{self, Found};
+use crate::heartbeat::Heartbeats;
+use crate::offer::{Common, Offer};
+use crate::{Config, prefer};
+
+/// A heart that stops sends no event.
+const RESYNC: Duration = Duration::from_secs(5);
+
+/// Offers the virtual functions of Intel QAT.
+#[derive(Debug)]
+pub struct QatPlugin {
+    config: Config,
+    binder: Mutex<Binder>,
+    heartbeats: Mutex<Heartbeats>,
+}
+
+impl QatPlugin {
+    /// A plugin that has not looked yet.
+    pub fn new(config: Config) -> Self {
+        let binder = Mutex::new(Binder::new(config.dpdk_driver));
+        Self { config, binder, heartbeats: Mutex::default() }
+    }
+
+    /// [`DevicePlugin::prepare`] at a certain time: binds virtual functions to their driver, and asks the firmware whether it
+    /// works, neither more often than is good.
+    pub fn prepare_at(&self, host: &Host, now: Instant) -> Vec<String> {
+        let Ok(found) = functions::find(host, &self.config) else {
+            // Discovery says it.
+            return Vec::new();
+        };
+        let mut warnings = lock(&self.binder).bind(host, &found.functions, now);
+        warnings.extend(lock(&self.heartbeats).ask(host, &physical_functions(&found), now));
+        warnings
+    }
+
+    fn add_all(&self, host: &Host, found: &Found, inventory: &mut Inventory) {
+        let heartbeats = lock(&self.heartbeats);
+        let mut commons: BTreeMap<(PciAddress, bool), Common> = BTreeMap::new();
+        let mut groups: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for vf in &found.functions {
+            let id = vf.function.address().to_string();
+            let mut warnings = Vec::new();
+            let mut warn = |warning| warnings.push(warning);
+            let offer = vf.has_services().map_err(|error| error_chain(&error)).and_then(|has_services| {
+                let common = match &vf.physical {
+                    Some(physical) => commons
+                        .entry((physical.address(), has_services))
+                        .or_insert_with(|| Common::of(host, physical, has_services, &heartbeats, &mut warn)),
+                    None => &Common::UNKNOWN,
+                };
+                Offer::of(host, vf, self.config.dpdk_driver, common, &mut warn)
+            });
+            match offer {
+                Ok(Some(Offer { resource, health, spec, group })) => {
+                    inventory.add(&resource, id.clone(), Device { health, spec: spec.into() });
+                    if let Some(group) = group {
+                        groups.entry(group).or_default().push(id);
+                    }
+                }
+                Ok(None) => {}
+                Err(_) if !host.exists(vf.function.folder()) => {}
+                Err(error) => warnings.push(format!("{id} is left out: {error}")),
+            }
+            inventory.warnings.extend(warnings);
+        }
+        for (group, functions) in groups.iter().filter(|(_, functions)| functions.len() > 1) {
+            inventory.warn(format!(
+                "{} share the IOMMU group {group}, which only one container at a time can open",
+                functions.join(" and ")
+            ));
+        }
+    }
+}
+
+impl DevicePlugin for QatPlugin {
+    fn namespace(&self) -> &'static str {
+        "qat.intel.com"
+    }
+
+    fn triggers(&self) -> Triggers {
+        Triggers {
+            subsystems: &["pci", "vfio", "uio"],
+            // "Co-processor".
+            pci_classes: &["B40"],
+            folders: &["/dev/vfio"],
+            resync: RESYNC,
+        }
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { prefers: true, pre_starts: false }
+    }
+
+    fn prepare(&self, host: &Host) -> Vec<String> {
+        self.prepare_at(host, Instant::now())
+    }
+
+    fn discover(&self, host: &Host) -> Result<Inventory, DiscoverError> {
+        let mut found = functions::find(host, &self.config)
+            .map_err(|error| DiscoverError::new(format!("no virtual function: {}", error_chain(&error))))?;
+        let warnings = std::mem::take(&mut found.warnings);
+        let mut inventory = Inventory { warnings, ..Inventory::default() };
+        self.add_all(host, &found, &mut inventory);
+        Ok(inventory)
+    }
+
+    fn allocate(
+        &self,
+        _resource: &str,
+        devices: &[(&str, &Device)],
+        mut edits: ContainerEdits,
+    ) -> Result<ContainerEdits, Refusal> {
+        // Programs in the container count on the numbers to begin at 0.
+        let ids = devices.iter().map(|(id, _)| (*id).to_owned()).enumerate();
+        edits.env.extend(ids.map(|(number, id)| (format!("QAT{number}"), id)));
+        Ok(edits)
+    }
+
+    fn prefer(&self, _resource: &str, choice: &Choice<'_>) -> Vec<String> {
+        prefer::prefer(self.config.policy, choice)
+    }
+
+    fn list_size_flag(&self) -> Option<&'static str> {
+        Some("-max-num-devices")
+    }
+}
+
+/// Those of all virtual functions, each once.
+fn physical_functions(found: &Found) -> Vec<PciFunction> {
+    let by_address: BTreeMap<PciAddress, &PciFunction> =
+        found.functions.iter().filter_map(|vf| vf.physical.as_ref()).map(|pf| (pf.address(), pf)).collect();
+    by_address.into_values().cloned().collect()
+}
+
+/// A panic elsewhere must not end discovery, and neither value can be left half-changed.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
