@@ -53,7 +53,7 @@ pub(crate) fn table(figures: &[Figure]) -> String {
 }
 
 /// Three significant digits are all that such figures carry.
-fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     match value.abs() {
         size if size >= 100.0 => format!("{value:.0}"),
         size if size >= 10.0 => format!("{value:.1}"),

@@ -6,6 +6,7 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
 
+mod families;
 mod figures;
 mod measure;
 mod process;
@@ -19,12 +20,16 @@ use measure::{Measured, Place};
 /// Says that this process is the one in the mount namespace, and which folder it works in.
 const INSIDE: &str = "BENCH_FOLDER";
 const USAGE: &str = "usage: bench [-quick] BINARY [REFERENCE]
+       bench [-quick] -families BINARY
 BINARY is intel-device-plugins as `cargo xtask build` makes it, REFERENCE the Go implementation's GPU plugin.";
 
 fn main() -> ExitCode {
     let mut args: Vec<String> = std::env::args().skip(1).collect();
-    let quick = args.iter().position(|arg| arg == "-quick").map(|at| args.remove(at)).is_some();
+    let mut is_given =
+        |flag: &str| args.iter().position(|arg| arg == flag).map(|at| args.remove(at)).is_some();
+    let (quick, only_families) = (is_given("-quick"), is_given("-families"));
     let outcome = match args.as_slice() {
+        [binary] if only_families => families(Path::new(binary), quick),
         [binary] => bench(Path::new(binary), None, quick),
         [_, _] if std::env::var_os(INSIDE).is_none() => enter_namespace(),
         [binary, reference] => bench(Path::new(binary), Some(Path::new(reference)), quick),
@@ -58,14 +63,26 @@ fn enter_namespace() -> Result<ExitCode, Box<dyn std::error::Error>> {
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// Only what is measured of all families.
+fn families(binary: &Path, quick: bool) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let temporary = in_memory()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(families::run(binary, temporary.path(), quick))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// sysfs and devtmpfs are in memory, so the simulated ones are, too.
+fn in_memory() -> std::io::Result<tempfile::TempDir> {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }
+}
+
 fn bench(
     binary: &Path,
     reference: Option<&Path>,
     quick: bool,
 ) -> Result<ExitCode, Box<dyn std::error::Error>> {
-    // sysfs and devtmpfs are in memory, so the simulated ones are, too.
-    let memory = Path::new("/dev/shm");
-    let temporary = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }?;
+    let temporary = in_memory()?;
     let place = match reference {
         None => Place::below(temporary.path()),
         Some(_) => Place::of_the_reference(temporary.path()),
@@ -77,6 +94,7 @@ fn bench(
         Some(reference) => Some(runtime.block_on(measure::run(reference, &[], false, &place, quick))?),
     };
     println!("{}", table(&figures(&ours, theirs.as_ref())));
+    runtime.block_on(families::run(binary, temporary.path(), quick))?;
     Ok(ExitCode::SUCCESS)
 }
 

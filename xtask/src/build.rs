@@ -30,7 +30,7 @@ pub(crate) fn ship(package: &str) -> Result<PathBuf, String> {
     command
         .args(["build", "--release", "--locked", "--message-format=json-render-diagnostics"])
         .args(["--package", package, "--target", &host])
-        .env(variable, "-C target-feature=+crt-static")
+        .env(variable, "-C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs")
         // These would be taken in place of the variable above.
         .env_remove("RUSTFLAGS")
         .env_remove("CARGO_ENCODED_RUSTFLAGS");

@@ -1,10 +1,9 @@
 //! `setup qat`: configures the physical functions of a node, makes their virtual ones, and gives these to VFIO.
 //!
 //! It does what the Go implementation's init container does, and does it again as often as wanted: it changes only what is
-//! not yet as it should be. `config` is what is wanted, `physical` which functions there are, `addresses` where their
-//! virtual ones will be, `services` which services can go together, `work` what is to be written, in which order.
+//! not yet as it should be. `config` is what is wanted, `services` which services can go together, `physical` which functions
+//! there are, `work` what is to be written, in which order.
 
-mod addresses;
 mod config;
 mod physical;
 mod services;

@@ -123,16 +123,13 @@ impl Layout {
                 let is_none = match attribute.form {
                     Form::Text(_) => value.is_empty(),
                     Form::Word(words) => !words.contains(&value.as_str()),
-                    // The kernel takes no threshold of 0, and none of a dedicated queue.
+                    // As a dedicated queue has it; the kernel does not let it be set.
                     _ => attribute.name == "threshold" && value == "0",
                 };
                 if !is_none {
                     let place = format!("{}/{}", accelerator.name.folder(part), attribute.name);
                     layout.set(part, attribute.name, &value, &place);
                 }
-            }
-            if matches!(part, Part::Queue(_)) && layout.text(part, "mode") == Some("dedicated") {
-                layout.unset(part, "threshold");
             }
         }
         layout.drop_unused_limit(accelerator)?;

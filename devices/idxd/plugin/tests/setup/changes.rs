@@ -89,6 +89,27 @@ fn what_differs_is_disabled_configured_and_enabled_again() {
 }
 
 #[test]
+fn what_the_kernel_forgets_to_clear_is_cleared() {
+    let scene = configured();
+    scene.set("wq0.1/prs_disable", "1");
+    assert_eq!(scene.dsa(&[]).plan(), "");
+    assert_eq!(scene.read("wq0.1/prs_disable"), "0");
+    assert_eq!(scene.read("wq0.1/block_on_fault"), "1");
+}
+
+#[test]
+fn values_are_compared_as_the_kernel_shows_them() {
+    let scene = Scene::of(&fresh_dsa(0));
+    scene.set("wq0.0/op_config", "00000000,00000000,00000000,00000000,00000000,00000000,00000001,003f03ff");
+    let settings = "\"type\": \"user\", \"op_config\": \"1,3F03ff\", \"max_transfer_size\": 1000";
+    scene.config("dsa.conf", &one_queue(settings));
+    assert!(!scene.dsa(&["-dry-run"]).plan().contains("op_config"));
+    assert_eq!(scene.dsa(&[]).plan(), "");
+    assert_eq!(scene.read("wq0.0/max_transfer_size"), "1024");
+    assert_eq!(scene.dsa(&["-dry-run"]).plan(), "# dsa0: nothing to write\n");
+}
+
+#[test]
 fn a_queue_with_another_driver_than_wanted_differs() {
     let scene = configured();
     scene.delete("wq0.1/driver_name");

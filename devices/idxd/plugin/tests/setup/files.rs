@@ -120,8 +120,8 @@ fn what_accel_config_saves_is_taken() {
     let plain = one_queue("\"type\": \"user\"");
     scene.config("dsa.conf", &plain);
     let expected = scene.dsa(&["-dry-run"]).text;
-    // -1 and -2 stand for what the kernel did not show, and null for nothing.
-    let saved = "\"type\": \"user\", \"max_batch_size\": -2, \"ats_disable\": -1, \"threshold\": null, \"op_config\": null";
+    // -1 and -2 stand for what the kernel did not show, and null for nothing; a dedicated queue has no threshold.
+    let saved = "\"type\": \"user\", \"max_batch_size\": -2, \"ats_disable\": -1, \"threshold\": 15, \"op_config\": null";
     scene.config("dsa.conf", &one_queue(saved));
     assert_eq!(scene.dsa(&["-dry-run"]).plan(), expected);
 }

@@ -1,18 +1,13 @@
 //! Simulated nodes with accelerators, and what setting them up gives.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use idxd_plugin::setup::{Report, Setup};
 use simulator::{Profile, SimulatedNode};
 
 use crate::kernel::Kernel;
-
-/// A path of the node; without a slash first, it is below the folder of accelerators and queues.
-fn full(path: &str) -> String {
-    if path.starts_with('/') { path.to_owned() } else { format!("/sys/bus/dsa/devices/{path}") }
-}
 
 pub(crate) struct Scene {
     folder: tempfile::TempDir,
@@ -69,15 +64,25 @@ impl Scene {
     }
 
     pub(crate) fn set(&self, path: &str, value: &str) {
-        self.kernel.node().set_attribute(full(path), value).unwrap();
+        let path = self.real(path);
+        self.kernel.node().set_attribute(path, value).unwrap();
     }
 
     pub(crate) fn delete(&self, path: &str) {
-        self.kernel.node().delete(full(path)).unwrap();
+        let path = self.real(path);
+        self.kernel.node().delete(path).unwrap();
     }
 
     pub(crate) fn read(&self, path: &str) -> String {
-        self.kernel.host().read(full(path)).unwrap()
+        self.kernel.host().read(self.real(path)).unwrap()
+    }
+
+    /// A path of the node without links; without a slash first, it is below the folder of accelerators and queues. Others
+    /// rename files meanwhile, which the kernel takes amiss where a link leads up (`openat2(2)`).
+    fn real(&self, path: &str) -> PathBuf {
+        let path = Path::new("/sys/bus/dsa/devices").join(path);
+        let folder = self.kernel.host().resolve(path.parent().unwrap()).unwrap();
+        folder.join(path.file_name().unwrap())
     }
 }
 

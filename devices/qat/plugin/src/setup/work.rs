@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use device_plugin::error_chain;
 use host::{Host, HostError, PciFunction, Plan};
 
+use super::Setup;
 use super::config::Given;
 use super::physical::Physical;
 use super::services::Services;
-use super::{Setup, addresses};
 use crate::bind::{self, Standing};
 use crate::generation::{self, GENERATIONS};
 use crate::{DpdkDriver, users};
@@ -199,7 +199,7 @@ impl Planner<'_> {
         if let Some(probes) = probes {
             plan.write(&probe, probes, Some((probe.clone(), "0".to_owned())));
         }
-        match addresses::of_virtual_functions(self.host, at, count) {
+        match self.function.virtual_addresses(count) {
             Some(addresses) => {
                 for address in addresses {
                     self.work.configure.bind_new(address, VFIO.name());

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use device_plugin::DevicePlugin;
+use device_plugin::{DevicePlugin, Expectation};
 use simulator::Profile;
 
 use super::scene::{
@@ -139,6 +139,8 @@ fn without_an_iommu_the_node_is_called_otherwise() {
     let nodes = &device(&inventory, "0000:00:05.0").spec.edits.nodes;
     assert_eq!(nodes[0].container_path, Path::new("/dev/vfio/noiommu-7"));
     assert_eq!(nodes[1].container_path, Path::new("/dev/vfio/vfio"));
+    let (path, name) = ("/sys/bus/pci/devices/0000:00:05.0/iommu_group".into(), "7".to_owned());
+    assert!(device(&inventory, "0000:00:05.0").spec.expects.contains(&Expectation::Link { path, name }));
 }
 
 #[test]
@@ -174,4 +176,11 @@ fn functions_of_long_domains_are_offered() {
         "use qat-vf-vfio at=pci10000:00 pf=10000:01:00.0 vf=0 pci=10000:01:00.1 group=101",
     ];
     assert_eq!(ids(&Scene::loaded(&lines).look(&[])), ["10000:01:00.1"]);
+}
+
+#[test]
+fn where_there_is_a_physical_function_nothing_is_known_by_its_id() {
+    let scene = Scene::loaded(&[PF, &guest("0x8086", "0x4941")]);
+    assert_eq!(scene.counts(&[]), "");
+    assert_eq!(scene.counts(&["-kernel-vf-drivers=420xxvf"]), "");
 }

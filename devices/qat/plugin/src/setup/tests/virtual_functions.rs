@@ -53,6 +53,7 @@ fn autoprobe_stays_as_it_was() {
     drivers.set(&format!("{FOLDER}/{PF}/sriov_drivers_autoprobe"), "0");
     run(&drivers, "");
     assert_eq!(drivers.get("sriov_drivers_autoprobe"), "0");
+    assert!(!drivers.written().iter().any(|line| line.contains("autoprobe")));
     assert_eq!(drivers.bound(), ALL_ON_VFIO);
     let drivers = Drivers::with(0, None);
     drivers.refuse("sriov_numvfs", ErrorKind::InvalidInput);
