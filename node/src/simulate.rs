@@ -81,8 +81,9 @@ async fn run(options: &Options, profile: &Profile, node: &SimulatedNode) -> Resu
     let mut screen = Screen::new(live);
     let style = Style { colour: live };
     let host = node.host();
-    let paths =
-        Paths { kubelet: host.outside("/var/lib/kubelet/device-plugins"), cdi: host.outside("/var/run/cdi") };
+    // Not in the node's folder: a socket's path has 107 bytes at most, and some resources have long names.
+    let sockets = tempfile::tempdir()?;
+    let paths = Paths { kubelet: sockets.path().to_owned(), cdi: host.outside("/var/run/cdi") };
     let kubelet = Kubelet::start(&paths.kubelet, kubelet::Options::default())?;
     let (stop, stopped) = watch::channel(false);
     let mut plugins = Vec::new();

@@ -171,3 +171,43 @@ fn a_file_can_be_checked_before_it_is_rolled_out() {
         "{said}"
     );
 }
+
+/// Graphics and NPUs of this node cannot be listed; nobody else may suffer.
+#[tokio::test]
+async fn families_whose_hardware_cannot_be_read_leave_the_others_alone() {
+    let mut world = World::new("xeon-full");
+    for folder in ["sys/class/drm", "sys/class/accel"] {
+        let folder = world.node.root().join(folder);
+        fs::rename(&folder, folder.with_extension("away")).unwrap();
+        // A link to itself.
+        symlink(folder.file_name().unwrap(), &folder).unwrap();
+    }
+    fs::write(world.config(), "").unwrap();
+    world.start(&world.config());
+    let expected = [
+        ("dlb.intel.com/pf", 1),
+        ("dsa.intel.com/wq-user-dedicated", 16),
+        ("iaa.intel.com/wq-user-shared", 16),
+        ("qat.intel.com/cy", 32),
+        ("sgx.intel.com/enclave", 110),
+    ];
+    world.wait(|state| expected.iter().all(|(name, count)| state.allocatable(name) == *count)).await;
+    let state = world.kubelet.state();
+    for absent in ["gpu.intel.com/", "npu.intel.com/"] {
+        assert!(!state.resources.keys().any(|name| name.starts_with(absent)), "{absent}");
+        assert!(
+            world.log().contains(&format!("{}: discovery failed", absent.trim_end_matches('/'))),
+            "{absent}"
+        );
+    }
+    // It works again when the hardware can be read.
+    for folder in ["sys/class/drm", "sys/class/accel"] {
+        let folder = world.node.root().join(folder);
+        fs::remove_file(&folder).unwrap();
+        fs::rename(folder.with_extension("away"), &folder).unwrap();
+    }
+    fs::write(world.node.root().join("dev/dri/any"), "").unwrap();
+    fs::write(world.node.root().join("dev/accel/any"), "").unwrap();
+    world.wait(|state| state.allocatable(I915) == 8 && state.allocatable("npu.intel.com/accel") == 1).await;
+    assert_eq!(world.kubelet.state().resources["qat.intel.com/cy"].registrations, 1);
+}

@@ -133,13 +133,29 @@ impl PciFunction {
         numbers.sort_unstable();
         let mut functions = Vec::new();
         for number in numbers {
-            match Self::of(&self.host, self.folder.join(format!("virtfn{number}"))) {
+            match self.virtual_function(number) {
+                Ok(function) if !self.host.exists(&function.folder) => {}
                 Ok(function) => functions.push(function),
                 Err(error) if error.is_not_found() => {}
                 Err(error) => return Err(error),
             }
         }
         Ok(functions)
+    }
+
+    /// Its virtual function of that number, which begins at 0. That one may be going.
+    pub fn virtual_function(&self, number: u32) -> Result<Self, HostError> {
+        let link = self.folder.join(format!("virtfn{number}"));
+        let target = self.host.link_target(&link)?;
+        // There are many, and they are the physical one's neighbours as a rule.
+        let neighbour =
+            target.strip_prefix("..").ok().and_then(|name| Some((name, name.to_str()?.parse().ok()?)));
+        match (neighbour, self.folder.parent()) {
+            (Some((name, address)), Some(parent)) => {
+                Ok(Self { host: self.host.clone(), address, folder: parent.join(name) })
+            }
+            _ => Self::of(&self.host, link),
+        }
     }
 
     /// Where its first `count` virtual functions are or will be, if that is known before they are enabled (PCI Express Base

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -16,6 +16,9 @@ use crate::write::Attributes;
 /// No attribute that we read is longer than a page (`Documentation/filesystems/sysfs.rst`); the few files in `/proc` and
 /// debugfs that are get room too, and a file that never ends cannot fill the memory.
 const MAX_FILE_BYTES: u64 = 256 * 1024;
+
+/// No attribute of sysfs is longer.
+const PAGE: usize = 4096;
 
 /// The kernel gives up on a path with `..` in it when anything on the machine is renamed meanwhile (`openat2(2)`).
 const MOST_TRIES: usize = 128;
@@ -124,14 +127,31 @@ impl Host {
     /// Anything but a plain file is an error, and so is one that is not UTF-8 or larger than any attribute.
     pub fn read(&self, path: impl AsRef<Path>) -> Result<String, HostError> {
         let path = path.as_ref();
-        let file = self.open_plain(path, OFlags::RDONLY)?;
-        let mut bytes = Vec::new();
-        let read = File::from(file).take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes);
-        read.map_err(|e| HostError::new("read", path, e))?;
+        let fail = |e: io::Error| HostError::new("read", path, e);
+        // NONBLOCK: a pipe or a device in an attribute's place must not hang discovery.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let mut file = File::from(self.open(path, flags).map_err(|e| fail(e.into()))?);
+        if !is_attribute(path) {
+            check_plain(&file, path)?;
+        }
+        let mut page = [0; PAGE];
+        let count = match file.read(&mut page) {
+            Ok(count) => count,
+            Err(error) => return Err(check_plain(&file, path).err().unwrap_or_else(|| fail(error))),
+        };
+        let mut bytes = page.get(..count).unwrap_or_default().to_vec();
+        // The kernel gives an attribute of sysfs in one piece; all else is asked until there is no more.
+        if count == PAGE || !is_attribute(path) {
+            file.by_ref().take(MAX_FILE_BYTES).read_to_end(&mut bytes).map_err(fail)?;
+        }
+        if bytes.is_empty() {
+            // A pipe into which nobody writes, and the like.
+            check_plain(&file, path)?;
+        }
         if bytes.len() as u64 > MAX_FILE_BYTES {
             return Err(HostError::invalid(path, format!("more than {MAX_FILE_BYTES} bytes")));
         }
-        match String::from_utf8(bytes) {
+        match str::from_utf8(&bytes) {
             Ok(text) => Ok(text.trim().to_owned()),
             Err(e) => Err(HostError::invalid(path, format!("not text: {e}"))),
         }
@@ -202,10 +222,8 @@ impl Host {
         let fail = |e: Errno| HostError::new("read", path, e);
         // NONBLOCK: a pipe or a device in an attribute's place must not hang discovery.
         let file = self.open(path, flags | OFlags::NONBLOCK | OFlags::NOCTTY).map_err(fail)?;
-        match FileType::from_raw_mode(rfs::fstat(&file).map_err(fail)?.st_mode) {
-            FileType::RegularFile => Ok(file),
-            other => Err(HostError::invalid(path, format!("not a plain file but a {other:?}"))),
-        }
+        check_plain(&file, path)?;
+        Ok(file)
     }
 
     /// Opens `path` below the root, never outside.
@@ -222,6 +240,19 @@ impl Host {
             }
         }
         Err(Errno::AGAIN)
+    }
+}
+
+/// Whether the path is one of sysfs, and not of a file system that is mounted in it.
+fn is_attribute(path: &Path) -> bool {
+    path.starts_with("/sys") && !path.starts_with("/sys/kernel/debug")
+}
+
+fn check_plain(file: impl AsFd, path: &Path) -> Result<(), HostError> {
+    let stat = rfs::fstat(file).map_err(|e| HostError::new("read", path, e))?;
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => Ok(()),
+        other => Err(HostError::invalid(path, format!("not a plain file but a {other:?}"))),
     }
 }
 

@@ -6,28 +6,44 @@ use device_plugin::error_chain;
 use host::{Host, HostError, PciAddress, PciFunction};
 
 use crate::driver::{Driver, is_numbered};
+use crate::name::{ID, Id};
 
 /// "Processing accelerator", which FPGA cards call themselves.
 const CLASS: &str = "0x120000";
 
 /// A port: the way to the function that is programmed behind it.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Port {
     /// `dfl-port.0`; its node has the same name.
     pub(crate) name: String,
     /// Below `/sys/devices`.
-    pub(crate) folder: PathBuf,
+    folder: PathBuf,
     /// The PCI function that it belongs to: the card's, or a virtual one of it.
     pub(crate) function: PciFunction,
     pub(crate) engine: Engine,
 }
 
 /// A management engine.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Engine {
+    driver: Driver,
     /// `dfl-fme.0`; its node has the same name.
     pub(crate) name: String,
-    pub(crate) folder: PathBuf,
+    /// Below `/sys/devices`.
+    folder: PathBuf,
+}
+
+/// An id, and the file that it was read from.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) id: Id,
+    pub(crate) file: PathBuf,
+}
+
+impl Found {
+    fn read(host: &Host, file: PathBuf) -> Result<Self, HostError> {
+        Ok(Self { id: host.parse(&file, ID)?, file })
+    }
 }
 
 impl Port {
@@ -40,9 +56,7 @@ impl Port {
         let class = host.read(function.folder().join("class")).map_err(text)?;
         if class != CLASS {
             let address = function.address();
-            return Err(format!(
-                "the PCI function {address} is of class {class}, not {CLASS} (an accelerator)"
-            ));
+            return Err(format!("the PCI function {address} is of class {class}, not {CLASS}"));
         }
         // A virtual function has no engine of its own.
         let card = function.physical_function().map_err(text)?.unwrap_or_else(|| function.clone());
@@ -50,67 +64,82 @@ impl Port {
         Ok(Self { name: name.to_owned(), folder, function, engine })
     }
 
-    /// Where the id of its function is. Reading it fails while the port is disabled.
-    pub(crate) fn function_id_file(&self) -> PathBuf {
-        self.folder.join("afu_id")
+    /// The id of the function that is programmed now. Reading it fails while the port is disabled.
+    pub(crate) fn function_id(&self, host: &Host) -> Result<Found, String> {
+        Found::read(host, self.folder.join("afu_id")).map_err(|error| error_chain(&error))
     }
 
     /// Its number on the card.
-    fn number(&self, host: &Host) -> Result<usize, HostError> {
-        host.parse(self.folder.join("id"), "the number of a port")
+    fn number(&self, host: &Host) -> Result<usize, String> {
+        host.parse(self.folder.join("id"), "the number of a port").map_err(|error| error_chain(&error))
     }
-
-    /// The id of the interface between the card and what can be programmed behind this port.
-    pub(crate) fn interface(&self, host: &Host, driver: Driver) -> Result<String, String> {
-        let text = |error: HostError| error_chain(&error);
-        let folder = &self.engine.folder;
-        if driver == Driver::Opae {
-            return host.read(folder.join("pr/interface_id")).map_err(text);
-        }
-        let ids = interfaces(host, folder).map_err(text)?;
-        let mut distinct = ids.clone();
-        distinct.dedup();
-        match distinct.as_slice() {
-            [] => Err(format!("{} has no region that can be programmed", folder.display())),
-            [id] => Ok(id.clone()),
-            // The driver makes a region for each port, in their order (drivers/fpga/dfl-fme-pr.c).
-            _ => {
-                let number = self.number(host).map_err(text)?;
-                let id = ids.get(number).cloned();
-                id.ok_or_else(|| format!("{} has no region for port {number}", folder.display()))
-            }
-        }
-    }
-}
-
-/// The interface ids of an engine's regions, in the order in which the driver made them.
-fn interfaces(host: &Host, engine: &Path) -> Result<Vec<String>, HostError> {
-    let mut regions: Vec<String> = host.names(engine)?;
-    regions.retain(|name| is_numbered(name, "dfl-fme-region."));
-    regions.sort_by(|a, b| device_plugin::policy::natural(a, b));
-    let mut ids = Vec::new();
-    for region in regions {
-        let folder = engine.join(region).join("fpga_region");
-        for name in host.names(&folder)?.iter().filter(|name| is_numbered(name, "region")) {
-            ids.push(host.read(folder.join(name).join("compat_id"))?);
-        }
-    }
-    Ok(ids)
 }
 
 impl Engine {
     /// The management engine of the card that is this PCI function.
     fn find(host: &Host, driver: Driver, function: &PciFunction) -> Result<Self, String> {
+        let none = || format!("the card at {} has no management engine", function.address());
         let all = function.folder().join(driver.folder_of_cards());
-        let cards = host.names(&all).map_err(|error| error_chain(&error))?;
+        let cards = match host.names(&all) {
+            Err(error) if error.is_not_found() => return Err(none()),
+            cards => cards.map_err(|error| error_chain(&error))?,
+        };
         for folder in cards.iter().map(|card| all.join(card)) {
             // A file among them is no card.
             let Ok(entries) = host.names(&folder) else { continue };
             if let Some(name) = entries.into_iter().find(|name| driver.is_engine(name)) {
-                return Ok(Self { folder: folder.join(&name), name });
+                return Ok(Self { driver, folder: folder.join(&name), name });
             }
         }
-        Err(format!("the card at {} has no management engine", function.address()))
+        Err(none())
+    }
+
+    /// The id of the interface between the card and what can be programmed behind `port`, or without one behind any of its
+    /// ports.
+    pub(crate) fn interface(&self, host: &Host, port: Option<&Port>) -> Result<Found, String> {
+        let mut interfaces = self.interfaces(host).map_err(|error| error_chain(&error))?;
+        let Some(first) = interfaces.first() else {
+            return Err(format!("{} has no region that can be programmed", self.folder.display()));
+        };
+        // They all are the engine's own (drivers/fpga/dfl-fme-region.c).
+        if interfaces.iter().all(|interface| interface.id == first.id) {
+            return Ok(interfaces.swap_remove(0));
+        }
+        let differ = || format!("the regions of {} have different interfaces", self.folder.display());
+        let port = port.ok_or_else(differ)?;
+        // The driver makes a region for each port that the card has, in their order (drivers/fpga/dfl-fme-pr.c). Which
+        // port is whose does not show where it has left one out.
+        let ports: usize = host
+            .parse(self.folder.join("ports_num"), "a number of ports")
+            .map_err(|error| error_chain(&error))?;
+        let number = port.number(host)?;
+        if ports != interfaces.len() || number >= ports {
+            return Err(format!("{}, and which is that of port {number} does not show", differ()));
+        }
+        Ok(interfaces.swap_remove(number))
+    }
+
+    /// The interface ids of its regions, in the order in which the driver made them.
+    fn interfaces(&self, host: &Host) -> Result<Vec<Found>, HostError> {
+        if self.driver == Driver::Opae {
+            return Ok(vec![Found::read(host, self.folder.join("pr/interface_id"))?]);
+        }
+        let mut regions = host.names(&self.folder)?;
+        regions.retain(|name| is_numbered(name, "dfl-fme-region."));
+        regions.sort_by(|a, b| device_plugin::policy::natural(a, b));
+        let mut found = Vec::new();
+        for region in regions {
+            let folder = self.folder.join(region).join("fpga_region");
+            let names = match host.names(&folder) {
+                // Its driver is not loaded yet.
+                Err(error) if error.is_not_found() => continue,
+                names => names?,
+            };
+            for name in names.iter().filter(|name| is_numbered(name, "region")) {
+                found.push(Found::read(host, folder.join(name).join("compat_id"))?);
+            }
+        }
+        Ok(found)
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod access;
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
@@ -23,6 +25,8 @@ const ANNOTATION: &str = "fpga.intel.com/device-plugin-mode";
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The API server takes no object that is longer.
 const MAX_BYTES: usize = 3 << 20;
+/// Of what the server says in its own words, so much goes to the log.
+const MAX_SHOWN: usize = 200;
 
 /// What the annotation of the node `name` says, if the node has it.
 pub(crate) async fn mode_of_node(
@@ -38,9 +42,17 @@ pub(crate) async fn mode_of_node(
     } else {
         Access::of_kubeconfig(kubeconfig.as_ref(), master)?
     };
-    match timeout(PATIENCE, annotation(&access, name)).await {
+    annotation_within(PATIENCE, &access, name).await
+}
+
+async fn annotation_within(
+    patience: Duration,
+    access: &Access,
+    node: &str,
+) -> Result<Option<String>, String> {
+    match timeout(patience, annotation(access, node)).await {
         Ok(annotation) => annotation,
-        Err(_) => Err(format!("{} did not answer within {PATIENCE:?}", access.address())),
+        Err(_) => Err(format!("{} did not answer within {patience:?}", access.address())),
     }
 }
 
@@ -49,8 +61,24 @@ async fn annotation(access: &Access, node: &str) -> Result<Option<String>, Strin
     if node.is_empty() || !node.bytes().all(is_name) {
         return Err(format!("{node:?} is no name of a node"));
     }
+    let (status, body) = get(access, &format!("/api/v1/nodes/{node}")).await?;
+    let object: Result<Value, _> = serde_json::from_slice(&body);
     let address = access.address();
-    let failed = |what: &str, error: &dyn std::error::Error| {
+    if status != StatusCode::OK {
+        let object = object.unwrap_or_default();
+        let message = object.get("message").and_then(Value::as_str).unwrap_or_default();
+        let message: String = message.chars().filter(|c| !c.is_control()).take(MAX_SHOWN).collect();
+        return Err(format!("{address} answers {status} for node {node}: {message}"));
+    }
+    let object = object.map_err(|error| format!("{address} answers what is no node: {error}"))?;
+    let annotation = object.pointer("/metadata/annotations").and_then(|all| all.get(ANNOTATION));
+    Ok(annotation.and_then(Value::as_str).map(str::to_owned))
+}
+
+/// Asks for one object.
+async fn get(access: &Access, path: &str) -> Result<(StatusCode, Bytes), String> {
+    let address = access.address();
+    let failed = |what: &str, error: &dyn Error| {
         format!("cannot {what} {address}: {}", device_plugin::error_chain(error))
     };
     let stream = TcpStream::connect((access.host.as_str(), access.port)).await;
@@ -61,7 +89,10 @@ async fn annotation(access: &Access, node: &str) -> Result<Option<String>, Strin
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
         .map_err(|error| failed("talk to", &error))?;
-    let mut request = Request::get(format!("{}/api/v1/nodes/{node}", access.path))
+    // It moves the bytes, and ends with the set; when it fails, so does what waits for them.
+    let mut connections = JoinSet::new();
+    connections.spawn(connection);
+    let mut request = Request::get(format!("{}{path}", access.path))
         .header(HOST, &address)
         .header(ACCEPT, "application/json")
         .header(USER_AGENT, concat!("intel-device-plugins/", env!("CARGO_PKG_VERSION")));
@@ -72,20 +103,11 @@ async fn annotation(access: &Access, node: &str) -> Result<Option<String>, Strin
         request = request.header(AUTHORIZATION, value);
     }
     let request = request.body(Empty::<Bytes>::new()).map_err(|error| failed("ask", &error))?;
-    // It moves the bytes; when it fails, so does what waits for them.
-    let connection = tokio::spawn(connection);
     let response = sender.send_request(request).await.map_err(|error| failed("ask", &error))?;
     let status = response.status();
     let body = Limited::new(response.into_body(), MAX_BYTES).collect().await;
-    let body = body.map_err(|error| failed("read what is said by", &*error))?.to_bytes();
-    connection.abort();
-    let object: Value = serde_json::from_slice(&body).unwrap_or_default();
-    if status != StatusCode::OK {
-        let message = object.get("message").and_then(Value::as_str).unwrap_or_default();
-        return Err(format!("{address} answers {status} for node {node}: {message}"));
-    }
-    let annotation = object.pointer("/metadata/annotations").and_then(|all| all.get(ANNOTATION));
-    Ok(annotation.and_then(Value::as_str).map(str::to_owned))
+    let body = body.map_err(|error| failed("read what is said by", &*error))?;
+    Ok((status, body.to_bytes()))
 }
 
 #[cfg(test)]

@@ -6,57 +6,58 @@ use host::{Host, HostError};
 /// (FME), which programs them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Driver {
-    /// The kernel's own, Device Feature List (`Documentation/fpga/dfl.rst`).
-    Dfl,
     /// Intel's, of the Open Programmable Acceleration Engine.
     Opae,
+    /// The kernel's own, Device Feature List (`Documentation/fpga/dfl.rst`).
+    Dfl,
 }
 
 impl Driver {
-    /// The driver that is loaded; Intel's if both are.
-    pub(crate) fn find(host: &Host) -> Option<Self> {
-        [Self::Opae, Self::Dfl].into_iter().find(|driver| host.exists(driver.class()))
-    }
+    /// All of them. Both can be loaded, and each card is on one.
+    pub(crate) const ALL: [Self; 2] = [Self::Opae, Self::Dfl];
 
     /// The folder of all cards.
     pub(crate) fn class(self) -> &'static str {
         match self {
-            Self::Dfl => "/sys/class/fpga_region",
             Self::Opae => "/sys/class/fpga",
+            Self::Dfl => "/sys/class/fpga_region",
         }
     }
 
-    /// The names of the cards, sorted.
-    pub(crate) fn cards(self, host: &Host) -> Result<Vec<String>, HostError> {
+    /// The names of the cards, sorted; `None` where the driver is not loaded.
+    pub(crate) fn cards(self, host: &Host) -> Result<Option<Vec<String>>, HostError> {
         let prefix = match self {
-            Self::Dfl => "region",
             Self::Opae => "intel-fpga-dev.",
+            Self::Dfl => "region",
         };
-        let names = host.names(self.class())?;
-        Ok(names.into_iter().filter(|name| is_numbered(name, prefix)).collect())
+        match host.names(self.class()) {
+            Ok(names) => Ok(Some(names.into_iter().filter(|name| is_numbered(name, prefix)).collect())),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Whether an entry of a card's folder is a port.
     pub(crate) fn is_port(self, name: &str) -> bool {
         match self {
-            Self::Dfl => is_numbered(name, "dfl-port."),
             Self::Opae => is_numbered(name, "intel-fpga-port."),
+            Self::Dfl => is_numbered(name, "dfl-port."),
         }
     }
 
     /// Whether an entry of a card's folder is a management engine.
     pub(crate) fn is_engine(self, name: &str) -> bool {
         match self {
-            Self::Dfl => is_numbered(name, "dfl-fme."),
             Self::Opae => is_numbered(name, "intel-fpga-fme."),
+            Self::Dfl => is_numbered(name, "dfl-fme."),
         }
     }
 
     /// Where, below its PCI function, a card's folder is.
     pub(crate) fn folder_of_cards(self) -> &'static str {
         match self {
-            Self::Dfl => "fpga_region",
             Self::Opae => "fpga",
+            Self::Dfl => "fpga_region",
         }
     }
 }

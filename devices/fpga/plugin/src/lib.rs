@@ -1,11 +1,13 @@
 //! The device plugin for Intel FPGAs: `fpga.intel.com/af-...` (functions) or `region-...` (what they are programmed into).
 //!
 //! [`FpgaPlugin`] is the plugin itself; `options` the command line; `mode` what is offered, and `cluster` the one question
-//! to the Kubernetes API that may change it; `driver`, `card` what the kernel shows; `name` the resources' names.
+//! to the Kubernetes API that may change it; `driver`, `card` what the kernel shows, and `idle` what it has no driver for;
+//! `name` the resources' names.
 
 mod card;
 mod cluster;
 mod driver;
+mod idle;
 mod mode;
 pub mod name;
 mod options;
@@ -48,12 +50,16 @@ pub fn parse(flags: &[String]) -> Result<Start, String> {
 }
 
 fn build(options: &Options, mode: Mode, rescan: &Rescan) -> FpgaPlugin {
-    if options.node_name.is_empty() {
+    let Options { node_name, kubeconfig, master, .. } = options.clone();
+    if node_name.is_empty() {
+        tracing::info!(
+            "FPGA device plugin started in {mode} mode; no node is asked, as there is no -node-name"
+        );
         return FpgaPlugin::new(Chosen::fixed(mode));
     }
-    let Options { node_name, kubeconfig, master, .. } = options.clone();
+    let node = node_name.clone();
     let ask = async move { cluster::mode_of_node(&node_name, &kubeconfig, &master).await };
-    FpgaPlugin::new(Chosen::by_node(mode, rescan, ask))
+    FpgaPlugin::new(Chosen::by_node(mode, node, rescan, ask))
 }
 
 fn node_name() -> String {

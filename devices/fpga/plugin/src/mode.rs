@@ -1,5 +1,6 @@
 //! What is offered: by a flag, unless an annotation of the node says otherwise.
 
+use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -25,8 +26,20 @@ impl FromStr for Mode {
             "af" => Ok(Self::Functions),
             "region" => Ok(Self::Regions),
             "regiondevel" => Ok(Self::RegionsForDevelopment),
-            other => Err(format!("Wrong mode: '{other}': it must be af, region or regiondevel")),
+            other => {
+                Err(format!("Wrong mode: '{}': it must be af, region or regiondevel", other.escape_debug()))
+            }
         }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Functions => "af",
+            Self::Regions => "region",
+            Self::RegionsForDevelopment => "regiondevel",
+        })
     }
 }
 
@@ -43,10 +56,11 @@ impl Chosen {
         Self { mode: watch::channel(Some(mode)).1, matters: Arc::default() }
     }
 
-    /// What `ask` says once there is an FPGA, or `mode` where it says nothing or fails; then asks for a new look. Must be
-    /// called in a tokio runtime.
+    /// What `ask` says of the node `node` once there is an FPGA, or `flag` where it says nothing or fails; then asks for a
+    /// new look. Must be called in a tokio runtime.
     pub(crate) fn by_node(
-        mode: Mode,
+        flag: Mode,
+        node: String,
         rescan: &Rescan,
         ask: impl Future<Output = Result<Option<String>, String>> + Send + 'static,
     ) -> Self {
@@ -54,14 +68,19 @@ impl Chosen {
         let matters = Arc::new(Notify::new());
         let (asked, rescan) = (Arc::clone(&matters), rescan.clone());
         tokio::spawn(async move {
-            asked.notified().await;
-            let mode = match ask.await {
-                Ok(annotation) => overridden(mode, annotation),
-                Err(error) => {
-                    tracing::warn!("could not get mode override from cluster: {error}");
-                    mode
-                }
+            let answer = async {
+                asked.notified().await;
+                ask.await
             };
+            let answer = tokio::select! {
+                answer = answer => answer,
+                // The plugin was dropped.
+                () = sender.closed() => return,
+            };
+            let mode = overridden(flag, answer);
+            let why =
+                if mode == flag { String::new() } else { format!(" (override from {node} node annotation)") };
+            tracing::info!("FPGA device plugin started in {mode} mode{why}");
             sender.send_replace(Some(mode));
             rescan.request();
         });
@@ -78,31 +97,39 @@ impl Chosen {
     }
 }
 
-/// A value that is no mode is no reason to end: the annotation may be meant for another version.
-fn overridden(mode: Mode, annotation: Option<String>) -> Mode {
-    let Some(annotation) = annotation else { return mode };
-    match annotation.parse() {
-        Ok(other) => {
-            if other != mode {
-                tracing::info!("mode {annotation} (override from the node's annotation)");
-            }
-            other
-        }
-        Err(error) => {
-            tracing::warn!("the node's annotation is not followed: {error}");
-            mode
-        }
-    }
+/// No answer, or a value that is no mode, is no reason to end.
+fn overridden(flag: Mode, answer: Result<Option<String>, String>) -> Mode {
+    let error = match answer {
+        Ok(None) => return flag,
+        Ok(Some(annotation)) => match annotation.parse() {
+            Ok(mode) => return mode,
+            Err(error) => error,
+        },
+        Err(error) => error,
+    };
+    tracing::warn!("could not get mode override from cluster: {error}; the mode is {flag}");
+    flag
 }
 
 #[cfg(test)]
 mod tests {
+    use std::future::pending;
+
+    use tokio::sync::oneshot;
+
     use super::*;
 
-    async fn chosen(answer: Result<Option<&str>, &str>) -> Option<Mode> {
+    fn by_node(
+        flag: Mode,
+        ask: impl Future<Output = Result<Option<String>, String>> + Send + 'static,
+    ) -> Chosen {
+        Chosen::by_node(flag, "node-1".to_owned(), &Rescan::default(), ask)
+    }
+
+    async fn chosen(flag: Mode, answer: Result<Option<&str>, &str>) -> Option<Mode> {
         let answer = answer.map(|annotation| annotation.map(str::to_owned)).map_err(str::to_owned);
-        let chosen = Chosen::by_node(Mode::Functions, &Rescan::default(), async { answer });
-        assert_eq!(chosen.get(), None, "nobody was asked before it mattered");
+        let chosen = by_node(flag, async { answer });
+        assert_eq!(chosen.get(), None);
         let mut mode = chosen.mode.clone();
         mode.changed().await.unwrap();
         chosen.get()
@@ -110,18 +137,53 @@ mod tests {
 
     #[tokio::test]
     async fn the_nodes_annotation_wins_if_it_is_a_mode() {
-        assert_eq!(chosen(Ok(Some("region"))).await, Some(Mode::Regions));
-        assert_eq!(chosen(Ok(Some("regiondevel"))).await, Some(Mode::RegionsForDevelopment));
-        assert_eq!(chosen(Ok(Some("af"))).await, Some(Mode::Functions));
-        for none in [Ok(None), Ok(Some("")), Ok(Some(" region")), Ok(Some("AF")), Err("403 Forbidden")] {
-            assert_eq!(chosen(none).await, Some(Mode::Functions), "{none:?}");
+        for flag in [Mode::Functions, Mode::Regions, Mode::RegionsForDevelopment] {
+            for mode in [Mode::Functions, Mode::Regions, Mode::RegionsForDevelopment] {
+                assert_eq!(chosen(flag, Ok(Some(&mode.to_string()))).await, Some(mode));
+            }
+            for none in [Ok(None), Ok(Some("")), Ok(Some(" region")), Ok(Some("AF")), Err("403 Forbidden")] {
+                assert_eq!(chosen(flag, none).await, Some(flag), "{none:?}");
+            }
         }
         assert_eq!(Chosen::fixed(Mode::Regions).get(), Some(Mode::Regions));
+    }
+
+    #[tokio::test]
+    async fn nobody_is_asked_before_it_matters() {
+        let (asking, mut asked) = oneshot::channel();
+        let chosen = by_node(Mode::Functions, async {
+            let _ = asking.send(());
+            Ok(Some("region".to_owned()))
+        });
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        assert!(asked.try_recv().is_err());
+        assert_eq!(chosen.get(), None);
+        assert_eq!(asked.await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_question_ends_with_its_plugin() {
+        for is_asked in [false, true] {
+            let (kept, gone) = oneshot::channel::<()>();
+            let chosen = by_node(Mode::Functions, async move {
+                let _kept = kept;
+                pending().await
+            });
+            if is_asked {
+                assert_eq!(chosen.get(), None);
+                tokio::task::yield_now().await;
+            }
+            drop(chosen);
+            assert!(gone.await.is_err(), "the task is gone");
+        }
     }
 
     #[test]
     fn a_wrong_mode_is_named() {
         let error = "unparsable".parse::<Mode>().unwrap_err();
         assert!(error.starts_with("Wrong mode: 'unparsable'"), "{error}");
+        assert!(!"a\nb".parse::<Mode>().unwrap_err().contains('\n'));
     }
 }

@@ -1,92 +1,89 @@
-//! The names of resources: an accelerator function's holds the ids of its interface and of itself.
+//! The ids of cards and functions, and the names of resources that are made of them.
+
+use std::fmt;
+use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// What a card that does not answer gives as any of its ids.
-const ALL_ONES: &str = "ffffffffffffffffffffffffffffffff";
+/// What an id should be, for messages.
+pub(crate) const ID: &str = "an id: 32 hexadecimal digits as a rule";
 
-/// Why ids make no name.
+/// The longest part of a resource's name after the slash that Kubernetes takes.
+const MAX_NAME: usize = 63;
+
+/// The id of an interface or a function: 3 to 40 hexadecimal digits, and 32 from any kernel driver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Id(String);
+
+/// The text is no id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not {ID}")]
+pub struct BadId;
+
+/// Two ids make no name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no id: hexadecimal digits are expected, 32 of them as a rule")]
-pub struct BadId(String);
-
-/// Whether the hardware behind the id has stopped answering.
-pub(crate) fn is_dead(id: &str) -> bool {
-    id.eq_ignore_ascii_case(ALL_ONES)
+pub enum BadName {
+    /// A digit is left over.
+    #[error("the ids {0} and {1} have an odd number of digits together")]
+    Odd(Id, Id),
+    /// It is too long, or ends in a character that may only be inside of a name.
+    #[error("Kubernetes takes no resource of the name {0}")]
+    Refused(String),
 }
 
-/// `af-<I>.<A>.<BASE64>`: the first three digits of the interface's and of the function's id, for people, and both ids
-/// in full, so that the name stays below 63 characters.
-pub fn function(interface: &str, function: &str) -> Result<String, BadId> {
-    let mut digits = Vec::new();
-    for id in [interface, function] {
-        let values: Option<Vec<u8>> = id.chars().map(|digit| digit.to_digit(16)?.try_into().ok()).collect();
-        let values = values.filter(|values| values.len() >= 3).ok_or_else(|| BadId(id.to_owned()))?;
-        digits.extend(values);
+impl FromStr for Id {
+    type Err = BadId;
+
+    fn from_str(text: &str) -> Result<Self, BadId> {
+        let good = (3..=40).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if good { Ok(Self(text.to_owned())) } else { Err(BadId) }
     }
-    let (pairs, rest) = digits.as_chunks::<2>();
-    if !rest.is_empty() {
-        return Err(BadId(function.to_owned()));
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
+}
+
+impl Id {
+    /// The digits, in the case in which they were given.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What a card that does not answer gives as any of its ids.
+    pub(crate) fn is_all_ones(&self) -> bool {
+        self.0.bytes().all(|digit| digit.eq_ignore_ascii_case(&b'f'))
+    }
+}
+
+/// `af-<I>.<F>.<BASE64>`: the first three digits of the interface's and of the function's id, for people, then both ids
+/// in full, in base64 so that the name is short enough.
+pub fn function(interface: &Id, function: &Id) -> Result<String, BadName> {
+    let digits: Vec<u8> = [interface, function]
+        .iter()
+        .flat_map(|id| id.0.chars())
+        .filter_map(|digit| digit.to_digit(16)?.try_into().ok())
+        .collect();
+    let (pairs, []) = digits.as_chunks::<2>() else {
+        return Err(BadName::Odd(interface.clone(), function.clone()));
+    };
     let bytes: Vec<u8> = pairs.iter().map(|[high, low]| high << 4 | low).collect();
-    let short = |id: &str| id.chars().take(3).collect::<String>();
-    Ok(format!("af-{}.{}.{}", short(interface), short(function), URL_SAFE_NO_PAD.encode(&bytes)))
+    let short = |id: &Id| id.0.chars().take(3).collect::<String>();
+    let name = format!("af-{}.{}.{}", short(interface), short(function), URL_SAFE_NO_PAD.encode(&bytes));
+    // Base64 may end in '-' or '_'; not that of 32 bytes.
+    if name.len() > MAX_NAME || name.ends_with(['-', '_']) {
+        return Err(BadName::Refused(name));
+    }
+    Ok(name)
 }
 
 /// `region-<INTERFACE>`.
-pub fn region(interface: &str) -> Result<String, BadId> {
-    let good = !interface.is_empty() && interface.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if good { Ok(format!("region-{interface}")) } else { Err(BadId(interface.to_owned())) }
+pub fn region(interface: &Id) -> String {
+    format!("region-{interface}")
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn functions_have_the_go_implementations_names() {
-        for (interface, id, name) in [
-            (
-                "ce48969398f05f33946d560708be108a",
-                "d8424dc4a4a3c413f89e433683f9040b",
-                "af-ce4.d84.zkiWk5jwXzOUbVYHCL4QithCTcSko8QT-J5DNoP5BAs",
-            ),
-            (
-                "bfac4d851ee856fe8c95865ce1bbaa2d",
-                "f7df405cbd7acf7222f144b0b93acd18",
-                "af-bfa.f7d.v6xNhR7oVv6MlYZc4buqLfffQFy9es9yIvFEsLk6zRg",
-            ),
-            (
-                "69528db6eb31577a8c3668f9faa081f6",
-                "d8424dc4a4a3c413f89e433683f9040b",
-                "af-695.d84.aVKNtusxV3qMNmj5-qCB9thCTcSko8QT-J5DNoP5BAs",
-            ),
-            (
-                "69528db6eb31577a8c3668f9faa081f6",
-                "f7df405cbd7acf7222f144b0b93acd18",
-                "af-695.f7d.aVKNtusxV3qMNmj5-qCB9vffQFy9es9yIvFEsLk6zRg",
-            ),
-            (ALL_ONES, ALL_ONES, "af-fff.fff.__________________________________________8"),
-        ] {
-            assert_eq!(function(interface, id).unwrap(), name);
-            assert!(name.len() <= 63);
-        }
-    }
-
-    #[test]
-    fn what_is_no_id_is_an_error_and_no_panic() {
-        let good = "69528db6eb31577a8c3668f9faa081f6";
-        for bad in ["", "6", "69", "unparsable", "6952-8db6", "é952", "+952", "69528"] {
-            assert!(function(bad, good).is_err() || bad == "69528", "{bad}");
-            assert!(function(good, bad).is_err(), "{bad}");
-        }
-        assert_eq!(function("", "").unwrap_err(), BadId(String::new()));
-        assert_eq!(region(good).unwrap(), format!("region-{good}"));
-        assert_eq!(
-            region("").unwrap_err().to_string(),
-            "\"\" is no id: hexadecimal digits are expected, 32 of them as a rule"
-        );
-        assert!(region("../x").is_err());
-    }
-}
+mod tests;

@@ -1,7 +1,6 @@
 //! The plugin: functions, or the regions that they are programmed into.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use device_plugin::{
@@ -10,10 +9,10 @@ use device_plugin::{
 };
 use host::Host;
 
-use crate::card::Port;
+use crate::card::{Found, Port};
 use crate::driver::Driver;
 use crate::mode::{Chosen, Mode};
-use crate::name;
+use crate::{idle, name};
 
 /// Programs a region before the container starts; it is on the host.
 const HOOK: &str = "/opt/intel/fpga-sw/intel-fpga-crihook";
@@ -44,7 +43,7 @@ impl DevicePlugin for FpgaPlugin {
     fn triggers(&self) -> Triggers {
         Triggers {
             subsystems: &["fpga", "fpga_region", "platform", "dfl", "pci"],
-            pci_classes: &["120"],
+            pci_classes: &["1200"],
             folders: &["/dev/dfl-*", "/dev/intel-fpga-*"],
             resync: RESYNC,
         }
@@ -52,19 +51,30 @@ impl DevicePlugin for FpgaPlugin {
 
     fn discover(&self, host: &Host) -> Result<Inventory, DiscoverError> {
         let mut inventory = Inventory::default();
-        // The driver may be loaded later.
-        let Some(driver) = Driver::find(host) else { return Ok(inventory) };
+        let mut cards = Vec::new();
+        let mut is_loaded = false;
+        for driver in Driver::ALL {
+            // It may be loaded later.
+            let Some(names) = driver.cards(host)? else { continue };
+            is_loaded = true;
+            cards.extend(names.into_iter().map(|name| (driver, name)));
+        }
+        if !is_loaded {
+            inventory.warnings = idle::warnings(host);
+        }
+        if cards.is_empty() {
+            return Ok(inventory);
+        }
         let Some(mode) = self.mode.get() else { return Ok(inventory) };
-        let regions = regions(host, driver, &mut inventory)?;
-        for (engine, region) in &regions {
+        for (engine, region) in regions(host, &cards, &mut inventory) {
             match mode {
                 Mode::Functions => {
                     for port in region.values() {
-                        add_function(host, driver, port, &mut inventory);
+                        add_function(host, port, &mut inventory);
                     }
                 }
                 Mode::Regions | Mode::RegionsForDevelopment => {
-                    add_region(host, driver, mode, engine, region, &mut inventory);
+                    add_region(host, mode, &engine, &region, &mut inventory);
                 }
             }
         }
@@ -72,17 +82,14 @@ impl DevicePlugin for FpgaPlugin {
     }
 }
 
-/// All ports, by their management engine.
-fn regions(
-    host: &Host,
-    driver: Driver,
-    inventory: &mut Inventory,
-) -> Result<BTreeMap<String, Region>, DiscoverError> {
+/// All ports, by their management engine: that of a virtual function's port is on another card of the class.
+fn regions(host: &Host, cards: &[(Driver, String)], inventory: &mut Inventory) -> BTreeMap<String, Region> {
     let mut regions: BTreeMap<String, Region> = BTreeMap::new();
-    for card in driver.cards(host)? {
+    for (driver, card) in cards {
         let entries = match host.names(format!("{}/{card}", driver.class())) {
             Ok(entries) => entries,
             Err(error) => {
+                // It may just have gone.
                 if !error.is_not_found() {
                     inventory.warn(format!("{card} is left out: {}", error_chain(&error)));
                 }
@@ -90,7 +97,7 @@ fn regions(
             }
         };
         for name in entries.iter().filter(|name| driver.is_port(name)) {
-            match Port::find(host, driver, &card, name) {
+            match Port::find(host, *driver, card, name) {
                 Ok(port) => {
                     regions.entry(port.engine.name.clone()).or_default().insert(name.clone(), port);
                 }
@@ -98,47 +105,44 @@ fn regions(
             }
         }
     }
-    Ok(regions)
+    regions
 }
 
-fn add_function(host: &Host, driver: Driver, port: &Port, inventory: &mut Inventory) {
+fn add_function(host: &Host, port: &Port, inventory: &mut Inventory) {
     let found = || {
-        let path = port.function_id_file();
-        let id = host.read(&path).map_err(|error| error_chain(&error))?;
-        let resource =
-            name::function(&port.interface(host, driver)?, &id).map_err(|error| error.to_string())?;
-        Ok::<_, String>((resource, path, id))
+        let interface = port.engine.interface(host, Some(port))?;
+        let function = port.function_id(host)?;
+        let resource = name::function(&interface.id, &function.id).map_err(|error| error.to_string())?;
+        Ok::<_, String>((resource, interface, function))
     };
-    let (resource, path, id) = match found() {
+    let (resource, interface, function) = match found() {
         Ok(found) => found,
         Err(error) => return inventory.warn(format!("{} is left out: {error}", port.name)),
     };
-    let health = health(&id, &port.name);
+    let health = health(&function, &port.name);
     let mut spec = spec(host, [port], inventory);
     // Another function may have been programmed since.
-    spec.expects.push(Expectation::Value { path, value: id });
+    spec.expects.extend([expectation(&interface), expectation(&function)]);
     inventory.add(&resource, &port.name, Device { health, spec: spec.into() });
 }
 
-fn add_region(
-    host: &Host,
-    driver: Driver,
-    mode: Mode,
-    engine: &str,
-    region: &Region,
-    inventory: &mut Inventory,
-) {
-    let Some(first) = region.values().next() else { return };
-    let named = first
-        .interface(host, driver)
-        .and_then(|id| name::region(&id).map(|name| (name, id)).map_err(|error| error.to_string()));
-    let (resource, interface) = match named {
-        Ok(named) => named,
+fn add_region(host: &Host, mode: Mode, engine: &str, region: &Region, inventory: &mut Inventory) {
+    let Some(port) = region.values().next() else { return };
+    let node = format!("/dev/{engine}");
+    let found = || {
+        // Nothing can be programmed without it, be it by the hook or by the container.
+        host.device_number(&node).map_err(|error| error_chain(&error))?;
+        port.engine.interface(host, None)
+    };
+    let interface = match found() {
+        Ok(found) => found,
         Err(error) => return inventory.warn(format!("{engine} is left out: {error}")),
     };
     let health = health(&interface, engine);
     let mut spec = spec(host, region.values(), inventory);
+    spec.expects.push(expectation(&interface));
     if mode == Mode::Regions {
+        spec.expects.push(Expectation::DeviceNode(node.into()));
         spec.edits.annotations.insert("com.intel.fpga.mode".to_owned(), "fpga.intel.com/region".to_owned());
         spec.cdi = Some(CdiDevice {
             kind: "intel.cdi.k8s.io/fpga".to_owned(),
@@ -147,22 +151,22 @@ fn add_region(
             ..CdiDevice::default()
         });
     } else {
-        let node = format!("/dev/{engine}");
-        if let Err(error) = host.device_number(&node) {
-            return inventory.warn(format!("{engine} is left out: {}", error_chain(&error)));
-        }
         spec.add_node(host, node);
     }
-    inventory.add(&resource, engine, Device { health, spec: Arc::new(spec) });
+    inventory.add(&name::region(&interface.id), engine, Device { health, spec: spec.into() });
 }
 
 /// A card that has crashed gives ones for all that it is asked. Its resource has another name then, as the id is in it.
-fn health(id: &str, name: &str) -> Health {
-    if name::is_dead(id) {
+fn health(found: &Found, name: &str) -> Health {
+    if found.id.is_all_ones() {
         Health::Unhealthy(format!("{name} does not answer: its id is all ones; the card needs a reset"))
     } else {
         Health::Healthy
     }
+}
+
+fn expectation(found: &Found) -> Expectation {
+    Expectation::Value { path: found.file.clone(), value: found.id.to_string() }
 }
 
 /// The ports' nodes, and where they are.

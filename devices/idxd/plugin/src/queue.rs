@@ -88,6 +88,11 @@ fn char_link(host: &Host, family: &Family, name: &str) -> Result<String, String>
         return Err(format!("{node} is a block device, not the character device of a queue"));
     }
     let link = format!("/dev/char/{}:{}", number.major, number.minor);
+    // udev's link says it at once; any other is followed.
+    let target = host.link_target(&link).map(|target| host.outside(Path::new("/dev/char").join(target)));
+    if target.is_ok_and(|target| target == host.outside(&node)) {
+        return Ok(link);
+    }
     let target = host.resolve(&link).map_err(|error| {
         let who = "is udev running, and the node's /dev/char mounted into the plugin's container?";
         missing(&error, &link, &format!("libaccel-config needs this link to {node}; {who}"))

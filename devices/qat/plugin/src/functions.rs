@@ -101,9 +101,13 @@ impl Found {
             names.iter().filter_map(|name| name.strip_prefix("virtfn")?.parse().ok()).collect();
         numbers.sort_unstable();
         for number in numbers {
-            let link = physical.folder().join(format!("virtfn{number}"));
-            if let Some(function) = follow(host, &link, &mut self.warnings) {
-                self.functions.push(VirtualFunction { function, physical: Some(physical.clone()) });
+            match physical.virtual_function(number) {
+                Ok(function) => {
+                    self.functions.push(VirtualFunction { function, physical: Some(physical.clone()) });
+                }
+                // The link went meanwhile, and with it the function.
+                Err(error) if error.is_not_found() => {}
+                Err(error) => self.warnings.push(format!("a function is left out: {}", error_chain(&error))),
             }
         }
     }

@@ -20,11 +20,14 @@ pub(crate) struct Common {
     health: Health,
     /// What must hold when one is handed out.
     expects: Option<Expectation>,
+    /// NUMA nodes near it, and so near them.
+    numa: Option<Vec<u32>>,
 }
 
 impl Common {
     /// Of those whose physical function nothing is known of.
-    pub(crate) const UNKNOWN: Self = Self { resource: None, health: Health::Healthy, expects: None };
+    pub(crate) const UNKNOWN: Self =
+        Self { resource: None, health: Health::Healthy, expects: None, numa: None };
 
     /// Of those of `physical`, whose services can be chosen or not.
     pub(crate) fn of(
@@ -55,7 +58,8 @@ impl Common {
             _ => Health::Healthy,
         };
         let expects = is_up.then(|| Expectation::Value { path: path.into(), value: "up".to_owned() });
-        Self { resource, health, expects }
+        let numa = Some(numa(host, physical, warn));
+        Self { resource, health, expects, numa }
     }
 }
 
@@ -100,14 +104,19 @@ impl Offer {
         let (path, name) = (format!("{folder}/driver").into(), driver.name().to_owned());
         spec.expects.push(Expectation::Link { path, name });
         spec.expects.extend(common.expects.clone());
-        let nearby = host::numa::of_sysfs_device(host, function.folder());
-        for error in nearby.errors {
-            warn(format!("{address}: NUMA nodes are not known: {}", error_chain(&error)));
-        }
-        spec.numa = Some(nearby.nodes);
+        spec.numa = Some(common.numa.clone().unwrap_or_else(|| numa(host, function, warn)));
         let resource = common.resource.clone().unwrap_or_else(|| GENERIC.to_owned());
         Ok(Some(Self { resource, health: common.health.clone(), spec, group }))
     }
+}
+
+/// The NUMA nodes near a function; none if they are not known.
+fn numa(host: &Host, function: &PciFunction, warn: &mut impl FnMut(String)) -> Vec<u32> {
+    let nearby = host::numa::of_sysfs_device(host, function.folder());
+    for error in nearby.errors {
+        warn(format!("{}: NUMA nodes are not known: {}", function.address(), error_chain(&error)));
+    }
+    nearby.nodes
 }
 
 /// Returns the function's IOMMU group, by the name of its node.

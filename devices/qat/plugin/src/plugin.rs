@@ -1,6 +1,7 @@
 //! The plugin: all QAT virtual functions of a node as resources of the kubelet.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -48,21 +49,25 @@ impl QatPlugin {
 
     fn add_all(&self, host: &Host, found: &Found, inventory: &mut Inventory) {
         let heartbeats = lock(&self.heartbeats);
-        let mut commons: BTreeMap<(PciAddress, bool), Common> = BTreeMap::new();
+        let mut commons: BTreeMap<PciAddress, Common> = BTreeMap::new();
         let mut groups: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for vf in &found.functions {
             let id = vf.function.address().to_string();
             let mut warnings = Vec::new();
             let mut warn = |warning| warnings.push(warning);
-            let offer = vf.has_services().map_err(|error| error_chain(&error)).and_then(|has_services| {
-                let common = match &vf.physical {
-                    Some(physical) => commons
-                        .entry((physical.address(), has_services))
-                        .or_insert_with(|| Common::of(host, physical, has_services, &heartbeats, &mut warn)),
-                    None => &Common::UNKNOWN,
-                };
-                Offer::of(host, vf, self.config.dpdk_driver, common, &mut warn)
+            let common = vf.physical.as_ref().map_or(Ok(&Common::UNKNOWN), |physical| {
+                // All virtual functions of one are alike.
+                match commons.entry(physical.address()) {
+                    Entry::Occupied(known) => Ok(&*known.into_mut()),
+                    Entry::Vacant(place) => {
+                        let has_services = vf.has_services().map_err(|error| error_chain(&error))?;
+                        let common = Common::of(host, physical, has_services, &heartbeats, &mut warn);
+                        Ok(&*place.insert(common))
+                    }
+                }
             });
+            let offer =
+                common.and_then(|common| Offer::of(host, vf, self.config.dpdk_driver, common, &mut warn));
             match offer {
                 Ok(Some(Offer { resource, health, spec, group })) => {
                     inventory.add(&resource, id.clone(), Device { health, spec: spec.into() });

@@ -65,8 +65,10 @@ impl Access {
     /// By the current context of a kubeconfig file; `master` is the address instead of the file's, unless empty.
     pub(super) fn of_kubeconfig(file: &Path, master: &str) -> Result<Self, String> {
         let shown = file.display();
-        let whole: Value =
-            serde_saphyr::from_str(&text(file)?).map_err(|error| format!("{shown}: {error}"))?;
+        // An excerpt of the file in an error would have the token in it.
+        let options = serde_saphyr::options! { with_snippet: false };
+        let whole: Value = serde_saphyr::from_str_with_options(&text(file)?, options)
+            .map_err(|error| format!("{shown}: {error}"))?;
         let folder = file.parent().unwrap_or(Path::new("."));
         let context = whole.get("current-context").and_then(Value::as_str).unwrap_or_default();
         let context = Entry::find(&whole, folder, "contexts", "context", context)
@@ -151,9 +153,10 @@ fn server_name(name: &str) -> Result<ServerName<'static>, String> {
 fn trusting(authorities: &[u8], identity: Option<(Vec<u8>, Vec<u8>)>) -> Result<ClientConfig, String> {
     let bad = |what: &str, error: &dyn fmt::Display| format!("the {what} cannot be used: {error}");
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(authorities) {
-        let certificate = certificate.map_err(|error| bad("certificate authority", &error))?;
-        roots.add(certificate).map_err(|error| bad("certificate authority", &error))?;
+    // As in Go, one that cannot be understood does not stand in the way of the others.
+    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(authorities).filter_map(Result::ok));
+    if roots.is_empty() {
+        return Err(bad("certificate authority", &"it holds no certificate"));
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)

@@ -1,9 +1,12 @@
 use std::fs;
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
-use rustls::ServerConfig;
 use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -19,7 +22,7 @@ fn authority() -> CertifiedIssuer<'static, KeyPair> {
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
-/// An API server that gives `answer` to one request; the task gives back the request.
+/// An API server that gives `answer` to one request and then keeps the connection; the task gives back the request.
 struct Server {
     port: u16,
     authority: String,
@@ -27,20 +30,30 @@ struct Server {
 }
 
 async fn server(answer: String) -> Server {
+    server_for(answer, None).await
+}
+
+/// With `clients`, it wants a certificate of that authority.
+async fn server_for(answer: String, clients: Option<&CertifiedIssuer<'_, KeyPair>>) -> Server {
     let issuer = authority();
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(["127.0.0.1".to_owned(), "localhost".to_owned()]).unwrap();
     let certificate = params.signed_by(&key, &issuer).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
+    let config = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![certificate.der().clone()],
-            PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
-        )
         .unwrap();
+    let config = match clients {
+        None => config.with_no_client_auth(),
+        Some(clients) => {
+            let mut roots = RootCertStore::empty();
+            roots.add(clients.der().clone()).unwrap();
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            config.with_client_cert_verifier(verifier.build().unwrap())
+        }
+    };
+    let key = PrivatePkcs8KeyDer::from(key.serialize_der()).into();
+    let config = config.with_single_cert(vec![certificate.der().clone()], key).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let request = tokio::spawn(async move {
@@ -55,7 +68,9 @@ async fn server(answer: String) -> Server {
             request.extend_from_slice(&buffer[..read]);
         }
         stream.write_all(answer.as_bytes()).await.unwrap();
-        stream.shutdown().await.unwrap();
+        stream.flush().await.unwrap();
+        // Until the client closes it.
+        let _ = stream.read(&mut buffer).await;
         String::from_utf8(request).unwrap()
     });
     Server { port, authority: issuer.pem(), request }
@@ -98,7 +113,7 @@ async fn the_annotation_is_asked_for_with_the_pods_account() {
 
 #[tokio::test]
 async fn a_node_without_the_annotation_says_nothing() {
-    for body in [r#"{"metadata": {"annotations": {"other": "x"}}}"#, r#"{"metadata": {}}"#, "{}", "no JSON"] {
+    for body in [r#"{"metadata": {"annotations": {"other": "x"}}}"#, r#"{"metadata": {}}"#, "{}", "[]"] {
         assert_eq!(asked(ok(body)).await, Ok(None), "{body}");
     }
     let empty = r#"{"metadata": {"annotations": {"fpga.intel.com/device-plugin-mode": ""}}}"#;
@@ -114,10 +129,38 @@ async fn refusals_say_why() {
         error.ends_with("answers 403 Forbidden for node node-1: nodes \"node-1\" is forbidden"),
         "{error}"
     );
+    let long = format!(r#"{{"message": "a\u000ab{}"}}"#, "x".repeat(1000));
+    let error = asked(ok(&long).replace("200 OK", "500 Internal Server Error")).await.unwrap_err();
+    assert!(error.len() < 400 && error.contains(": abxx") && !error.contains('\n'), "{error}");
+    let error = asked(ok("<html>")).await.unwrap_err();
+    assert!(error.contains("answers what is no node"), "{error}");
+    // Nobody is asked who is somewhere else.
+    let moved = ok("").replace("200 OK", "302 Found\r\nLocation: https://elsewhere/");
+    assert!(asked(moved).await.unwrap_err().contains("answers 302 Found"));
     assert!(asked("nonsense\r\n\r\n".to_owned()).await.is_err());
     let endless =
         format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{}", MAX_BYTES + 1, "x".repeat(MAX_BYTES + 1));
     assert!(asked(endless).await.is_err());
+}
+
+#[tokio::test]
+async fn a_server_that_says_nothing_is_not_waited_for() {
+    let patience = Duration::from_millis(300);
+    for answer in ["", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{"] {
+        let folder = tempfile::tempdir().unwrap();
+        let server = server(answer.to_owned()).await;
+        let error =
+            annotation_within(patience, &account(folder.path(), &server), "node-1").await.unwrap_err();
+        assert_eq!(error, format!("127.0.0.1:{} did not answer within 300ms", server.port));
+        // The connection is closed, else this would wait for ever.
+        assert!(server.request.await.unwrap().starts_with("GET "));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut access = account(folder.path(), &server(String::new()).await);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    access.port = listener.local_addr().unwrap().port();
+    let error = annotation_within(patience, &access, "node-1").await.unwrap_err();
+    assert!(error.ends_with("did not answer within 300ms"), "{error}");
 }
 
 #[tokio::test]
@@ -139,6 +182,31 @@ async fn a_server_of_another_authority_is_not_trusted() {
     let error = annotation(&account(folder.path(), &server), "node-1").await.unwrap_err();
     assert!(error.starts_with("cannot trust 127.0.0.1:"), "{error}");
     assert_eq!(server.request.await.unwrap(), "", "nothing was sent");
+}
+
+#[tokio::test]
+async fn a_server_of_another_name_is_not_trusted() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = server(ok("{}")).await;
+    let mut access = account(folder.path(), &server);
+    access.server_name = "127.0.0.2".try_into().unwrap();
+    let error = annotation(&access, "node-1").await.unwrap_err();
+    assert!(error.starts_with("cannot trust 127.0.0.1:"), "{error}");
+}
+
+#[test]
+fn an_account_that_is_not_whole_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let of = || Access::of_account("::1".to_owned(), 443, folder.path());
+    assert!(of().unwrap_err().contains("ca.crt: No such file"));
+    fs::write(folder.path().join("ca.crt"), "nothing").unwrap();
+    assert!(of().unwrap_err().contains("token: No such file"));
+    fs::write(folder.path().join("token"), "secret").unwrap();
+    assert_eq!(of().unwrap_err(), "the certificate authority cannot be used: it holds no certificate");
+    // One that cannot be understood does not stand in the way.
+    let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    fs::write(folder.path().join("ca.crt"), format!("{broken}{}", authority().pem())).unwrap();
+    assert_eq!(of().unwrap().address(), "[::1]:443");
 }
 
 #[tokio::test]
@@ -170,5 +238,54 @@ async fn a_kubeconfig_file_says_where_and_who() {
         let error = Access::of_kubeconfig(&file, "").unwrap_err();
         assert!(error.contains(expected), "{error}");
         assert!(!error.contains("secret"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_kubeconfig_file_may_hold_certificates() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config");
+    let clients = authority();
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::default().signed_by(&key, &clients).unwrap();
+    let body = r#"{"metadata": {"annotations": {"fpga.intel.com/device-plugin-mode": "region"}}}"#;
+    let server = server_for(ok(body), Some(&clients)).await;
+    let kubeconfig = |certificate: &str, key: &str| {
+        let text = format!(
+            "current-context: x\ncontexts: [{{name: x, context: {{cluster: c, user: u}}}}]\n\
+             clusters: [{{name: c, cluster: {{server: 'https://127.0.0.1:{}', certificate-authority-data: {}}}}}]\n\
+             users: [{{name: u, user: {{client-certificate-data: {}, client-key-data: {}}}}}]\n",
+            server.port,
+            STANDARD.encode(&server.authority),
+            STANDARD.encode(certificate),
+            STANDARD.encode(key),
+        );
+        fs::write(&file, text).unwrap();
+    };
+    kubeconfig(&certificate.pem(), "no key");
+    let error = Access::of_kubeconfig(&file, "").unwrap_err();
+    assert!(error.starts_with("the client key cannot be used: "), "{error}");
+    kubeconfig(&certificate.pem(), &KeyPair::generate().unwrap().serialize_pem());
+    let error = Access::of_kubeconfig(&file, "").unwrap_err();
+    assert!(error.starts_with("the client certificate cannot be used: "), "{error}");
+    kubeconfig(&certificate.pem(), &key.serialize_pem());
+    let answer = mode_of_node("node-1", file.to_str().unwrap(), "").await;
+    assert_eq!(answer, Ok(Some("region".to_owned())));
+    assert!(!server.request.await.unwrap().contains("authorization"));
+}
+
+#[test]
+fn errors_do_not_show_the_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config");
+    for broken in [
+        "users:\n- name: u\n  user:\n    token: secret\n   x: {\n",
+        "users: [{name: u, user: {token: secret}}\n",
+        "token: secret\ntoken: secret\n",
+        "token: &a secret\nother: *b\n",
+    ] {
+        fs::write(&file, broken).unwrap();
+        let error = Access::of_kubeconfig(&file, "").unwrap_err();
+        assert!(error.contains("config: ") && !error.contains("secret"), "{error}");
     }
 }
