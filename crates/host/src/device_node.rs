@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rustix::fs::{self as rfs, FileType, OFlags};
+use rustix::fs::{self as rfs, FileType};
 
 use crate::{Host, HostError};
 
@@ -24,9 +24,7 @@ impl Host {
     /// may stand in for a node that an ordinary user cannot make. It holds `c MAJOR:MINOR` or `b MAJOR:MINOR`.
     pub fn device_number(&self, path: impl AsRef<Path>) -> Result<DeviceNumber, HostError> {
         let path = path.as_ref();
-        let fail = |e: rustix::io::Errno| HostError::new("look at", path, e);
-        let fd = self.open(path, OFlags::PATH).map_err(fail)?;
-        let stat = rfs::fstat(&fd).map_err(fail)?;
+        let stat = self.stat(path).map_err(|e| HostError::new("look at", path, e))?;
         let block = match FileType::from_raw_mode(stat.st_mode) {
             FileType::CharacterDevice => false,
             FileType::BlockDevice => true,
