@@ -75,7 +75,7 @@ impl Chosen {
             let answer = tokio::select! {
                 answer = answer => answer,
                 // The plugin was dropped.
-                () = sender.closed() => return,
+                () = std::future::pending() => return,
             };
             let mode = overridden(flag, answer);
             let why =
@@ -114,6 +114,7 @@ fn overridden(flag: Mode, answer: Result<Option<String>, String>) -> Mode {
 #[cfg(test)]
 mod tests {
     use std::future::pending;
+    use std::time::Duration;
 
     use tokio::sync::oneshot;
 
@@ -176,7 +177,8 @@ mod tests {
                 tokio::task::yield_now().await;
             }
             drop(chosen);
-            assert!(gone.await.is_err(), "the task is gone");
+            let gone = tokio::time::timeout(Duration::from_mins(1), gone).await;
+            assert!(gone.unwrap().is_err(), "the task is gone");
         }
     }
 

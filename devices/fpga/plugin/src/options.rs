@@ -78,30 +78,4 @@ impl Options {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(flags: &[&str]) -> Options {
-        Options::parse("fpga", "node-1".to_owned(), flags.iter().copied()).unwrap()
-    }
-
-    #[test]
-    fn modes_are_those_of_the_go_implementation() {
-        assert_eq!(parse(&[]).mode(), Ok(Mode::Functions));
-        assert_eq!(parse(&["-mode=af"]).mode(), Ok(Mode::Functions));
-        assert_eq!(parse(&["-mode", "region"]).mode(), Ok(Mode::Regions));
-        assert_eq!(parse(&["--mode=regiondevel"]).mode(), Ok(Mode::RegionsForDevelopment));
-        for bad in ["", "unparsable", "Region", "af "] {
-            assert!(parse(&["-mode", bad]).mode().unwrap_err().starts_with(&format!("Wrong mode: '{bad}'")));
-        }
-    }
-
-    #[test]
-    fn the_nodes_name_comes_from_the_environment_or_the_flag() {
-        assert_eq!(parse(&[]).node_name, "node-1");
-        assert_eq!(parse(&["-node-name="]).node_name, "");
-        let options = parse(&["-kubeconfig=/k", "-master=https://m"]);
-        assert_eq!((options.kubeconfig.as_str(), options.master.as_str()), ("/k", "https://m"));
-        assert_eq!(Options::parse("fpga", String::new(), ["-no-such-flag"]).unwrap_err().exit_code(), 2);
-    }
-}
+mod tests;

@@ -3,7 +3,7 @@
 use device_plugin::Expectation;
 use fpga_plugin::Mode;
 
-use crate::scene::{DFL_CARD, FIRST, FIRST_NAME, INTERFACE, OPAE_CARD, SECOND, SECOND_NAME, Scene};
+use crate::scene::{DFL_CARD, FIRST, FIRST_NAME, INTERFACE, MODES, OPAE_CARD, SECOND, SECOND_NAME, Scene};
 
 #[test]
 fn functions_of_both_drivers() {
@@ -68,6 +68,18 @@ fn what_was_found_must_still_be_so_when_it_is_handed_out() {
     let inventory = Scene::dfl().look(Mode::Functions);
     let device = &inventory.resources[FIRST_NAME].devices["dfl-port.0"];
     assert!(device.spec.expects.contains(&value(compat_id, INTERFACE)), "{:?}", device.spec.expects);
+}
+
+#[test]
+fn a_port_without_its_node_is_left_out() {
+    for mode in MODES {
+        let mut scene = Scene::builtin("fpga-arria10");
+        scene.node.delete("/dev/intel-fpga-port.0").unwrap();
+        let told = scene.told(mode);
+        assert!(told.len() == 2 && told[0].contains("intel-fpga-port.1"), "{told:?}");
+        let warning = "intel-fpga-port.0 is left out: cannot look at /dev/intel-fpga-port.0: ";
+        assert!(told[1].starts_with(warning), "{told:?}");
+    }
 }
 
 #[test]
