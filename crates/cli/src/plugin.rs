@@ -89,11 +89,7 @@ pub fn run<P: DevicePlugin>(
 type Make<'a> = Box<dyn FnOnce(&Rescan) -> Arc<dyn DevicePlugin> + 'a>;
 
 /// One server for plugins of all kinds: it is a quarter of a megabyte of code for each kind that it is made for.
-fn run_any(
-    options: &PluginOptions,
-    host: Host,
-    make: Make<'_>,
-) -> ExitCode {
+fn run_any(options: &PluginOptions, host: Host, make: Make<'_>) -> ExitCode {
     if let Err(error) = logs::start(&options.logs) {
         return fatal(device_plugin::error_chain(&error));
     }
