@@ -75,7 +75,7 @@ impl Chosen {
             let answer = tokio::select! {
                 answer = answer => answer,
                 // The plugin was dropped.
-                () = std::future::pending() => return,
+                () = sender.closed() => return,
             };
             let mode = overridden(flag, answer);
             let why =
