@@ -78,12 +78,16 @@ fn follow(host: &Host, link: &Path, warnings: &mut Vec<String>) -> Option<PciFun
     match PciFunction::of(host, link) {
         Ok(function) => Some(function),
         // The link went meanwhile, and with it the function.
-        Err(_) if host.link_target(link).is_err_and(|error| error.is_not_found()) => None,
+        Err(_) if is_gone(host, link) => None,
         Err(error) => {
             warnings.push(format!("a function is left out: {}", error_chain(&error)));
             None
         }
     }
+}
+
+fn is_gone(host: &Host, link: &Path) -> bool {
+    host.link_target(link).is_err_and(|error| error.is_not_found())
 }
 
 impl Found {
@@ -106,7 +110,7 @@ impl Found {
                     self.functions.push(VirtualFunction { function, physical: Some(physical.clone()) });
                 }
                 // The link went meanwhile, and with it the function.
-                Err(error) if error.is_not_found() => {}
+                Err(_) if is_gone(host, &physical.folder().join(format!("virtfn{number}"))) => {}
                 Err(error) => self.warnings.push(format!("a function is left out: {}", error_chain(&error))),
             }
         }
