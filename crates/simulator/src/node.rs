@@ -12,6 +12,7 @@ use crate::profile::{Entry, Fragment, Line, Profile};
 use crate::tree::{Links, Tree};
 
 mod change;
+mod graft;
 
 pub use change::Damage;
 
@@ -27,6 +28,8 @@ pub struct SimulatedNode {
     host: Host,
     uevents: File,
     devices: BTreeMap<String, Vec<Line>>,
+    /// The lines that belong to no device.
+    unnamed: Vec<Line>,
     /// What was made, and by which line.
     made: BTreeMap<PathBuf, String>,
     /// How many things each folder holds of those made; one that holds none any more is removed.
@@ -84,14 +87,15 @@ impl SimulatedNode {
         let host = Host::at(tree.path())?;
         let uevents = tree.open_log(Path::new(SIMULATED_FILE))?;
         let (devices, made, folders) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        let mut node = Self { tree, host, uevents, devices, made, folders };
+        let mut node = Self { tree, host, uevents, devices, unnamed: Vec::new(), made, folders };
         for folder in FOLDERS {
             node.claim_folder(Path::new(folder))?;
         }
         for Fragment { device, lines } in profile.fragments() {
             lines.iter().try_for_each(|line| node.make(line))?;
-            if let Some(device) = device {
-                node.devices.insert(device.clone(), lines.clone());
+            match device {
+                Some(device) => drop(node.devices.insert(device.clone(), lines.clone())),
+                None => node.unnamed.extend(lines.iter().cloned()),
             }
         }
         // Only now, because the lines of one device may point to another.
@@ -123,25 +127,14 @@ impl SimulatedNode {
     /// nothing of the device is left.
     pub fn add(&mut self, words: &str) -> Result<(), SimulatorError> {
         let place = format!("use {words}");
-        let Fragment { device, mut lines } = Fragment::parse(words, &place)?;
+        let Fragment { device, lines } = Fragment::parse(words, &place)?;
         let Some(device) = device else {
             return Err(SimulatorError::line(&place, "expected `as=NAME`, the name of the new device"));
         };
         if self.devices.contains_key(&device) {
             return Err(SimulatorError::line(&place, format!("the node has a device {device} already")));
         }
-        lines.sort_by_key(Step::of);
-        for (done, line) in lines.iter().enumerate() {
-            let made = self.make(line).and_then(|()| self.announce("add", line));
-            if let Err(error) = made {
-                self.unmake(lines.get(..done).unwrap_or_default())?;
-                return Err(error);
-            }
-        }
-        if let Err(error) = self.check_links(&lines) {
-            self.unmake(&lines)?;
-            return Err(error);
-        }
+        let lines = self.make_all(lines)?;
         self.devices.insert(device, lines);
         Ok(())
     }
@@ -156,6 +149,24 @@ impl SimulatedNode {
             return Err(SimulatorError::UnknownDevice { name: device.to_owned(), known });
         };
         self.unmake(&lines)
+    }
+
+    /// Makes and announces what `lines` say, and returns them in the order in which that was done. After an error nothing of
+    /// them is left.
+    fn make_all(&mut self, mut lines: Vec<Line>) -> Result<Vec<Line>, SimulatorError> {
+        lines.sort_by_key(Step::of);
+        for (done, line) in lines.iter().enumerate() {
+            let made = self.make(line).and_then(|()| self.announce("add", line));
+            if let Err(error) = made {
+                self.unmake(lines.get(..done).unwrap_or_default())?;
+                return Err(error);
+            }
+        }
+        if let Err(error) = self.check_links(&lines) {
+            self.unmake(&lines)?;
+            return Err(error);
+        }
+        Ok(lines)
     }
 
     fn make(&mut self, line: &Line) -> Result<(), SimulatorError> {
