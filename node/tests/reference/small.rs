@@ -67,6 +67,7 @@ async fn load_balancers() {
         profile: "xeon-accelerators",
         resources: &[("pf", 1), ("vf", 1)],
         allocate: &[("pf", &["/dev/dlb0"]), ("vf", &["/dev/dlb2"])],
+        differences: &[PREFERS],
         ..Case::default()
     })
     .await;

@@ -1,7 +1,7 @@
 //! A load balancer, `dlb0`: whether it is a physical or a virtual function, and whether it can be used.
 
 use device_plugin::{DeviceSpec, Expectation, Health, error_chain};
-use host::{Host, HostError, PciFunction};
+use host::{Host, HostError, PciAddress, PciFunction};
 
 const CLASS: &str = "/sys/class/dlb2";
 
@@ -20,6 +20,16 @@ pub(crate) fn is_balancer(name: &str) -> bool {
     !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// The physical function that the load balancer `/dev/dlb0` is, or is part of; its id where that cannot be found out.
+pub(crate) fn physical(host: &Host, id: &str) -> Result<PciAddress, String> {
+    let name = id.strip_prefix("/dev/").unwrap_or(id);
+    let find = || {
+        let function = PciFunction::of(host, format!("{CLASS}/{name}/device"))?;
+        Ok::<_, HostError>(function.physical_function()?.unwrap_or(function).address())
+    };
+    find().ok().ok_or_else(|| id.to_owned())
+}
+
 impl Balancer {
     /// The load balancer `name`; `None` if it is a physical function that has given what it has to virtual ones.
     pub(crate) fn find(
@@ -28,7 +38,10 @@ impl Balancer {
         warn: &mut impl FnMut(String),
     ) -> Result<Option<Self>, HostError> {
         let node = format!("/dev/{name}");
-        host.device_number(&node)?;
+        if host.device_number(&node)?.block {
+            warn(format!("{name} is left out: {node} is a block device"));
+            return Ok(None);
+        }
         let link = format!("{CLASS}/{name}/device");
         let function = PciFunction::of(host, &link)?;
         let mut spec = DeviceSpec::default();
@@ -42,6 +55,8 @@ impl Balancer {
             None => ("vf", health_of_virtual(host, &function)),
         };
         spec.add_node(host, node);
+        // Another function may have the number by then.
+        spec.expects.push(Expectation::Link { path: link.into(), name: function.address().to_string() });
         let nearby = host::numa::of_sysfs_device(host, function.folder());
         for error in nearby.errors {
             warn(format!("{name}: NUMA nodes are not known: {}", error_chain(&error)));
@@ -55,17 +70,14 @@ impl Balancer {
 /// is nobody to ask.
 fn health_of_virtual(host: &Host, function: &PciFunction) -> Health {
     let given = || {
-        let physical = function.physical_function()?;
-        let Some(physical) = physical else { return Ok(None) };
-        let all = physical.virtual_functions()?;
-        let number = all.iter().position(|one| one.address() == function.address());
-        let Some(number) = number else { return Ok(None) };
-        let folder = physical.folder().join(format!("vf{number}_resources"));
-        let mut sum = 0;
-        for name in host.names(&folder)?.iter().filter(|name| name.starts_with("num_")) {
-            sum += host.parse::<u64>(folder.join(name), "a number of resources")?;
-        }
-        Ok::<_, HostError>(Some((physical.address(), sum)))
+        let Some(physical) = function.physical_function()? else { return Ok(None) };
+        let enabled = physical.sriov_numvfs()?.unwrap_or_default();
+        let is_it = |number: &u16| {
+            physical.virtual_function((*number).into()).is_ok_and(|one| one.address() == function.address())
+        };
+        let Some(number) = (0..enabled).find(is_it) else { return Ok(None) };
+        let given = given(host, &physical, number)?;
+        Ok::<_, HostError>(given.map(|given| (physical.address(), given)))
     };
     match given() {
         Ok(Some((physical, 0))) => {
@@ -74,4 +86,20 @@ fn health_of_virtual(host: &Host, function: &PciFunction) -> Health {
         // What cannot be read is no reason: older drivers do not tell.
         Ok(_) | Err(_) => Health::Healthy,
     }
+}
+
+/// The sum of what a physical function has given to its virtual one of that number, whether that uses it or not: files
+/// `vfN_resources/num_*` of Intel's driver. `None` if the driver does not tell.
+pub(crate) fn given(host: &Host, physical: &PciFunction, number: u16) -> Result<Option<u64>, HostError> {
+    let folder = physical.folder().join(format!("vf{number}_resources"));
+    let names = match host.names(&folder) {
+        Err(error) if error.is_not_found() => return Ok(None),
+        names => names?,
+    };
+    let mut sum = None;
+    for name in names.iter().filter(|name| name.starts_with("num_")) {
+        let one: u64 = host.parse(folder.join(name), "a number of resources")?;
+        sum = Some(one.saturating_add(sum.unwrap_or_default()));
+    }
+    Ok(sum)
 }

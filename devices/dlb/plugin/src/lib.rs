@@ -54,11 +54,11 @@ pub fn main(program: &str, args: Vec<OsString>) -> ExitCode {
         Ok(host) => host,
         Err(error) => return cli::fatal(format!("-prefix: {}", device_plugin::error_chain(&error))),
     };
-    cli::plugin::run(&options.common, host, |_| DlbPlugin)
+    cli::plugin::run(&options.common, host.clone(), |_| DlbPlugin::new(host))
 }
 
 /// The plugin that these flags ask for, to be run beside others in one process.
 pub fn parse(flags: &[String]) -> Result<Start, String> {
     Options::parse("dlb", flags).map_err(|stop| stop.in_short())?;
-    Ok(Box::new(|_, _| Arc::new(DlbPlugin)))
+    Ok(Box::new(|host, _| Arc::new(DlbPlugin::new(host.clone()))))
 }

@@ -1,13 +1,27 @@
 //! The plugin: all load balancers of a node.
 
-use device_plugin::{Device, DevicePlugin, DiscoverError, Inventory, Triggers, error_chain};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use device_plugin::policy::{self, Choice};
+use device_plugin::{Capabilities, Device, DevicePlugin, DiscoverError, Inventory, Triggers, error_chain};
 use host::Host;
 
-use crate::balancer::{Balancer, is_balancer};
+use crate::balancer::{Balancer, is_balancer, physical};
 
 /// Offers load balancers.
-#[derive(Debug, Clone, Copy)]
-pub struct DlbPlugin;
+#[derive(Debug)]
+pub struct DlbPlugin {
+    /// Tells which virtual functions belong together when one is to be chosen.
+    host: Host,
+}
+
+impl DlbPlugin {
+    /// A plugin for this node.
+    pub fn new(host: Host) -> Self {
+        Self { host }
+    }
+}
 
 impl DevicePlugin for DlbPlugin {
     fn namespace(&self) -> &'static str {
@@ -22,6 +36,10 @@ impl DevicePlugin for DlbPlugin {
             folders: &["/dev/dlb*"],
             ..Triggers::default()
         }
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { prefers: true, pre_starts: false }
     }
 
     fn discover(&self, host: &Host) -> Result<Inventory, DiscoverError> {
@@ -41,5 +59,23 @@ impl DevicePlugin for DlbPlugin {
             inventory.warnings.extend(warnings);
         }
         Ok(inventory)
+    }
+
+    /// Of different physical functions in turn, those with most free ones first.
+    fn prefer(&self, _resource: &str, choice: &Choice<'_>) -> Vec<String> {
+        let mut groups: BTreeMap<_, Vec<&str>> = BTreeMap::new();
+        for id in &choice.available {
+            groups.entry(physical(&self.host, id)).or_default().push(id);
+        }
+        let mut groups: Vec<Vec<&str>> = groups.into_values().collect();
+        for ids in &mut groups {
+            ids.sort_by(|a, b| policy::natural(a, b));
+        }
+        groups.sort_by_key(|ids| Reverse(ids.len()));
+        let most = groups.first().map_or(0, Vec::len);
+        let in_turn = (0..most).flat_map(|turn| groups.iter().filter_map(move |ids| ids.get(turn).copied()));
+        let choice = Choice { available: in_turn.collect(), ..choice.clone() };
+        // What must be included counts as a turn.
+        policy::spread(&choice, |id| physical(&self.host, id))
     }
 }

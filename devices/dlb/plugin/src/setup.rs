@@ -1,32 +1,26 @@
-//! `setup dlb`: makes virtual functions and gives them resources, as the Go implementation's init container does, and again
-//! as often as wanted: it changes only what is not yet as it should be.
+//! `setup dlb`: makes virtual functions and gives them resources.
+//!
+//! It does what the Go implementation's init container does, and does it again as often as wanted: it changes only what is
+//! not yet as it should be. `resources` is what a virtual function gets, `work` what is to be written, in which order.
 
+mod resources;
+mod work;
+
+use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use cli::{FlagSet, LogOptions, Stop, logs};
 use device_plugin::error_chain;
-use host::{Host, PciAddress, PciFunction, Plan};
+use host::plan::{Outcome, PlanError};
+use host::{Host, HostError, PciAddress, PciFunction, Plan};
 
-const DRIVER: &str = "dlb2";
-const DRIVERS: &str = "/sys/bus/pci/drivers/dlb2";
+use resources::Wanted;
+use work::{DRIVER, DRIVERS, Work};
 
-/// What one physical function has for its virtual ones: half of what there is, which is what the Go implementation gives to
-/// its one (`drivers/misc/dlb2` of the out-of-tree driver, files `vfN_resources/num_*`).
-const RESOURCES: [(&str, u64); 10] = [
-    ("num_atomic_inflights", 2048),
-    ("num_dir_credits", 2048),
-    ("num_dir_ports", 8),
-    ("num_hist_list_entries", 2048),
-    ("num_ldb_credits", 8192),
-    ("num_ldb_ports", 4),
-    ("num_ldb_queues", 32),
-    ("num_sched_domains", 32),
-    ("num_sn0_slots", 2),
-    ("num_sn1_slots", 2),
-];
+/// A DLB has no more virtual functions.
+const MAX_VFS: u16 = 16;
 
 #[derive(Debug)]
 struct Options {
@@ -35,7 +29,19 @@ struct Options {
     prefix: String,
     num_pfs: u64,
     num_vfs: u64,
+    vf_resources: String,
     logs: LogOptions,
+}
+
+/// What is to be done, on which node.
+#[derive(Debug)]
+struct Setup {
+    host: Host,
+    /// How many physical functions are prepared at most.
+    limit: usize,
+    /// How many virtual functions each of them gets.
+    num_vfs: u16,
+    wanted: Wanted,
 }
 
 impl Options {
@@ -45,6 +51,7 @@ impl Options {
             prefix: String::new(),
             num_pfs: 1,
             num_vfs: 1,
+            vf_resources: String::new(),
             logs: LogOptions::default(),
         };
         let mut flags = FlagSet::new(
@@ -57,10 +64,11 @@ impl Options {
             &mut options.num_pfs,
             "how many physical functions to prepare, the first ones; 0 for all",
         );
-        flags.uint(
-            "num-vfs",
-            &mut options.num_vfs,
-            "how many virtual functions of each, 1 to 16; they share what one would have",
+        flags.uint("num-vfs", &mut options.num_vfs, "how many virtual functions of each, 1 to 16");
+        flags.string(
+            "vf-resources",
+            &mut options.vf_resources,
+            "what each virtual function gets, such as num_ldb_ports=16,num_dir_ports=16; the usual for what is left out",
         );
         flags.string("prefix", &mut options.prefix, "folder that holds the /sys to use, for simulated nodes");
         options.logs.add_flags(&mut flags);
@@ -69,7 +77,8 @@ impl Options {
     }
 }
 
-/// Runs the command: exit code 0 when the node is as it should be, 1 and a line of the log that says why when it is not.
+/// Runs the command: exit code 0 when the node is as it should be, or has nothing to prepare; 1 and a line of the log that
+/// says why when it is not.
 pub fn setup(program: &str, args: Vec<OsString>) -> ExitCode {
     let options = match Options::parse(program, args) {
         Ok(options) => options,
@@ -78,169 +87,152 @@ pub fn setup(program: &str, args: Vec<OsString>) -> ExitCode {
     if let Err(error) = logs::start(&options.logs) {
         return cli::fatal(error_chain(&error));
     }
-    match run(&options) {
+    let outcome = Setup::new(&options)
+        .map_err(|error| vec![error])
+        .and_then(|setup| if options.dry_run { setup.show(&mut std::io::stdout()) } else { setup.run() });
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!("{error}");
+        Err(errors) => {
+            for error in errors {
+                tracing::error!("{error}");
+            }
             ExitCode::FAILURE
         }
     }
 }
 
-fn run(options: &Options) -> Result<(), String> {
-    let Ok(count @ 1..=16) = u16::try_from(options.num_vfs) else {
-        return Err(format!("-num-vfs is {}, not 1 to 16", options.num_vfs));
-    };
-    let host = Host::at(&options.prefix).map_err(|error| format!("-prefix: {}", error_chain(&error)))?;
-    let limit = if options.num_pfs == 0 {
-        usize::MAX
-    } else {
-        usize::try_from(options.num_pfs).unwrap_or(usize::MAX)
-    };
-    let mut failed = Vec::new();
-    for function in physical_functions(&host)?.into_iter().take(limit) {
-        if let Err(error) = prepare(options, &host, &function, count) {
-            failed.push(format!("{}: {error}", function.address()));
-        }
+impl Setup {
+    fn new(options: &Options) -> Result<Self, String> {
+        let Ok(num_vfs @ 1..=MAX_VFS) = u16::try_from(options.num_vfs) else {
+            return Err(format!("-num-vfs is {}, not 1 to {MAX_VFS}", options.num_vfs));
+        };
+        let limit = match usize::try_from(options.num_pfs) {
+            Ok(0) | Err(_) => usize::MAX,
+            Ok(number) => number,
+        };
+        let wanted = options.vf_resources.parse().map_err(|error| format!("-vf-resources: {error}"))?;
+        let host = Host::at(&options.prefix).map_err(|error| format!("-prefix: {}", error_chain(&error)))?;
+        Ok(Self { host, limit, num_vfs, wanted })
     }
-    if failed.is_empty() { Ok(()) } else { Err(failed.join("; ")) }
+
+    /// Prints what would be written.
+    fn show(&self, out: &mut impl Write) -> Result<(), Vec<String>> {
+        self.each(|work, note| {
+            let plan = work.plan(note)?;
+            out.write_all(plan.to_string().as_bytes()).map_err(|error| format!("cannot print: {error}"))
+        })
+    }
+
+    fn run(&self) -> Result<(), Vec<String>> {
+        self.each(prepare)
+    }
+
+    /// Does something with each physical function to prepare, even if another fails. The error is what failed.
+    fn each(
+        &self,
+        mut act: impl FnMut(&Work<'_>, &mut dyn FnMut(String)) -> Result<(), String>,
+    ) -> Result<(), Vec<String>> {
+        let mut errors = Vec::new();
+        let mut count = 0;
+        for address in self.bound().map_err(|error| vec![error])? {
+            if count == self.limit {
+                break;
+            }
+            let mut said = BTreeSet::new();
+            let mut note = |note: String| {
+                if said.insert(note.clone()) {
+                    tracing::info!("{address}: {note}");
+                }
+            };
+            let physical = match self.physical(address) {
+                Ok(None) => continue,
+                Ok(Some(physical)) => Ok(physical),
+                Err(error) => Err(error),
+            };
+            count += 1;
+            let (host, num_vfs, wanted) = (&self.host, self.num_vfs, &self.wanted);
+            let acted = physical
+                .and_then(|physical| act(&Work { host, physical: &physical, num_vfs, wanted }, &mut note));
+            errors.extend(acted.err().map(|error| format!("{address}: {error}")));
+        }
+        if count == 0 {
+            // The DaemonSet may run everywhere.
+            tracing::info!("this node has no DLB on the driver {DRIVER} that can have virtual functions");
+        }
+        if errors.is_empty() { Ok(()) } else { Err(errors) }
+    }
+
+    /// The functions of the driver, sorted.
+    fn bound(&self) -> Result<Vec<PciAddress>, String> {
+        let names = match self.host.names(DRIVERS) {
+            Err(error) if error.is_not_found() => Vec::new(),
+            names => names.map_err(|error| error_chain(&error))?,
+        };
+        let mut addresses: Vec<PciAddress> = names.iter().filter_map(|name| name.parse().ok()).collect();
+        addresses.sort_unstable();
+        Ok(addresses)
+    }
+
+    /// The function there, if it can have virtual ones.
+    fn physical(&self, address: PciAddress) -> Result<Option<PciFunction>, String> {
+        let look = || {
+            let function = PciFunction::at(&self.host, address)?;
+            let total = function.sriov_totalvfs()?;
+            Ok(total.is_some_and(|total| total > 0).then_some(function))
+        };
+        // One that has just gone is none.
+        look().or_else(
+            |error: HostError| if error.is_not_found() { Ok(None) } else { Err(error_chain(&error)) },
+        )
+    }
 }
 
-fn prepare(options: &Options, host: &Host, function: &PciFunction, count: u16) -> Result<(), String> {
-    let at = function.address();
-    let plan = plan(host, function, count, &mut |note| tracing::info!("{at}: {note}"))?;
-    if options.dry_run {
-        let printed = std::io::stdout().write_all(plan.to_string().as_bytes());
-        return printed.map_err(|error| format!("cannot print: {error}"));
-    }
-    plan.apply(host, |step| tracing::info!("{step}")).map_err(|error| error_chain(&error))?;
-    tracing::info!("{at} is ready");
-    Ok(())
-}
-
-/// Those of the driver, sorted. A node without any is none of our business: the DaemonSet may run everywhere.
-fn physical_functions(host: &Host) -> Result<Vec<PciFunction>, String> {
-    let names = match host.names(DRIVERS) {
-        Err(error) if error.is_not_found() => Vec::new(),
-        names => names.map_err(|error| error_chain(&error))?,
-    };
-    let mut addresses: Vec<PciAddress> = names.iter().filter_map(|name| name.parse().ok()).collect();
-    addresses.sort_unstable();
-    let mut functions = Vec::new();
-    for address in addresses {
-        let function = PciFunction::at(host, address).map_err(|error| error_chain(&error))?;
-        let total = function.sriov_totalvfs().map_err(|error| error_chain(&error))?;
-        if total.is_some_and(|total| total > 0) {
-            functions.push(function);
-        }
-    }
-    if functions.is_empty() {
-        tracing::info!("this node has no DLB on the driver {DRIVER} that can have virtual functions");
-    }
-    Ok(functions)
-}
-
-/// What is to be written for a physical function; `note` is told what stays as it is and why.
-fn plan(
-    host: &Host,
-    function: &PciFunction,
-    count: u16,
-    note: &mut impl FnMut(String),
-) -> Result<Plan, String> {
-    let enabled = function.sriov_numvfs().map_err(|error| error_chain(&error))?.unwrap_or_default();
-    let mut plan = Plan::default();
-    if enabled > 0 {
-        if enabled != count {
-            note(format!("it keeps its {enabled} virtual functions: they may be in use"));
-        }
-        let virtual_functions = function.virtual_functions().map_err(|error| error_chain(&error))?;
-        for (number, one) in virtual_functions.iter().enumerate() {
-            complete(host, function, number, enabled, one, &mut plan, note)?;
-        }
-        return Ok(plan);
-    }
-    let total = function.sriov_totalvfs().map_err(|error| error_chain(&error))?.unwrap_or_default();
-    if count > total {
-        return Err(format!("it can have {total} virtual functions, not {count}"));
-    }
-    let Some(addresses) = function.virtual_addresses(count) else {
-        return Err("the kernel does not say where its virtual functions will be (sriov_offset, Linux 4.15)"
-            .to_owned());
-    };
-    // They are to have resources before the driver looks at them.
-    let folder = Path::new("/sys/bus/pci/devices").join(function.address().to_string());
-    let (number, probe) = (folder.join("sriov_numvfs"), folder.join("sriov_drivers_autoprobe"));
-    let set = |plan: &mut Plan, value| plan.set(host, &probe, value).map_err(|error| error_chain(&error));
-    let probes = set(&mut plan, "0")?;
-    plan.write(&number, count.to_string(), Some((number.clone(), "0".to_owned())));
-    if probes {
-        plan.write(&probe, "1", Some((probe.clone(), "0".to_owned())));
-    }
-    for (number, address) in addresses.into_iter().enumerate() {
-        give_resources(function, number, count, &mut plan);
-        bind(address, &mut plan);
-    }
-    Ok(plan)
-}
-
-/// Gives a virtual function that is there what it lacks: resources, its driver.
-fn complete(
-    host: &Host,
-    physical: &PciFunction,
-    number: usize,
-    of: u16,
-    function: &PciFunction,
-    plan: &mut Plan,
-    note: &mut impl FnMut(String),
-) -> Result<(), String> {
-    let address = function.address();
-    let driver = function.driver().map_err(|error| error_chain(&error))?;
-    match driver.as_deref() {
-        None | Some(DRIVER) => {}
-        Some(other) => {
-            note(format!("{address} is left alone: it is bound to {other}"));
+/// Makes a physical function what it should be.
+fn prepare(work: &Work<'_>, note: &mut dyn FnMut(String)) -> Result<(), String> {
+    let first = work.plan(note)?;
+    if let Err(error) = apply(work, &first) {
+        if cannot_write(&error) {
+            tracing::warn!("{} stays as it is: {}", work.physical.address(), error_chain(&error));
             return Ok(());
         }
+        return Err(error_chain(&error));
     }
-    // With nothing, nobody can use it.
-    if has_nothing(host, physical, number)? {
-        if driver.is_some() {
-            let (bind, unbind) = (format!("{DRIVERS}/bind"), format!("{DRIVERS}/unbind"));
-            plan.write(unbind, address.to_string(), Some((bind.into(), address.to_string())));
-        }
-        give_resources(physical, number, of, plan);
-        bind(address, plan);
-    } else if driver.is_none() {
-        bind(address, plan);
-    }
+    let had_none = first.steps().iter().any(|step| step.path.ends_with("sriov_numvfs"));
+    let rest = finish(work, note).map_err(|error| match had_none.then(|| apply(work, &work.plan_none())) {
+        None => error,
+        Some(Ok(())) => format!("{error}; its virtual functions are disabled again"),
+        Some(Err(undo)) => format!("{error}; its virtual functions stay enabled: {}", error_chain(&undo)),
+    });
+    rest?;
+    tracing::info!("{} is ready", work.physical.address());
     Ok(())
 }
 
-fn has_nothing(host: &Host, physical: &PciFunction, number: usize) -> Result<bool, String> {
-    for (name, _) in RESOURCES {
-        let has = host.parse::<u64>(resource(physical, number, name), "a number of resources");
-        if has.map_err(|error| error_chain(&error))? > 0 {
-            return Ok(false);
-        }
+/// Does what could not be foreseen, and looks whether all is done.
+fn finish(work: &Work<'_>, note: &mut dyn FnMut(String)) -> Result<(), String> {
+    let rest = work.plan(note)?;
+    if rest.is_empty() {
+        return Ok(());
     }
-    Ok(true)
-}
-
-fn resource(physical: &PciFunction, number: usize, name: &str) -> PathBuf {
-    PathBuf::from(format!("/sys/bus/pci/devices/{}/vf{number}_resources/{name}", physical.address()))
-}
-
-fn give_resources(physical: &PciFunction, number: usize, of: u16, plan: &mut Plan) {
-    for (name, all) in RESOURCES {
-        let path = resource(physical, number, name);
-        let undo = Some((path.clone(), "0".to_owned()));
-        plan.write(path, (all / u64::from(of)).to_string(), undo);
+    apply(work, &rest).map_err(|error| error_chain(&error))?;
+    let missing = work.plan(note)?;
+    if missing.is_empty() {
+        return Ok(());
     }
+    let missing = missing.to_string().trim_end().replace('\n', "; ");
+    Err(format!("the kernel refused nothing, but this is still to be written: {missing}"))
 }
 
-fn bind(address: PciAddress, plan: &mut Plan) {
-    let (bind, unbind) = (format!("{DRIVERS}/bind"), format!("{DRIVERS}/unbind"));
-    plan.write(bind, address.to_string(), Some((unbind.into(), address.to_string())));
+fn apply(work: &Work<'_>, plan: &Plan) -> Result<(), PlanError> {
+    plan.apply(work.host, |step| tracing::info!("{step}"))
+}
+
+/// Virtual functions cannot be enabled here at all, as in a container that may not write to `/sys`. The node can do without.
+fn cannot_write(error: &PlanError) -> bool {
+    let refused = [ErrorKind::PermissionDenied, ErrorKind::ReadOnlyFilesystem];
+    let path = &error.source.path;
+    let enables = path.ends_with("sriov_numvfs") || path.ends_with("sriov_drivers_autoprobe");
+    matches!(error.outcome, Outcome::Nothing) && enables && refused.contains(&error.source.source.kind())
 }
 
 #[cfg(test)]

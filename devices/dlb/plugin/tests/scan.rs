@@ -1,7 +1,10 @@
 //! What is offered on a node, tree by tree.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use device_plugin::{DevicePlugin, Expectation, Health, Inventory};
+use std::fmt::Write as _;
+use std::path::Path;
+
+use device_plugin::{Capabilities, DevicePlugin, Expectation, Health, Inventory, policy::Choice};
 use dlb_plugin::DlbPlugin;
 use simulator::{Damage, Profile, SimulatedNode};
 
@@ -33,7 +36,11 @@ impl Scene {
     }
 
     fn look(&self) -> Inventory {
-        DlbPlugin.discover(&self.node.host()).unwrap()
+        self.plugin().discover(&self.node.host()).unwrap()
+    }
+
+    fn plugin(&self) -> DlbPlugin {
+        DlbPlugin::new(self.node.host())
     }
 
     /// `pf: /dev/dlb0; vf: /dev/dlb2 /dev/dlb3`
@@ -59,22 +66,41 @@ fn functions_are_told_by_their_virtual_functions() {
     assert_eq!(Scene::of(&Profile::builtin("empty").unwrap()).look(), Inventory::default());
 }
 
+/// An inventory for people to read.
+fn shown(inventory: &Inventory, scene: &Scene) -> String {
+    let mut text = String::new();
+    for (name, resource) in &inventory.resources {
+        for (id, device) in &resource.devices {
+            writeln!(text, "{name} {id} {:?}, NUMA nodes {:?}", device.health, device.spec.numa).unwrap();
+            let edits = &device.spec.edits;
+            for node in &edits.nodes {
+                let (host, container) = (node.host_path.display(), node.container_path.display());
+                writeln!(text, "  node {host} at {container} {}", node.permissions).unwrap();
+            }
+            for expectation in &device.spec.expects {
+                writeln!(text, "  expects {expectation:?}").unwrap();
+            }
+            assert!(edits.mounts.is_empty() && edits.env.is_empty() && edits.annotations.is_empty());
+            assert_eq!(device.spec.cdi, None);
+        }
+    }
+    for warning in &inventory.warnings {
+        writeln!(text, "warning {warning}").unwrap();
+    }
+    let root = scene.node.root().canonicalize().unwrap();
+    text.replace(&root.display().to_string(), "<root>")
+}
+
 #[test]
 fn a_container_gets_the_node_and_nothing_else() {
-    let inventory = Scene::of(&Profile::builtin("xeon-accelerators").unwrap()).look();
-    assert_eq!(ids(&inventory), "pf: /dev/dlb0; vf: /dev/dlb2");
-    assert_eq!(inventory.warnings, [""; 0]);
-    for (resource, node, numa) in [("pf", "/dev/dlb0", 0), ("vf", "/dev/dlb2", 1)] {
-        let device =
-            inventory.resources.get(resource).and_then(|resource| resource.devices.get(node)).unwrap();
-        assert!(device.is_healthy());
-        let edits = &device.spec.edits;
-        let nodes: Vec<_> = edits.nodes.iter().map(|node| node.container_path.to_str().unwrap()).collect();
-        assert_eq!(nodes, [node]);
-        assert!(edits.mounts.is_empty() && edits.env.is_empty() && edits.annotations.is_empty());
-        assert_eq!(device.spec.numa, Some(vec![numa]));
-        assert_eq!(device.spec.cdi, None);
+    let scene = Scene::of(&Profile::builtin("xeon-accelerators").unwrap());
+    let found = shown(&scene.look(), &scene);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/xeon-accelerators.txt");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, &found).unwrap();
     }
+    let expected = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(expected, found, "run with UPDATE_GOLDEN=1 and read the difference");
 }
 
 /// Its virtual functions take what it has, so it must not be handed out once it has any.
@@ -104,6 +130,70 @@ fn a_virtual_function_without_resources_is_unhealthy() {
     );
 }
 
+/// In a virtual machine, and with drivers that do not tell, there is nothing to say against it.
+#[test]
+fn a_virtual_function_of_which_nothing_is_known_is_healthy() {
+    let physical = "/sys/devices/pci0000:60/0000:60:00.0";
+    let lost =
+        [format!("{physical}/vf1_resources"), "/sys/devices/pci0000:60/0000:60:00.2/physfn".to_owned()];
+    for path in lost.into_iter().chain([format!("{physical}/virtfn1"), format!("{physical}/sriov_numvfs")]) {
+        let mut scene = Scene::functions(&[2], 2);
+        for name in scene.node.host().names(format!("{physical}/vf1_resources")).unwrap() {
+            scene.node.set_attribute(format!("{physical}/vf1_resources/{name}"), "0\n").unwrap();
+        }
+        scene.node.delete(&path).unwrap();
+        let inventory = scene.look();
+        let vf = inventory.resources.get("vf").unwrap().devices.get("/dev/dlb2").unwrap();
+        assert!(vf.is_healthy(), "{path}: {inventory:?}");
+    }
+    for damage in Damage::ALL {
+        let mut scene = Scene::functions(&[1], 1);
+        scene.node.damage(format!("{physical}/vf0_resources/num_ldb_ports"), damage).unwrap();
+        let inventory = scene.look();
+        let vf = inventory.resources.get("vf").unwrap().devices.get("/dev/dlb1").unwrap();
+        assert!(vf.is_healthy(), "{damage:?}: {inventory:?}");
+    }
+}
+
+/// The kernel may give the number to another function when drivers are bound anew.
+#[test]
+fn a_device_must_be_the_same_function_when_it_is_handed_out() {
+    let inventory = Scene::functions(&[1], 1).look();
+    let device = inventory.resources.get("vf").unwrap().devices.get("/dev/dlb1").unwrap();
+    let path = "/sys/class/dlb2/dlb1/device".into();
+    assert!(device.spec.expects.contains(&Expectation::Link { path, name: "0000:60:00.1".to_owned() }));
+}
+
+#[test]
+fn functions_of_different_physical_ones_are_preferred() {
+    let lines = "use dlb-pf as=dlb0 id=0 at=pci0000:60 pci=0000:60:00.0 group=0 vfs=3
+use dlb-vf as=dlb1 id=1 at=pci0000:60 pci=0000:60:00.1 pf=0000:60:00.0 vf=0 group=1
+use dlb-vf as=dlb2 id=2 at=pci0000:60 pci=0000:60:00.2 pf=0000:60:00.0 vf=1 group=2
+use dlb-vf as=dlb3 id=3 at=pci0000:60 pci=0000:60:00.3 pf=0000:60:00.0 vf=2 group=3
+use dlb-pf as=dlb4 id=4 at=pci0000:61 pci=0000:61:00.0 group=4 vfs=2
+use dlb-vf as=dlb5 id=5 at=pci0000:61 pci=0000:61:00.1 pf=0000:61:00.0 vf=0 group=5
+use dlb-vf as=dlb6 id=6 at=pci0000:61 pci=0000:61:00.2 pf=0000:61:00.0 vf=1 group=6";
+    let profile = Profile::parse("test", &format!("use pci-driver driver=dlb2\n{lines}")).unwrap();
+    let scene = Scene::of(&profile);
+    let plugin = scene.plugin();
+    assert_eq!(plugin.capabilities(), Capabilities { prefers: true, pre_starts: false });
+    let prefer = |available: &[&str], must_include: &[&str], size| {
+        let choice = Choice { available: available.to_vec(), must_include: must_include.to_vec(), size };
+        plugin.prefer("vf", &choice)
+    };
+    let [a1, a2, a3, b1, b2] = ["/dev/dlb1", "/dev/dlb2", "/dev/dlb3", "/dev/dlb5", "/dev/dlb6"];
+    let all = [b2, a3, a1, b1, a2];
+    assert_eq!(prefer(&all, &[], 1), [a1], "of the one that has most");
+    assert_eq!(prefer(&[a3, b1, b2], &[], 1), [b1]);
+    assert_eq!(prefer(&all, &[], 2), [a1, b1]);
+    assert_eq!(prefer(&[a1, a2, a3, b2], &[], 2), [a1, b2], "different ones come first");
+    assert_eq!(prefer(&all, &[b2], 2), [b2, a1]);
+    assert_eq!(prefer(&all, &[a2], 2), [a2, b1], "what must be included counts");
+    assert_eq!(prefer(&all, &[], 4), [a1, b1, a2, b2]);
+    assert_eq!(prefer(&all, &[], 9).len(), 5);
+    assert_eq!(prefer(&["/dev/dlb7", "none"], &[], 2).len(), 2, "one that has gone is a choice too");
+}
+
 #[test]
 fn other_files_of_that_name_are_no_load_balancers() {
     let scene = Scene::functions(&[0], 0);
@@ -118,6 +208,10 @@ fn other_files_of_that_name_are_no_load_balancers() {
         ("pf: /dev/dlb0", 1),
         "it is in no class"
     );
+    std::fs::write(scene.node.root().join("dev/dlb0"), "b 509:0").unwrap();
+    let inventory = scene.look();
+    assert_eq!(ids(&inventory), "");
+    assert_eq!(inventory.warnings.first().unwrap(), "dlb0 is left out: /dev/dlb0 is a block device");
 }
 
 /// The Go implementation takes a physical function that it cannot read for a virtual one.
@@ -125,7 +219,8 @@ fn other_files_of_that_name_are_no_load_balancers() {
 fn damage_of_one_function_leaves_the_others_and_never_makes_it_another_kind() {
     let function = "/sys/devices/pci0000:60/0000:60:00.0";
     let paths = ["sriov_numvfs", "numa_node", "local_cpulist"].map(|file| format!("{function}/{file}"));
-    let all = ["/dev/dlb0", "/sys/class/dlb2/dlb0", "/sys/class/dlb2/dlb0/device"].map(str::to_owned);
+    let all = ["/dev/dlb0", "/sys/class/dlb2/dlb0", "/sys/devices/pci0000:60/0000:60:00.0/dlb2/dlb0/device"]
+        .map(str::to_owned);
     for path in paths.into_iter().chain(all) {
         for damage in Damage::ALL {
             let mut scene = Scene::functions(&[0, 0], 0);

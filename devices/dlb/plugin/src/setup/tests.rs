@@ -1,134 +1,189 @@
-use std::io::ErrorKind;
+mod damage;
+mod kernel;
+mod numbers;
+mod present;
+
 use std::sync::Arc;
 
-use simulator::{Kernel, Profile, SimulatedNode};
+use device_plugin::DevicePlugin as _;
 
 use super::*;
+use crate::DlbPlugin;
+use kernel::{DEVICE, FOLDER, Kernel, PF};
 
-/// A node with these functions, and its kernel.
-fn kernel(lines: &str) -> (tempfile::TempDir, Arc<Kernel>) {
-    let folder = tempfile::tempdir().unwrap();
-    let profile = format!("use pci-driver driver=dlb2\nuse pci-driver driver=vfio-pci\n{lines}");
-    let profile = Profile::parse("test", &profile).unwrap();
-    let node = SimulatedNode::create_with_stand_ins(folder.path().join("node"), &profile).unwrap();
-    (folder, Kernel::run(node))
+/// What the Go implementation gives to its one virtual function.
+const USUAL: [(&str, u64); 10] = [
+    ("num_atomic_inflights", 2048),
+    ("num_dir_credits", 2048),
+    ("num_dir_ports", 8),
+    ("num_hist_list_entries", 2048),
+    ("num_ldb_credits", 8192),
+    ("num_ldb_ports", 4),
+    ("num_ldb_queues", 32),
+    ("num_sched_domains", 32),
+    ("num_sn0_slots", 2),
+    ("num_sn1_slots", 2),
+];
+
+fn setup(kernel: &Arc<Kernel>, num_vfs: u16) -> Setup {
+    Setup { host: kernel.host(), limit: 1, num_vfs, wanted: Wanted::default() }
 }
 
-const FRESH: &str = "use dlb-pf as=dlb0 id=0 at=pci0000:6d pci=0000:6d:00.0 group=1\n";
-const MADE: &str = "use dlb-pf as=dlb0 id=0 at=pci0000:6d pci=0000:6d:00.0 group=1 vfs=1\n\
-                    use dlb-vf as=dlb1 id=1 at=pci0000:6d pci=0000:6d:00.1 pf=0000:6d:00.0 vf=0 group=2\n";
+fn shown(setup: &Setup) -> String {
+    let mut text = Vec::new();
+    setup.show(&mut text).unwrap();
+    String::from_utf8(text).unwrap()
+}
 
-fn planned(kernel: &Arc<Kernel>, count: u16) -> (Result<Plan, String>, Vec<String>) {
+/// The one reason why the node cannot be prepared.
+fn refused(setup: &Setup) -> String {
+    let errors = setup.run().unwrap_err();
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    errors[0].clone()
+}
+
+/// What the plugin offers then: `pf: /dev/dlb0; vf: /dev/dlb1`, healthy.
+fn offered(kernel: &Arc<Kernel>) -> String {
     let host = kernel.host();
-    let functions = physical_functions(&host).unwrap();
-    let mut notes = Vec::new();
-    let plan = plan(&host, &functions[0], count, &mut |note| notes.push(note));
-    (plan, notes)
-}
-
-fn options(num_vfs: u64, prefix: &Path) -> Options {
-    Options {
-        dry_run: false,
-        prefix: prefix.to_string_lossy().into_owned(),
-        num_pfs: 1,
-        num_vfs,
-        logs: LogOptions::default(),
-    }
+    let inventory = DlbPlugin::new(host.clone()).discover(&host).unwrap();
+    assert_eq!(inventory.warnings, [""; 0]);
+    let resources = inventory.resources.iter().map(|(name, resource)| {
+        let healthy = resource.devices.iter().filter(|(_, device)| device.is_healthy());
+        format!("{name}: {}", healthy.map(|(id, _)| id.as_str()).collect::<Vec<_>>().join(" "))
+    });
+    resources.collect::<Vec<_>>().join("; ")
 }
 
 #[test]
-fn a_fresh_function_gets_a_virtual_one_with_all_it_can_give() {
-    let (_folder, kernel) = kernel(FRESH);
-    let (plan, notes) = planned(&kernel, 1);
-    let device = "/sys/bus/pci/devices/0000:6d:00.0";
+fn a_dry_run_prints_each_write_and_makes_none() {
+    let kernel = Kernel::with(&[PF]);
     let mut expected = format!(
-        "{device}/sriov_drivers_autoprobe = 0 (now 1)\n{device}/sriov_numvfs = 1\n{device}/sriov_drivers_autoprobe = 1\n"
+        "{DEVICE}/sriov_drivers_autoprobe = 0\n{DEVICE}/sriov_numvfs = 1\n{DEVICE}/sriov_drivers_autoprobe = 1\n"
     );
-    for (name, value) in RESOURCES {
-        expected += &format!("{device}/vf0_resources/{name} = {value}\n");
+    for (name, value) in USUAL {
+        expected += &format!("{DEVICE}/vf0_resources/{name} = {value}\n");
     }
     expected += "/sys/bus/pci/drivers/dlb2/bind = 0000:6d:00.1\n";
-    assert_eq!(plan.unwrap().to_string(), expected);
-    assert_eq!(notes, [""; 0]);
+    assert_eq!(shown(&setup(&kernel, 1)), expected);
+    assert_eq!(kernel.written(), [""; 0]);
+    setup(&kernel, 1).run().unwrap();
+    assert_eq!(kernel.written().len(), expected.lines().count(), "the same writes are made");
 }
 
 #[test]
-fn several_virtual_functions_share() {
-    let (_folder, kernel) = kernel(FRESH);
-    let plan = planned(&kernel, 2).0.unwrap().to_string();
-    for line in [
-        "sriov_numvfs = 2\n",
-        "vf0_resources/num_ldb_queues = 16\n",
-        "vf1_resources/num_ldb_queues = 16\n",
-        "vf1_resources/num_sn0_slots = 1\n",
-        "dlb2/bind = 0000:6d:00.2\n",
-    ] {
-        assert!(plan.contains(line), "{line} is not in {plan}");
+fn the_first_physical_function_gets_a_virtual_one_that_is_offered() {
+    let kernel = Kernel::with(&[PF, "0000:72:00.0"]);
+    assert_eq!(offered(&kernel), "pf: /dev/dlb0 /dev/dlb100");
+    setup(&kernel, 1).run().unwrap();
+    assert_eq!(kernel.bound(), ["0000:6d:00.1 dlb2"]);
+    for (name, value) in USUAL {
+        assert_eq!(kernel.get(&format!("vf0_resources/{name}")), value.to_string(), "{name}");
     }
-    assert_eq!(planned(&kernel, 17).0.unwrap_err(), "it can have 16 virtual functions, not 17");
-}
-
-#[test]
-fn what_is_as_it_should_be_is_not_touched() {
-    let (_folder, kernel) = kernel(MADE);
-    let (plan, notes) = planned(&kernel, 1);
-    assert!(plan.unwrap().is_empty());
-    assert_eq!(notes, [""; 0]);
-    let (plan, notes) = planned(&kernel, 4);
-    assert!(plan.unwrap().is_empty());
-    assert_eq!(notes, ["it keeps its 1 virtual functions: they may be in use"]);
-    assert_eq!(kernel.written(), []);
-}
-
-#[test]
-fn a_virtual_function_without_resources_or_driver_is_completed() {
-    let (_folder, kernel) = kernel(MADE);
-    kernel.node().delete("/sys/bus/pci/devices/0000:6d:00.1/driver").unwrap();
-    assert_eq!(planned(&kernel, 1).0.unwrap().to_string(), "/sys/bus/pci/drivers/dlb2/bind = 0000:6d:00.1\n");
-    for (name, _) in RESOURCES {
-        let path = format!("/sys/bus/pci/devices/0000:6d:00.0/vf0_resources/{name}");
-        kernel.node().set_attribute(path, "0\n").unwrap();
-    }
-    let plan = planned(&kernel, 1).0.unwrap();
-    assert_eq!(plan.steps().len(), RESOURCES.len() + 1);
-    assert!(plan.to_string().contains("vf0_resources/num_ldb_credits = 8192\n"));
-}
-
-#[test]
-fn one_with_another_driver_is_left_alone() {
-    let (_folder, kernel) = kernel(MADE);
-    let link = "/sys/bus/pci/devices/0000:6d:00.1/driver";
-    kernel.node().delete(link).unwrap();
-    let folder = kernel.node().root().join("sys/devices/pci0000:6d/0000:6d:00.1/driver");
-    std::os::unix::fs::symlink("../../../bus/pci/drivers/vfio-pci", folder).unwrap();
-    let (plan, notes) = planned(&kernel, 1);
-    assert!(plan.unwrap().is_empty());
-    assert_eq!(notes, ["0000:6d:00.1 is left alone: it is bound to vfio-pci"]);
+    assert_eq!(kernel.get("sriov_drivers_autoprobe"), "1");
+    assert_eq!(offered(&kernel), "pf: /dev/dlb100; vf: /dev/dlb1");
+    kernel.written();
+    setup(&kernel, 1).run().unwrap();
+    assert_eq!(kernel.written(), [""; 0], "a second time changes nothing");
 }
 
 #[test]
 fn a_write_that_fails_undoes_what_was_done() {
-    let (_folder, kernel) = kernel(FRESH);
-    let host = kernel.host();
-    kernel.refuse("vf0_resources/num_atomic_inflights", ErrorKind::InvalidInput);
-    let plan = planned(&kernel, 1).0.unwrap();
-    // The folder comes with the virtual function, which only a real kernel makes.
-    let folder = kernel.node().root().join("sys/devices/pci0000:6d/0000:6d:00.0/vf0_resources");
-    std::fs::create_dir_all(&folder).unwrap();
-    std::fs::write(folder.join("num_atomic_inflights"), "0\n").unwrap();
-    let error = plan.apply(&host, |_| ()).unwrap_err();
-    assert!(error.to_string().contains("the steps before it were undone"), "{error}");
-    assert_eq!(host.read("/sys/bus/pci/devices/0000:6d:00.0/sriov_numvfs").unwrap(), "0");
-    assert_eq!(host.read("/sys/bus/pci/devices/0000:6d:00.0/sriov_drivers_autoprobe").unwrap(), "1");
+    for word in ["sriov_numvfs=2", "autoprobe=1", "vf0_resources/num_dir_credits", "bind=0000:6d:00.2"] {
+        let kernel = Kernel::with(&[PF]);
+        kernel.refuse(word, ErrorKind::InvalidInput);
+        let error = refused(&setup(&kernel, 2));
+        assert!(error.starts_with("0000:6d:00.0: step "), "{error}");
+        if word == "autoprobe=1" {
+            assert!(error.contains("were not all undone"), "{error}");
+            continue;
+        }
+        assert!(error.contains("the steps before it were undone"), "{word}: {error}");
+        assert_eq!((kernel.get("sriov_numvfs"), kernel.bound()), ("0".to_owned(), vec![]), "{word}");
+        assert_eq!(kernel.get("sriov_drivers_autoprobe"), "1", "{word}");
+        kernel.refuse_nothing();
+        setup(&kernel, 2).run().unwrap();
+        assert_eq!(kernel.bound(), ["0000:6d:00.1 dlb2", "0000:6d:00.2 dlb2"], "{word}: it can be run again");
+    }
+}
+
+#[test]
+fn where_nothing_can_be_written_the_node_stays_as_it_is() {
+    for kind in [ErrorKind::PermissionDenied, ErrorKind::ReadOnlyFilesystem] {
+        let kernel = Kernel::with(&[PF]);
+        kernel.refuse("sriov_", kind);
+        assert_eq!(setup(&kernel, 1).run(), Ok(()), "{kind}");
+        assert_eq!(offered(&kernel), "pf: /dev/dlb0");
+    }
+    // Something else is wrong here.
+    let kernel = Kernel::with(&[PF]);
+    kernel.refuse("vf0_resources", ErrorKind::PermissionDenied);
+    assert!(refused(&setup(&kernel, 1)).contains("the steps before it were undone"));
+}
+
+#[test]
+fn a_kernel_that_takes_the_writes_and_does_nothing_is_not_believed() {
+    let kernel = Kernel::with(&[PF]);
+    kernel.ignore("dlb2/bind");
+    let error = refused(&setup(&kernel, 1));
+    let missing = "but this is still to be written: /sys/bus/pci/drivers/dlb2/bind = 0000:6d:00.1; its virtual \
+                   functions are disabled again";
+    assert!(error.ends_with(missing), "{error}");
+    assert_eq!(kernel.get("sriov_numvfs"), "0");
+}
+
+#[test]
+fn a_physical_function_that_a_program_uses_is_left_alone() {
+    let kernel = Kernel::with(&[PF]);
+    kernel.set("total_resources/num_sched_domains", "32");
+    kernel.set("avail_resources/num_sched_domains", "30");
+    assert_eq!(
+        refused(&setup(&kernel, 1)),
+        "0000:6d:00.0: a program uses it, 2 of its 32 scheduling domains are taken: virtual functions would need them"
+    );
+    assert_eq!(kernel.written(), [""; 0]);
+    kernel.set("avail_resources/num_sched_domains", "32");
+    setup(&kernel, 1).run().unwrap();
+    assert_eq!(offered(&kernel), "vf: /dev/dlb1");
+    // Virtual functions have taken them now, which is no reason.
+    kernel.set("avail_resources/num_sched_domains", "0");
+    setup(&kernel, 1).run().unwrap();
 }
 
 #[test]
 fn a_node_without_load_balancers_is_fine() {
-    let (_folder, kernel) = kernel("");
-    assert!(physical_functions(&kernel.host()).unwrap().is_empty());
-    let root = kernel.node().root().to_owned();
-    assert_eq!(run(&options(1, &root)), Ok(()));
-    for bad in [0, 17] {
-        assert_eq!(run(&options(bad, &root)), Err(format!("-num-vfs is {bad}, not 1 to 16")));
+    for physical in [&[][..], &[PF]] {
+        let kernel = Kernel::with(physical);
+        if physical.is_empty() {
+            kernel.node().delete("/sys/bus/pci/drivers/dlb2").unwrap();
+        } else {
+            // As in a virtual machine.
+            kernel.node().delete(format!("{FOLDER}/sriov_totalvfs")).unwrap();
+        }
+        assert_eq!(shown(&setup(&kernel, 1)), "");
+        assert_eq!(setup(&kernel, 1).run(), Ok(()));
+        assert_eq!(kernel.written(), [""; 0]);
     }
+}
+
+#[test]
+fn flags() {
+    let parse = |args: &[&str]| Options::parse("setup dlb", args.iter().map(Into::into).collect());
+    let new = |args: &[&str]| Setup::new(&parse(args).unwrap());
+    let found = new(&["-num-pfs=2", "-num-vfs=4", "-vf-resources=num_ldb_ports=16", "-v=2"]).unwrap();
+    assert_eq!((found.limit, found.num_vfs), (2, 4));
+    assert_eq!(found.wanted, "num_ldb_ports=16".parse().unwrap());
+    let found = new(&[]).unwrap();
+    assert_eq!((found.limit, found.num_vfs, found.wanted), (1, 1, Wanted::default()));
+    assert_eq!(new(&["-num-pfs=0"]).unwrap().limit, usize::MAX);
+    for bad in ["0", "17", "65537"] {
+        assert_eq!(new(&["-num-vfs", bad]).unwrap_err(), format!("-num-vfs is {bad}, not 1 to 16"));
+    }
+    assert!(
+        new(&["-vf-resources=ports=1"]).unwrap_err().starts_with("-vf-resources: \"ports\" is no resource")
+    );
+    assert!(new(&["-prefix=/no/such/folder"]).unwrap_err().starts_with("-prefix: "));
+    for bad in ["-num-vfs=-1", "-num-vfs=many", "-numvfs=1"] {
+        assert_eq!(parse(&[bad]).unwrap_err().exit_code(), 2, "{bad}");
+    }
+    assert!(parse(&["-dry-run"]).unwrap().dry_run);
 }

@@ -1,0 +1,150 @@
+//! How many functions, and what each of them gets.
+
+use super::*;
+
+/// What a DLB 2.0 has.
+const TOTAL: [(&str, u64); 10] = [
+    ("num_atomic_inflights", 2048),
+    ("num_dir_credits", 2048),
+    ("num_dir_ports", 64),
+    ("num_hist_list_entries", 2048),
+    ("num_ldb_credits", 8192),
+    ("num_ldb_ports", 64),
+    ("num_ldb_queues", 32),
+    ("num_sched_domains", 32),
+    ("num_sn0_slots", 16),
+    ("num_sn1_slots", 16),
+];
+
+/// What the virtual functions of the first physical one have of a kind.
+fn given(kernel: &Arc<Kernel>, kind: &str) -> Vec<String> {
+    let count: u16 = kernel.get("sriov_numvfs").parse().unwrap();
+    (0..count).map(|number| kernel.get(&format!("vf{number}_resources/{kind}"))).collect()
+}
+
+#[test]
+fn several_virtual_functions_share_what_there_is() {
+    let kernel = Kernel::with(&[PF]);
+    setup(&kernel, 2).run().unwrap();
+    assert_eq!(kernel.bound(), ["0000:6d:00.1 dlb2", "0000:6d:00.2 dlb2"]);
+    assert_eq!(given(&kernel, "num_ldb_queues"), ["16", "16"]);
+    assert_eq!(given(&kernel, "num_ldb_credits"), ["4096", "4096"]);
+    assert_eq!(given(&kernel, "num_ldb_ports"), ["4", "4"], "of these there are enough");
+    assert_eq!(offered(&kernel), "vf: /dev/dlb1 /dev/dlb2");
+}
+
+#[test]
+fn each_of_as_many_as_there_can_be_is_of_use() {
+    let kernel = Kernel::with(&[PF]);
+    setup(&kernel, 16).run().unwrap();
+    for (kind, total) in TOTAL {
+        let given: Vec<u64> = given(&kernel, kind).iter().map(|number| number.parse().unwrap()).collect();
+        assert_eq!(given.len(), 16);
+        assert!(given.iter().all(|number| *number > 0), "{kind}: {given:?}");
+        assert!(given.iter().sum::<u64>() <= total, "{kind}: {given:?}");
+    }
+    assert_eq!(kernel.bound().last().unwrap(), "0000:6d:02.0 dlb2", "across devices");
+    kernel.set("sriov_totalvfs", "8");
+    kernel.enable(0);
+    assert_eq!(refused(&setup(&kernel, 9)), "0000:6d:00.0: it can have 8 virtual functions, not 9");
+}
+
+/// DLB 2.5 has no credits for directed queues of their own, and refuses any number.
+#[test]
+fn no_more_is_given_than_the_driver_says_that_there_is() {
+    let kernel = Kernel::with(&[PF]);
+    kernel.set("total_resources/num_dir_credits", "0");
+    kernel.set("total_resources/num_ldb_queues", "24");
+    setup(&kernel, 2).run().unwrap();
+    assert_eq!(given(&kernel, "num_dir_credits"), ["0", "0"]);
+    assert_eq!(given(&kernel, "num_ldb_queues"), ["12", "12"]);
+    assert_eq!(given(&kernel, "num_ldb_credits"), ["4096", "4096"]);
+}
+
+#[test]
+fn what_is_asked_for_is_given_or_refused() {
+    let kernel = Kernel::with(&[PF]);
+    let wanted = || "num_ldb_ports=32,num_dir_ports=0".parse().unwrap();
+    Setup { wanted: wanted(), ..setup(&kernel, 2) }.run().unwrap();
+    assert_eq!(given(&kernel, "num_ldb_ports"), ["32", "32"]);
+    assert_eq!(given(&kernel, "num_dir_ports"), ["0", "0"]);
+    assert_eq!(given(&kernel, "num_sched_domains"), ["16", "16"]);
+    let kernel = Kernel::with(&[PF]);
+    let error = refused(&Setup { wanted: wanted(), ..setup(&kernel, 3) });
+    assert!(
+        error.contains("cannot write \"32\" to ") && error.contains("vf2_resources/num_ldb_ports"),
+        "{error}"
+    );
+    assert_eq!(kernel.get("sriov_numvfs"), "0");
+}
+
+#[test]
+fn as_many_physical_functions_as_asked_for_are_prepared() {
+    let physical = ["0000:72:00.0", PF, "0000:ea:00.0"];
+    let kernel = Kernel::with(&physical);
+    let enabled = || {
+        let read = |at| kernel.node().host().read(format!("/sys/bus/pci/devices/{at}/sriov_numvfs")).unwrap();
+        physical.map(read)
+    };
+    setup(&kernel, 1).run().unwrap();
+    assert_eq!(enabled(), ["0", "1", "0"], "the first by address");
+    Setup { limit: 2, ..setup(&kernel, 1) }.run().unwrap();
+    assert_eq!(enabled(), ["1", "1", "0"]);
+    Setup { limit: usize::MAX, ..setup(&kernel, 1) }.run().unwrap();
+    assert_eq!(enabled(), ["1", "1", "1"]);
+}
+
+#[test]
+fn one_physical_function_that_cannot_be_prepared_keeps_no_other_from_it() {
+    let kernel = Kernel::with(&[PF, "0000:72:00.0"]);
+    kernel.set("sriov_numvfs", "many");
+    let error = refused(&Setup { limit: 2, ..setup(&kernel, 1) });
+    assert!(error.starts_with("0000:6d:00.0: ") && error.contains("\"many\" is not a number"), "{error}");
+    assert_eq!(kernel.node().host().read("/sys/bus/pci/devices/0000:72:00.0/sriov_numvfs").unwrap(), "1");
+}
+
+#[test]
+fn where_virtual_functions_cannot_be_foreseen_they_are_configured_when_they_are_there() {
+    for (attribute, value, lines) in [
+        ("sriov_offset", None, 3),
+        ("sriov_offset", Some("0"), 3),
+        ("sriov_stride", Some("0"), 3),
+        // Before Linux 4.12 the driver has them at once.
+        ("sriov_drivers_autoprobe", None, 1),
+    ] {
+        let prepared = || {
+            let kernel = Kernel::with(&[PF]);
+            match value {
+                Some(value) => kernel.set(attribute, value),
+                None => kernel.node().delete(format!("{FOLDER}/{attribute}")).unwrap(),
+            }
+            kernel
+        };
+        let kernel = prepared();
+        assert_eq!(shown(&setup(&kernel, 2)).lines().count(), lines, "{attribute}");
+        setup(&kernel, 2).run().unwrap();
+        assert_eq!(offered(&kernel), "vf: /dev/dlb1 /dev/dlb2", "{attribute} {value:?}");
+        let kernel = prepared();
+        kernel.refuse("vf1_resources/num_ldb_queues=16", ErrorKind::InvalidInput);
+        let error = refused(&setup(&kernel, 2));
+        assert!(error.ends_with("; its virtual functions are disabled again"), "{attribute}: {error}");
+        assert_eq!(kernel.get("sriov_numvfs"), "0", "{attribute} {value:?}");
+    }
+}
+
+#[test]
+fn autoprobe_stays_as_it_was() {
+    let kernel = Kernel::with(&[PF]);
+    kernel.set("sriov_drivers_autoprobe", "0");
+    setup(&kernel, 1).run().unwrap();
+    assert_eq!(kernel.bound(), ["0000:6d:00.1 dlb2"], "the kernel binds nothing while it is off");
+    assert_eq!(kernel.get("sriov_drivers_autoprobe"), "0");
+    kernel.unbind("0000:6d:00.1");
+    setup(&kernel, 1).run().unwrap();
+    assert_eq!(kernel.bound(), ["0000:6d:00.1 dlb2"]);
+    assert_eq!(kernel.get("sriov_drivers_autoprobe"), "0");
+    kernel.enable(0);
+    kernel.refuse("vf0_resources", ErrorKind::InvalidInput);
+    refused(&setup(&kernel, 1));
+    assert_eq!(kernel.get("sriov_drivers_autoprobe"), "0");
+}
