@@ -124,13 +124,13 @@ fn npu(host: &Host, name: &str, warn: &mut impl FnMut(String)) -> Result<Option<
     }
     let mut spec = DeviceSpec::default();
     let node = format!("{NODES}/{name}");
-    // A character device it must be; the number may be any that the kernel had left.
-    host.device_number(&node)?;
+    if host.device_number(&node)?.block {
+        warn(format!("{name} is left out: {node} is a block device"));
+        return Ok(None);
+    }
     spec.add_node(host, node);
-    // Another device may have the number by then.
-    let path = function.folder().join("device");
-    spec.expects.push(Expectation::Value { path, value: device.to_string() });
-    spec.expects.push(Expectation::Exists(link.into()));
+    // Another function may have the number by then.
+    spec.expects.push(Expectation::Link { path: link.into(), name: function.address().to_string() });
     let nearby = host::numa::of_sysfs_device(host, function.folder());
     for error in nearby.errors {
         warn(format!("{name}: NUMA nodes are not known: {}", error_chain(&error)));

@@ -1,9 +1,15 @@
 //! What is offered on a node, tree by tree.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use device_plugin::{Capabilities, Device, DevicePlugin, Inventory, policy::Choice};
+use std::fmt::Write as _;
+use std::path::Path;
+
+use device_plugin::{Capabilities, DevicePlugin, Inventory, policy::Choice};
 use npu_plugin::NpuPlugin;
 use simulator::{Damage, Profile, SimulatedNode};
+
+/// The function of the first NPU, without links.
+const FUNCTION: &str = "/sys/devices/pci0000:00/0000:00:00.0";
 
 struct Scene {
     _folder: tempfile::TempDir,
@@ -40,30 +46,50 @@ fn ids(inventory: &Inventory) -> Vec<String> {
     inventory.resources.get("accel").map(|accel| accel.devices.keys().cloned().collect()).unwrap_or_default()
 }
 
-fn nodes(device: &Device) -> Vec<String> {
-    let nodes = device.spec.edits.nodes.iter();
-    nodes.map(|node| format!("{} {}", node.container_path.display(), node.permissions)).collect()
+/// An inventory for people to read.
+fn shown(inventory: &Inventory, scene: &Scene) -> String {
+    let mut text = String::new();
+    for (name, resource) in &inventory.resources {
+        for (id, device) in &resource.devices {
+            writeln!(text, "{name} {id} {:?}, NUMA nodes {:?}", device.health, device.spec.numa).unwrap();
+            let edits = &device.spec.edits;
+            for node in &edits.nodes {
+                let (host, container) = (node.host_path.display(), node.container_path.display());
+                writeln!(text, "  node {host} at {container} {}", node.permissions).unwrap();
+            }
+            for expectation in &device.spec.expects {
+                writeln!(text, "  expects {expectation:?}").unwrap();
+            }
+            assert!(edits.mounts.is_empty() && edits.env.is_empty() && edits.annotations.is_empty());
+            assert_eq!(device.spec.cdi, None);
+        }
+    }
+    for warning in &inventory.warnings {
+        writeln!(text, "warning {warning}").unwrap();
+    }
+    let root = scene.node.root().canonicalize().unwrap();
+    text.replace(&root.display().to_string(), "<root>")
 }
 
 #[test]
 fn a_laptops_npu_is_offered_with_its_node_only() {
     let scene = Scene::of(&Profile::builtin("npu-laptop").unwrap());
-    let inventory = scene.look(2);
-    assert_eq!(inventory.warnings, [""; 0]);
-    assert_eq!(ids(&inventory), ["accel0-0", "accel0-1"]);
-    let device = &inventory.resources["accel"].devices["accel0-0"];
-    assert!(device.is_healthy());
-    assert_eq!(nodes(device), ["/dev/accel/accel0 rw"]);
-    let node = &device.spec.edits.nodes[0];
-    assert_eq!(
-        node.host_path,
-        scene.node.root().join("dev/accel/accel0"),
-        "for the runtime it is where it is"
-    );
-    assert_eq!(device.spec.numa.as_deref(), Some(&[][..]));
-    let edits = &device.spec.edits;
-    assert!(edits.env.is_empty() && edits.mounts.is_empty() && edits.annotations.is_empty());
-    assert!(device.spec.cdi.is_none());
+    let found = shown(&scene.look(2), &scene);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/npu-laptop.txt");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, &found).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(expected, found, "run with UPDATE_GOLDEN=1 and read the difference");
+}
+
+#[test]
+fn an_npu_is_near_to_the_nodes_of_its_function() {
+    let mut scene = Scene::npus(&["0x643e"]);
+    scene.node.set_attribute(format!("{FUNCTION}/numa_node"), "1").unwrap();
+    let inventory = scene.look(1);
+    let device = inventory.resources.get("accel").and_then(|accel| accel.devices.get("accel0-0")).unwrap();
+    assert_eq!(device.spec.numa, Some(vec![1]));
 }
 
 #[test]
@@ -90,9 +116,9 @@ fn every_known_npu_is_offered_and_an_unknown_one_is_said() {
 #[test]
 fn other_vendors_and_other_entries_of_the_class_are_passed_over() {
     let mut scene = Scene::npus(&["0x643e"]);
-    scene.node.set_attribute("/sys/class/accel/accel0/device/vendor", "0x1002\n").unwrap();
+    scene.node.set_attribute(format!("{FUNCTION}/vendor"), "0x1002").unwrap();
     assert_eq!(scene.look(1), Inventory::default());
-    scene.node.set_attribute("/sys/class/accel/accel0/device/vendor", "0x8086\n").unwrap();
+    scene.node.set_attribute(format!("{FUNCTION}/vendor"), "0x8086").unwrap();
     assert_eq!(scene.ids(), ["accel0-0"]);
     for name in ["accel", "accelx", "accel0x", "xaccel0"] {
         std::fs::create_dir_all(scene.node.root().join("sys/class/accel").join(name)).unwrap();
@@ -111,6 +137,11 @@ fn an_npu_without_its_node_waits_for_it() {
     assert!(inventory.warnings[0].contains("/dev/accel/accel0"), "{:?}", inventory.warnings);
     std::fs::write(scene.node.root().join("dev/accel/accel0"), "no device").unwrap();
     assert_eq!(scene.ids(), ["accel1-0"], "a plain file is no node");
+    std::fs::write(scene.node.root().join("dev/accel/accel0"), "b 261:0").unwrap();
+    let expected = "accel0 is left out: /dev/accel/accel0 is a block device";
+    assert_eq!(scene.look(1).warnings, [expected]);
+    std::fs::write(scene.node.root().join("dev/accel/accel0"), "c 261:0").unwrap();
+    assert_eq!(scene.ids(), ["accel0-0", "accel1-0"]);
 }
 
 #[test]
@@ -123,19 +154,47 @@ fn npus_come_and_go() {
 }
 
 #[test]
-fn damage_of_one_npu_leaves_the_other() {
-    for file in ["vendor", "device", "numa_node", "local_cpulist"] {
-        for damage in Damage::ALL {
-            let mut scene = Scene::npus(&["0x643e", "0xad1d"]);
-            scene.node.damage(format!("/sys/class/accel/accel0/device/{file}"), damage).unwrap();
-            assert!(scene.ids().contains(&"accel1-0".to_owned()), "{file} {damage:?}");
-        }
-    }
-    for damage in Damage::ALL {
+fn damage_of_one_npu_is_said_and_leaves_the_other() {
+    let needed = [
+        format!("{FUNCTION}/vendor"),
+        format!("{FUNCTION}/device"),
+        format!("{FUNCTION}/accel/accel0/device"),
+        "/dev/accel/accel0".to_owned(),
+    ];
+    let helpful = [format!("{FUNCTION}/numa_node"), format!("{FUNCTION}/local_cpulist")];
+    let look_at = |path: &str, damage| {
         let mut scene = Scene::npus(&["0x643e", "0xad1d"]);
-        scene.node.damage("/sys/class/accel/accel0/device", damage).unwrap();
-        assert_eq!(scene.ids(), ["accel1-0"], "{damage:?}");
+        scene.node.damage(path, damage).unwrap();
+        scene.look(1)
+    };
+    for damage in Damage::ALL {
+        for path in &needed {
+            let inventory = look_at(path, damage);
+            assert_eq!(ids(&inventory), ["accel1-0"], "{path} {damage:?}");
+            let warning = inventory.warnings.first().unwrap();
+            assert!(warning.starts_with("accel0 is left out: "), "{path} {damage:?}: {warning}");
+        }
+        for path in &helpful {
+            let inventory = look_at(path, damage);
+            assert_eq!(ids(&inventory), ["accel0-0", "accel1-0"], "{path} {damage:?}");
+        }
+        let inventory = look_at("/sys/class/accel/accel0", damage);
+        assert_eq!(ids(&inventory), ["accel1-0"], "the class's link, {damage:?}");
     }
+}
+
+#[test]
+fn a_class_that_cannot_be_listed_changes_nothing_and_a_missing_one_is_no_error() {
+    let look = |damage| {
+        let mut scene = Scene::npus(&["0x643e"]);
+        scene.node.delete("/sys/class/accel/accel0").unwrap();
+        scene.node.damage("/sys/class/accel", damage).unwrap();
+        NpuPlugin::new(1).discover(&scene.node.host())
+    };
+    for damage in [Damage::Missing, Damage::Folder, Damage::DanglingLink] {
+        assert_eq!(look(damage).unwrap(), Inventory::default(), "{damage:?}");
+    }
+    assert!(look(Damage::LinkLoop).unwrap_err().to_string().contains("/sys/class/accel"));
 }
 
 #[test]

@@ -78,19 +78,32 @@ impl DevicePlugin for SgxPlugin {
 
 /// The nodes to offer: those of the first driver that has both.
 fn find(host: &Host, inventory: &mut Inventory) -> Option<Nodes> {
+    let mut warning = None;
     for nodes in NODES {
-        let [enclave, provision] = [nodes.enclave, nodes.provision].map(|node| host.device_number(node));
-        match (enclave, provision) {
-            (Ok(_), Ok(_)) => return Some(nodes),
-            (Err(enclave), Err(provision)) if enclave.is_not_found() && provision.is_not_found() => {}
+        match (check(host, nodes.enclave), check(host, nodes.provision)) {
+            (Ok(true), Ok(true)) => return Some(nodes),
+            (Ok(false), Ok(false)) => {}
             (enclave, provision) => {
-                let why = [enclave.err(), provision.err()].into_iter().flatten().next();
-                let why = why.map(|error| error_chain(&error)).unwrap_or_default();
-                inventory.warn(format!("SGX is left out, it needs both of its nodes: {why}"));
+                let missing = if enclave == Ok(false) { nodes.enclave } else { nodes.provision };
+                let why = enclave.and(provision).err().unwrap_or_else(|| format!("{missing} is not there"));
+                warning.get_or_insert(why);
             }
         }
     }
+    if let Some(why) = warning {
+        inventory.warn(format!("SGX is left out, it needs both of its nodes: {why}"));
+    }
     None
+}
+
+/// Whether there is a character device. The error is why what is there is none.
+fn check(host: &Host, node: &str) -> Result<bool, String> {
+    match host.device_number(node) {
+        Ok(number) if number.block => Err(format!("{node} is a block device")),
+        Ok(_) => Ok(true),
+        Err(error) if error.is_not_found() => Ok(false),
+        Err(error) => Err(error_chain(&error)),
+    }
 }
 
 /// No place: every processor of the machine has SGX.

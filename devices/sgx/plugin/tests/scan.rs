@@ -1,7 +1,10 @@
 //! What is offered on a node, tree by tree.
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests")]
 
-use device_plugin::{DevicePlugin, Inventory};
+use std::fmt::Write as _;
+use std::path::Path;
+
+use device_plugin::{CdiDevice, DevicePlugin, Filesystem, Inventory};
 use sgx_plugin::{Config, SgxPlugin};
 use simulator::{Damage, Profile, SimulatedNode};
 
@@ -37,6 +40,31 @@ fn nodes(inventory: &Inventory, resource: &str, id: &str) -> Vec<String> {
     let edits = &inventory.resources[resource].devices[id].spec.edits;
     assert!(edits.mounts.is_empty() && edits.env.is_empty() && edits.annotations.is_empty());
     edits.nodes.iter().map(|node| format!("{} {}", node.container_path.display(), node.permissions)).collect()
+}
+
+/// An inventory for people to read.
+fn shown(inventory: &Inventory, node: &SimulatedNode) -> String {
+    let mut text = String::new();
+    for (name, resource) in &inventory.resources {
+        for (id, device) in &resource.devices {
+            writeln!(text, "{name} {id} {:?}, NUMA nodes {:?}", device.health, device.spec.numa).unwrap();
+            for node in &device.spec.edits.nodes {
+                let (host, container) = (node.host_path.display(), node.container_path.display());
+                writeln!(text, "  node {host} at {container} {}", node.permissions).unwrap();
+            }
+            for expectation in &device.spec.expects {
+                writeln!(text, "  expects {expectation:?}").unwrap();
+            }
+            if let Some(cdi) = &device.spec.cdi {
+                writeln!(text, "  CDI {}={} {:?}", cdi.kind, cdi.name, cdi.filesystems).unwrap();
+            }
+        }
+    }
+    for warning in &inventory.warnings {
+        writeln!(text, "warning {warning}").unwrap();
+    }
+    let root = node.root().canonicalize().unwrap();
+    text.replace(&root.display().to_string(), "<root>")
 }
 
 #[test]
@@ -76,6 +104,19 @@ fn the_former_drivers_nodes_are_offered_where_there_are_no_others() {
     assert_eq!(nodes(&inventory, "provision", "sgx-provision-0"), ["/dev/sgx/provision rw"]);
     let inventory = look(&format!("{OLD}{ENCLAVE}{PROVISION}"), 1, 1);
     assert_eq!(nodes(&inventory, "enclave", "sgx-enclave-0"), ["/dev/sgx_enclave rw"]);
+    // Not one of each.
+    let inventory = look(&format!("{OLD}{ENCLAVE}"), 1, 1);
+    assert_eq!(nodes(&inventory, "enclave", "sgx-enclave-0"), ["/dev/sgx/enclave rw"]);
+    assert_eq!(inventory.warnings, [""; 0]);
+}
+
+/// Udev makes such links for programs that look for the old names.
+#[test]
+fn links_to_the_kernels_nodes_change_nothing() {
+    let links = "link /dev/sgx/enclave -> ../sgx_enclave\nlink /dev/sgx/provision -> ../sgx_provision\n";
+    let inventory = look(&format!("{ENCLAVE}{PROVISION}{links}"), 1, 1);
+    assert_eq!(nodes(&inventory, "enclave", "sgx-enclave-0"), ["/dev/sgx_enclave rw"]);
+    assert_eq!(inventory.warnings, [""; 0]);
 }
 
 #[test]
@@ -87,10 +128,41 @@ fn attestation_gets_both_nodes_and_the_firmwares_variables() {
     assert_eq!(nodes(&inventory, "qe", "qe-1"), both);
     assert_eq!(nodes(&inventory, "registration", "registration-1"), both);
     assert!(inventory.resources["qe"].devices["qe-1"].spec.cdi.is_none());
-    let cdi = inventory.resources["registration"].devices["registration-1"].spec.cdi.clone().unwrap();
-    assert_eq!((cdi.kind.as_str(), cdi.name.as_str()), ("intel.cdi.k8s.io/sgx", "efivarfs"));
-    assert_eq!(cdi.filesystems.len(), 1);
+    let expected = CdiDevice {
+        kind: "intel.cdi.k8s.io/sgx".to_owned(),
+        name: "efivarfs".to_owned(),
+        filesystems: vec![Filesystem {
+            kind: "efivarfs",
+            container_path: "/run/efivars".into(),
+            options: &["rw", "nosuid", "nodev", "noexec", "relatime"],
+        }],
+        ..CdiDevice::default()
+    };
+    assert_eq!(inventory.resources["registration"].devices["registration-1"].spec.cdi, Some(expected));
     assert_eq!(look_at(&node, 0, 0, false), Inventory::default());
+    let (_folder, node) = self::node(OLD);
+    let inventory = look_at(&node, 0, 0, true);
+    assert_eq!(nodes(&inventory, "qe", "qe-1"), ["/dev/sgx/enclave rw", "/dev/sgx/provision rw"]);
+}
+
+#[test]
+fn a_server_with_sgx_offers_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let profile = Profile::builtin("xeon-accelerators").unwrap();
+    let node = SimulatedNode::create_with_stand_ins(folder.path().join("node"), &profile).unwrap();
+    let found = shown(&look_at(&node, 2, 1, true), &node);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/xeon-accelerators.txt");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, &found).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(expected, found, "run with UPDATE_GOLDEN=1 and read the difference");
+    for profile in ["empty", "npu-laptop"] {
+        let folder = tempfile::tempdir().unwrap();
+        let profile = Profile::builtin(profile).unwrap();
+        let node = SimulatedNode::create_with_stand_ins(folder.path().join("node"), &profile).unwrap();
+        assert_eq!(look_at(&node, 1, 1, true), Inventory::default());
+    }
 }
 
 #[test]
@@ -99,16 +171,26 @@ fn nodes_that_come_later_are_found() {
     assert_eq!(look_at(&node, 1, 1, false), Inventory::default());
     node.add("sgx as=sgx").unwrap();
     assert_eq!(counts(&look_at(&node, 1, 1, false)), "enclave=1 provision=1");
+    node.remove("sgx").unwrap();
+    assert_eq!(look_at(&node, 1, 1, false), Inventory::default());
     let plugin = SgxPlugin::new(Config { enclaves: 1, provisions: 1, infrastructure: false });
-    assert!(plugin.triggers().folders.contains(&"/dev/sgx*"));
+    assert_eq!(plugin.triggers().folders, ["/dev/sgx*", "/dev/sgx"]);
+    assert_eq!(plugin.triggers().subsystems, ["misc"]);
 }
 
 #[test]
 fn what_is_no_device_node_is_not_offered() {
-    for damage in Damage::ALL {
-        let (_folder, mut node) = node(&format!("{ENCLAVE}{PROVISION}"));
-        node.damage("/dev/sgx_enclave", damage).unwrap();
-        let inventory = look_at(&node, 1, 1, false);
-        assert_eq!((counts(&inventory).as_str(), inventory.warnings.len()), ("", 1), "{damage:?}");
+    for path in ["/dev/sgx_enclave", "/dev/sgx_provision"] {
+        for damage in Damage::ALL {
+            let (_folder, mut node) = node(&format!("{ENCLAVE}{PROVISION}"));
+            node.damage(path, damage).unwrap();
+            let inventory = look_at(&node, 1, 1, true);
+            assert_eq!((counts(&inventory).as_str(), inventory.warnings.len()), ("", 1), "{path} {damage:?}");
+            let warning = &inventory.warnings[0];
+            assert!(warning.contains(path), "{warning}");
+        }
     }
+    let (_folder, node) = node(&format!("block /dev/sgx_enclave 10:125\n{PROVISION}"));
+    let expected = "SGX is left out, it needs both of its nodes: /dev/sgx_enclave is a block device";
+    assert_eq!(look_at(&node, 1, 1, false).warnings, [expected]);
 }
