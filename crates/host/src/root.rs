@@ -180,6 +180,13 @@ impl Host {
         Ok(names)
     }
 
+    /// The folder at `path`, for calls that begin at one (`openat(2)`). It cannot be listed.
+    pub fn open_folder(&self, path: impl AsRef<Path>) -> Result<OwnedFd, HostError> {
+        let path = path.as_ref();
+        let folder = self.open(path, OFlags::PATH | OFlags::DIRECTORY);
+        folder.map_err(|e| HostError::new("open", path, e))
+    }
+
     /// The last part of what the link at `path` points to: a device's driver, its IOMMU group, its subsystem.
     pub fn link_name(&self, path: impl AsRef<Path>) -> Result<String, HostError> {
         let path = path.as_ref();

@@ -1,0 +1,205 @@
+//! The store: `<folder>/<interface id>/<name>.gbs` or `.aocx`.
+
+use std::ffi::OsStr;
+use std::fs::{DirBuilder, File};
+use std::io::{self, BufReader};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use host::{Host, HostError};
+use rustix::fs::{self as rfs, AtFlags, Mode, OFlags, RenameFlags, ResolveFlags};
+use rustix::io::Errno;
+
+use crate::bitstream::{Bitstream, Kind};
+use crate::error::{Error, Listing};
+use crate::id::{Id, Name};
+use crate::part::{Extent, Part};
+
+/// A folder of bitstreams on a node.
+///
+/// Nothing outside of the folder is read or written: no name has a `..`, and a link that leads out is an error.
+#[derive(Debug, Clone)]
+pub struct Store {
+    host: Host,
+    folder: PathBuf,
+}
+
+/// What to do with a file that is in the store already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replace {
+    /// Leave it and fail.
+    Never,
+    /// Put the new one in its place.
+    Existing,
+}
+
+/// The kernel gives up on a path with `..` in it when anything on the machine is renamed meanwhile (`openat2(2)`).
+const MOST_TRIES: usize = 128;
+
+impl Store {
+    /// Where the store is, unless someone says otherwise.
+    pub const DEFAULT: &str = "/srv/intel.com/fpga";
+
+    /// The store in `folder` of the node. Nothing is opened yet.
+    pub fn new(host: &Host, folder: impl Into<PathBuf>) -> Self {
+        Self { host: host.clone(), folder: folder.into() }
+    }
+
+    /// Opens the bitstream of that interface and name, and checks that it is what its place says.
+    ///
+    /// `.gbs` is looked for first. The first file that is there is the answer, also if it is bad.
+    pub fn find(&self, interface: Id, name: &Name) -> Result<Bitstream, Error> {
+        let store = self.open()?;
+        for kind in Kind::ALL {
+            let inside = inside(interface, name, kind);
+            let path = self.folder.join(&inside);
+            let file = match beneath(&store, &inside, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY) {
+                Ok(file) => File::from(file),
+                Err(Errno::NOENT) => continue,
+                Err(error) => return Err(Error::io("open", &path, explained(error))),
+            };
+            let bitstream = Bitstream::read(file, path)?;
+            check(&bitstream, interface, name)?;
+            return Ok(bitstream);
+        }
+        Err(self.missing(interface, name))
+    }
+
+    /// Where `bitstream` belongs in this store, whether it is there or not.
+    pub fn path_of(&self, bitstream: &Bitstream) -> Result<PathBuf, Error> {
+        let name = bitstream.name().ok_or_else(|| Error::Nameless(bitstream.path().to_owned()))?;
+        Ok(self.folder.join(inside(bitstream.interface_id(), &name, bitstream.kind())))
+    }
+
+    /// Copies `bitstream` to its place. Whoever looks for it meanwhile finds the old file or the new one, whole. Returns
+    /// where it is now.
+    ///
+    /// Folders that are missing are made, for everybody to read.
+    pub fn install(&self, bitstream: &Bitstream, replace: Replace) -> Result<PathBuf, Error> {
+        let path = self.path_of(bitstream)?;
+        let interface = bitstream.interface_id().to_string();
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(Error::Nameless(bitstream.path().to_owned()));
+        };
+        let outside = self.host.outside(&self.folder);
+        let made = DirBuilder::new().recursive(true).mode(0o755).create(outside);
+        made.map_err(|error| Error::io("make", &self.folder, error))?;
+        let store = self.open()?;
+        match rfs::mkdirat(&store, &interface, Mode::from_raw_mode(0o755)) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(error) => return Err(Error::io("make", folder, error)),
+        }
+        let to = beneath(&store, Path::new(&interface), OFlags::RDONLY | OFlags::DIRECTORY)
+            .map_err(|error| Error::io("open", folder, explained(error)))?;
+        if replace == Replace::Never && rfs::statat(&to, name, AtFlags::SYMLINK_NOFOLLOW).is_ok() {
+            return Err(Error::Exists(path));
+        }
+        put(bitstream, &to, name, replace).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => Error::Exists(path.clone()),
+            _ => Error::io("write", &path, error),
+        })?;
+        Ok(path)
+    }
+
+    fn open(&self) -> Result<OwnedFd, Error> {
+        self.host.open_folder(&self.folder).map_err(host_error)
+    }
+
+    /// What is there instead.
+    fn missing(&self, interface: Id, name: &Name) -> Error {
+        let folder = self.folder.join(interface.to_string());
+        match self.host.names(&folder) {
+            Ok(mut names) => {
+                names.retain(|name| Kind::of(Path::new(name)).is_some());
+                Error::NoBitstream { folder, name: name.clone(), known: Listing::new(names) }
+            }
+            Err(error) if error.is_not_found() => {
+                let mut names = self.host.names(&self.folder).unwrap_or_default();
+                names.retain(|name| name.parse::<Id>().is_ok());
+                Error::NoInterface { store: self.folder.clone(), interface, known: Listing::new(names) }
+            }
+            Err(error) => host_error(error),
+        }
+    }
+}
+
+fn inside(interface: Id, name: &Name, kind: Kind) -> PathBuf {
+    PathBuf::from(format!("{interface}/{name}.{}", kind.extension()))
+}
+
+/// A file that was copied to the wrong place would program something else than was asked for.
+fn check(bitstream: &Bitstream, interface: Id, name: &Name) -> Result<(), Error> {
+    let misplaced = |what, found| Err(Error::Misplaced { path: bitstream.path().to_owned(), what, found });
+    if bitstream.interface_id() != interface {
+        return misplaced("interface id", bitstream.interface_id().to_string());
+    }
+    match bitstream.name() {
+        Some(found) if found == *name => Ok(()),
+        found => {
+            let what = if bitstream.kind() == Kind::Gbs { "function id" } else { "hash" };
+            misplaced(what, found.map_or("missing".to_owned(), |found| found.to_string()))
+        }
+    }
+}
+
+/// Opens `path` below `folder`. No `..` and no link leads out of it.
+fn beneath(folder: impl AsFd, path: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    for _ in 0..MOST_TRIES {
+        match rfs::openat2(&folder, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve) {
+            Err(Errno::AGAIN) => {}
+            result => return result,
+        }
+    }
+    Err(Errno::AGAIN)
+}
+
+/// "Invalid cross-device link" says nothing to anybody.
+fn explained(error: Errno) -> io::Error {
+    match error {
+        Errno::XDEV => io::Error::other("a link leads out of the store"),
+        error => error.into(),
+    }
+}
+
+/// Writes the file beside its place, and then moves it there.
+fn put(bitstream: &Bitstream, folder: &OwnedFd, name: &OsStr, replace: Replace) -> io::Result<()> {
+    let mut unfinished = OsStr::new(".").to_owned();
+    unfinished.push(name);
+    unfinished.push(format!(".{}", std::process::id()));
+    let result = copy(bitstream, folder, &unfinished).and_then(|()| {
+        let flags = match replace {
+            Replace::Never => RenameFlags::NOREPLACE,
+            Replace::Existing => RenameFlags::empty(),
+        };
+        Ok(rfs::renameat_with(folder, &unfinished, folder, name, flags)?)
+    });
+    if result.is_err() {
+        // What failed before matters, not whether this does.
+        let _ = rfs::unlinkat(folder, &unfinished, AtFlags::empty());
+    }
+    result?;
+    // The new name is to outlast a loss of power too.
+    Ok(rfs::fsync(folder)?)
+}
+
+fn copy(bitstream: &Bitstream, folder: &OwnedFd, name: &OsStr) -> io::Result<()> {
+    // One that was left over is of a process that is no more, for its number is ours.
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mut to = File::from(rfs::openat(folder, name, flags, Mode::from_raw_mode(0o644))?);
+    let len = bitstream.file().metadata()?.len();
+    let from = Part::new(bitstream.file(), Extent { start: 0, len });
+    let count = io::copy(&mut BufReader::with_capacity(256 * 1024, from), &mut to)?;
+    if count != len {
+        return Err(io::Error::new(
+            io::ErrorKind::UnexpectedEof,
+            "the bitstream was changed while it was copied",
+        ));
+    }
+    to.sync_all()
+}
+
+fn host_error(error: HostError) -> Error {
+    Error::Io { operation: error.operation, path: error.path, source: error.source }
+}
