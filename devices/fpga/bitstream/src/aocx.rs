@@ -13,6 +13,8 @@ use crate::part::{Extent, Part};
 
 /// The longest text; they are a line or less.
 const MAX_TEXT: u64 = 4096;
+/// What is packed may become a little longer.
+const MAX_PACKED: u64 = MAX_PAYLOAD + (1 << 20);
 /// So much of the packed file is in memory at a time.
 const BUFFER: usize = 64 * 1024;
 
@@ -54,6 +56,11 @@ impl Aocx {
         let (board, target, version) = (line(".acl.board")?, line(".acl.target")?, line(".acl.version")?);
         let inner = Elf::read(needed(&outer, ".acl.fpga.bin")?)?;
         let packed = needed(&inner, ".acl.gbs.gz")?;
+        let Extent { start, len } = packed.extent;
+        if len > MAX_PACKED {
+            let expected = format!("a section .acl.gbs.gz of at most {MAX_PACKED} bytes");
+            return Err(Fault::malformed(start, expected, len.to_string()));
+        }
         let mut unpacked = unpack(packed);
         let header = Header::read(&mut unpacked).map_err(Fault::unpacked)?;
         // To the end, where the checksum is; but not to that of a small file that unpacks to a very large one.
@@ -61,7 +68,7 @@ impl Aocx {
             .map_err(|error| Fault::reading(error, header.payload, "a packed bitstream").unpacked())?;
         header.check_payload(size).map_err(Fault::unpacked)?;
         let Header { metadata, payload } = header;
-        Ok(Self { hash, board, target, version, metadata, packed: packed.extent, payload, size })
+        Ok(Self { hash, board, target, version, metadata, packed: Extent { start, len }, payload, size })
     }
 }
 

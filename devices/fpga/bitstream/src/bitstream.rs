@@ -160,11 +160,13 @@ impl Bitstream {
     /// The payload, in one buffer of exactly its size, which is what the kernel takes. The file is read anew each time.
     pub fn payload(&self) -> Result<Vec<u8>, Error> {
         let result = match &self.content {
-            Content::Gbs { payload, .. } => fill(Part::new(&self.file, *payload), payload.len),
+            Content::Gbs { payload, .. } => fill(&mut Part::new(&self.file, *payload), payload.len),
             Content::Aocx(aocx) => {
                 let mut unpacked = unpack(Part::new(&self.file, aocx.packed));
                 io::copy(&mut unpacked.by_ref().take(aocx.payload), &mut io::sink())
-                    .and_then(|_| fill(unpacked, aocx.size))
+                    .and_then(|_| fill(&mut unpacked, aocx.size))
+                    // The checksum is behind the last byte.
+                    .and_then(|bytes| if unpacked.read(&mut [0])? == 0 { Ok(bytes) } else { Err(changed()) })
             }
         };
         result.map_err(|error| Error::io("read the bitstream of", &self.path, error))
@@ -180,13 +182,15 @@ fn gbs(mut file: Part<'_>) -> Result<Content, Fault> {
     Ok(Content::Gbs { metadata: header.metadata, payload })
 }
 
-/// Reads `size` bytes. A file that has become shorter since it was checked is an error.
-fn fill(from: impl Read, size: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    bytes.try_reserve_exact(usize::try_from(size).map_err(io::Error::other)?)?;
-    let count = from.take(size).read_to_end(&mut bytes)?;
-    if count as u64 != size {
-        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it was changed while it was read"));
-    }
+fn fill(from: &mut impl Read, size: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; usize::try_from(size).map_err(io::Error::other)?];
+    from.read_exact(&mut bytes).map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => changed(),
+        _ => error,
+    })?;
     Ok(bytes)
+}
+
+fn changed() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "the file was changed after it was checked")
 }

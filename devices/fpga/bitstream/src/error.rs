@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 use crate::id::{BadId, BadName, Id, Name};
 
+/// Of what was found, so many bytes are shown.
+const MAX_SHOWN: usize = 200;
+
 /// A bitstream cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -132,7 +135,9 @@ impl fmt::Display for Listing {
 
 impl Fault {
     pub(crate) fn malformed(offset: u64, expected: impl Into<String>, found: impl Into<String>) -> Self {
-        let (expected, found) = (expected.into(), found.into());
+        let (expected, mut found) = (expected.into(), found.into());
+        // It may be a text of the file, which is as long as that allows.
+        found.truncate(found.floor_char_boundary(MAX_SHOWN));
         Self::Malformed(Malformed { offset, unpacked: false, expected, found })
     }
 

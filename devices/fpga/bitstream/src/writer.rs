@@ -55,7 +55,8 @@ pub fn aocx(hash: &str, gbs: &[u8]) -> Vec<u8> {
 /// An ELF file with these sections, the table of which is at the end.
 pub fn elf(layout: Layout, sections: &[(&str, &[u8])]) -> Vec<u8> {
     let number = |value: usize, width: usize| {
-        let mut bytes = value.to_le_bytes().get(..width).unwrap_or_default().to_vec();
+        let mut bytes = value.to_le_bytes().to_vec();
+        bytes.resize(width, 0);
         if layout.is_big_endian {
             bytes.reverse();
         }
