@@ -268,7 +268,7 @@ fn what_is_packed_in_several_parts_is_one_file() {
     let file = gbs();
     let parts: Vec<u8> = file.chunks(7).flat_map(|part| [gzip(part), gzip(b"")].concat()).collect();
     assert_eq!(read("x.aocx", &packed(&parts)).unwrap().payload().unwrap(), b"bits");
-    let many = [gzip(&file), gzip(b"").repeat(100_000)].concat();
+    let many = [gzip(&file), gzip(b"").repeat(5_000)].concat();
     assert_eq!(read("x.aocx", &packed(&many)).unwrap().payload().unwrap(), b"bits");
 }
 
