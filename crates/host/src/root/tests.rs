@@ -37,6 +37,25 @@ fn links_do_not_lead_out_of_the_root() {
 }
 
 #[test]
+fn a_folder_is_opened_below_the_root() {
+    let tree = Tree::new();
+    tree.file("/secret/name", "outside").file("/node/secret/name", "inside").file("/node/name", "");
+    tree.link("/node/upward", "../secret");
+    let host = Host::at(tree.at("/node")).unwrap();
+    for path in ["/secret", "secret", "/../secret", "/upward"] {
+        let folder = host.open_folder(path).unwrap();
+        let mut text = String::new();
+        let file = rfs::openat(folder, "name", OFlags::RDONLY, Mode::empty()).unwrap();
+        File::from(file).read_to_string(&mut text).unwrap();
+        assert_eq!(text, "inside", "{path}");
+    }
+    assert!(host.open_folder("/nothing").unwrap_err().is_not_found());
+    assert!(
+        reason(&host.open_folder("/name").unwrap_err()).starts_with("cannot open /name: Not a directory")
+    );
+}
+
+#[test]
 fn a_link_that_leads_nowhere_is_not_found() {
     let tree = Tree::new();
     tree.link("/dangling", "nothing");

@@ -6,6 +6,7 @@ use std::io::{self, BufReader};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use host::{Host, HostError};
 use rustix::fs::{self as rfs, AtFlags, Mode, OFlags, RenameFlags, ResolveFlags};
@@ -165,9 +166,11 @@ fn explained(error: Errno) -> io::Error {
 
 /// Writes the file beside its place, and then moves it there.
 fn put(bitstream: &Bitstream, folder: &OwnedFd, name: &OsStr, replace: Replace) -> io::Result<()> {
+    // Two containers may have the same process id.
+    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos();
     let mut unfinished = OsStr::new(".").to_owned();
     unfinished.push(name);
-    unfinished.push(format!(".{}", std::process::id()));
+    unfinished.push(format!(".{}.{now}", std::process::id()));
     let result = copy(bitstream, folder, &unfinished).and_then(|()| {
         let flags = match replace {
             Replace::Never => RenameFlags::NOREPLACE,
@@ -185,8 +188,7 @@ fn put(bitstream: &Bitstream, folder: &OwnedFd, name: &OsStr, replace: Replace) 
 }
 
 fn copy(bitstream: &Bitstream, folder: &OwnedFd, name: &OsStr) -> io::Result<()> {
-    // One that was left over is of a process that is no more, for its number is ours.
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     let mut to = File::from(rfs::openat(folder, name, flags, Mode::from_raw_mode(0o644))?);
     let len = bitstream.file().metadata()?.len();
     let from = Part::new(bitstream.file(), Extent { start: 0, len });
