@@ -1,8 +1,9 @@
 //! Device nodes: the special files below `/dev`.
 
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{self as rfs, FileType};
+use rustix::fs::{self as rfs, FileType, OFlags};
 
 use crate::{Host, HostError};
 
@@ -34,6 +35,18 @@ impl Host {
             }
         };
         Ok(DeviceNumber { block, major: rfs::major(stat.st_rdev), minor: rfs::minor(stat.st_rdev) })
+    }
+
+    /// Opens the device node at `path`, links followed, for reading and writing: to ask its driver for something. With
+    /// `exclusive` the driver is asked that nobody else may open it (`O_EXCL`), which not every driver heeds.
+    ///
+    /// The path must be one of a device node, or of what stands in for it, as for [`device_number`](Self::device_number).
+    pub fn open_device(&self, path: impl AsRef<Path>, exclusive: bool) -> Result<OwnedFd, HostError> {
+        let path = path.as_ref();
+        // Opening anything else could hang or do harm.
+        self.device_number(path)?;
+        let flags = OFlags::RDWR | OFlags::NOCTTY | if exclusive { OFlags::EXCL } else { OFlags::empty() };
+        self.open(path, flags).map_err(|e| HostError::new("open", path, e))
     }
 
     fn stand_in(&self, path: &Path) -> Result<DeviceNumber, HostError> {
@@ -83,6 +96,20 @@ mod tests {
         assert_eq!(host.device_number("/dev/char/226:0").unwrap(), card);
         let disk = DeviceNumber { block: true, major: 8, minor: 0 };
         assert_eq!(host.device_number("/dev/sda").unwrap(), disk);
+    }
+
+    #[test]
+    fn only_device_nodes_are_opened() {
+        let tree = Tree::new();
+        tree.file("/dev/card0", "c 226:0\n").file("/dev/note", "text").folder("/dev/dri");
+        let host = tree.host();
+        host.open_device("/dev/card0", false).unwrap();
+        host.open_device("/dev/card0", true).unwrap();
+        for path in ["/dev/note", "/dev/dri"] {
+            assert_eq!(host.open_device(path, false).unwrap_err().path, Path::new(path));
+        }
+        assert!(host.open_device("/dev/none", false).unwrap_err().is_not_found());
+        Host::real().open_device("/dev/null", false).unwrap();
     }
 
     #[test]

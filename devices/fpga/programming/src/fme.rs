@@ -1,0 +1,219 @@
+//! Management engines.
+
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use host::{DeviceNumber, Host, HostError, PciFunction};
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+use crate::device::{Device, Kind, number_after};
+use crate::{Driver, Error, Id, Port, ports};
+
+/// How often a card that somebody else is programming is looked at, which takes seconds.
+const RETRY: Duration = Duration::from_millis(20);
+
+/// A card's management engine (FPGA Management Engine, FME). It holds no state: each value is read when it is asked for.
+#[derive(Debug, Clone)]
+pub struct Fme(Device);
+
+/// The names of all management engines of the node, sorted by bytes. None where no driver is loaded.
+pub fn fmes(host: &Host) -> Result<Vec<String>, HostError> {
+    Kind::Fme.names(host)
+}
+
+impl Fme {
+    /// The management engine of a device node, by the node's name in `/dev` (`dfl-fme.0`) or its path.
+    pub fn find(host: &Host, node: &str) -> Result<Self, Error> {
+        Device::find(host, node, Kind::Fme).map(Self)
+    }
+
+    /// The one of that device number.
+    pub fn of(host: &Host, number: DeviceNumber) -> Result<Self, Error> {
+        Device::of(host, number, Kind::Fme, Path::new("the device node")).map(Self)
+    }
+
+    /// The management engine of a card, which is a physical function on the driver.
+    pub(crate) fn on(card: &PciFunction, host: &Host, driver: &'static dyn Driver) -> Result<Self, Error> {
+        let folder = card.folder().join(driver.cards());
+        let cards = match host.names(&folder) {
+            Err(error) if error.is_not_found() => Vec::new(),
+            cards => cards?,
+        };
+        let mut found = Vec::new();
+        for card in cards {
+            // A file among them is no card.
+            let Ok(names) = host.names(folder.join(card)) else { continue };
+            found.extend(names.into_iter().filter(|name| number_after(name, driver.fme_prefix()).is_some()));
+        }
+        match found.as_slice() {
+            [name] => Self::find(host, name),
+            names => Err(Error::Engines { function: card.address(), count: names.len() }),
+        }
+    }
+
+    /// `dfl-fme.0`.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// `/dev/dfl-fme.0`.
+    pub fn node(&self) -> PathBuf {
+        self.0.node()
+    }
+
+    /// Its folder below `/sys/devices`, without links.
+    pub fn folder(&self) -> &Path {
+        &self.0.folder
+    }
+
+    /// The card.
+    pub fn function(&self) -> &PciFunction {
+        &self.0.function
+    }
+
+    /// The driver that the card is on.
+    pub fn driver(&self) -> &'static dyn Driver {
+        self.0.driver
+    }
+
+    /// The id of the interface between the card and what can be programmed into it, if all its regions have the same.
+    pub fn interface_id(&self) -> Result<Id, Error> {
+        self.interface(None)
+    }
+
+    /// The id of the interface behind a port of that number.
+    pub(crate) fn interface_of(&self, port: u32) -> Result<Id, Error> {
+        self.interface(Some(port))
+    }
+
+    fn interface(&self, port: Option<u32>) -> Result<Id, Error> {
+        let mut interfaces = self.0.driver.interfaces(&self.0.host, &self.0.folder)?;
+        let fme = || self.0.name.clone();
+        let Some(first) = interfaces.first() else { return Err(Error::NoRegion { fme: fme() }) };
+        let id = if interfaces.iter().all(|id| id == first) {
+            first.clone()
+        } else {
+            let port = port.unwrap_or_default();
+            let count = interfaces.len();
+            let number = usize::try_from(port).unwrap_or(usize::MAX);
+            // The driver makes a region for each port that the card has, in their order (drivers/fpga/dfl-fme-pr.c). Which
+            // port is whose does not show where it has left one out.
+            if usize::try_from(self.ports_num()?).ok() != Some(count) || number >= count {
+                return Err(Error::Interfaces { fme: fme(), port });
+            }
+            interfaces.swap_remove(number)
+        };
+        if id.is_all_ones() {
+            return Err(Error::NoAnswer { name: fme() });
+        }
+        Ok(id)
+    }
+
+    /// How many ports the card has, those given to virtual functions and to nobody included.
+    pub fn ports_num(&self) -> Result<u32, Error> {
+        Ok(self.0.host.parse(self.0.folder.join("ports_num"), "a number of ports")?)
+    }
+
+    /// The socket of an FPGA that is in one package with the processor.
+    pub fn socket_id(&self) -> Result<Option<u32>, Error> {
+        match self.0.optional("socket_id")? {
+            Some(text) if !text.is_empty() => {
+                Ok(Some(self.0.host.parse(self.0.folder.join("socket_id"), "the number of a socket")?))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The id of the static region's bitstream, hexadecimal with `0x`.
+    pub fn bitstream_id(&self) -> Result<Option<String>, Error> {
+        Ok(self.0.optional("bitstream_id")?)
+    }
+
+    /// Date and seed of the static region's bitstream, hexadecimal with `0x`.
+    pub fn bitstream_metadata(&self) -> Result<Option<String>, Error> {
+        Ok(self.0.optional("bitstream_metadata")?)
+    }
+
+    /// The ports that it programs, by name: the card's own, and those of its virtual functions on this node. One that cannot
+    /// be read is left out.
+    pub fn ports(&self) -> Result<Vec<Port>, Error> {
+        let found = ports(&self.0.host)?.into_iter().filter_map(|name| Port::find(&self.0.host, &name).ok());
+        Ok(found.filter(|port| port.fme().is_ok_and(|fme| fme.name() == self.name())).collect())
+    }
+
+    /// The version of the driver's API.
+    pub fn api_version(&self) -> Result<i32, Error> {
+        self.0.ask("ask for the API version of", |node| self.0.driver.api_version(node))
+    }
+
+    /// Whether the driver has any extension of its API.
+    pub fn check_extension(&self) -> Result<bool, Error> {
+        self.0.ask("ask for the extensions of", |node| self.0.driver.check_extension(node))
+    }
+
+    /// Takes the port of that number from the physical function, so that a virtual one gets it when those are enabled. Its
+    /// device goes.
+    pub fn release(&self, port: u32, wait: Duration) -> Result<(), Error> {
+        let lock = self.lock(wait)?;
+        let hint = "it must not be open, nor be released already";
+        self.moved("release", port, hint, self.0.driver.release(lock.fme(), port))
+    }
+
+    /// Gives a released port back to the physical function. Its device comes back.
+    pub fn assign(&self, port: u32, wait: Duration) -> Result<(), Error> {
+        let lock = self.lock(wait)?;
+        let hint = "it must be released, and no virtual function be enabled";
+        self.moved("assign", port, hint, self.0.driver.assign(lock.fme(), port))
+    }
+
+    fn moved(
+        &self,
+        operation: &'static str,
+        port: u32,
+        hint: &'static str,
+        result: rustix::io::Result<()>,
+    ) -> Result<(), Error> {
+        result.map_err(|error| {
+            let hint = if error == Errno::BUSY { hint } else { "is it a port of this card?" };
+            Error::Move { operation, port, fme: self.0.name.clone(), hint, source: error.into() }
+        })
+    }
+
+    /// Keeps everybody else who asks for the lock from changing the card, until it is dropped.
+    ///
+    /// It is a lock on the device node (`flock(2)`), which the kernel takes back however the process ends. While another
+    /// process has it, this waits, at most as long as said.
+    pub fn lock(&self, wait: Duration) -> Result<Lock, Error> {
+        let until = Instant::now().checked_add(wait);
+        loop {
+            match self.0.open(false) {
+                Ok(node) => match flock(&node, FlockOperation::NonBlockingLockExclusive) {
+                    Ok(()) => return Ok(Lock(node)),
+                    Err(Errno::WOULDBLOCK | Errno::INTR) => {}
+                    Err(error) => return Err(Error::request("lock", &self.0.name, error)),
+                },
+                // Before Linux 5.4 only one process could have it open.
+                Err(Error::InUse { .. }) => {}
+                Err(error) => return Err(error),
+            }
+            if until.is_some_and(|until| Instant::now() >= until) {
+                return Err(Error::Locked { fme: self.0.name.clone(), waited: wait });
+            }
+            thread::sleep(RETRY);
+        }
+    }
+}
+
+/// The right to change a card: see [`Fme::lock`].
+#[derive(Debug)]
+#[must_use = "the lock is given back when this is dropped"]
+pub struct Lock(OwnedFd);
+
+impl Lock {
+    pub(crate) fn fme(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
