@@ -1,0 +1,107 @@
+//! Asks FPGA drivers for one thing, through `fpga-programming`: the program that the tests run under the emulator.
+//!
+//! `fpga-probe ROOT COMMAND..`; the answer is on stdout, an error with its causes on stderr, and the exit status is 1 then.
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use fpga_programming::{Bitstream, Fme, Outcome, Port, fmes, ports};
+use host::Host;
+
+const USAGE: &str = "usage: fpga-probe ROOT list | fme NODE | port NODE | reset PORT | release FME N | assign FME N | \
+                     check|reconfigure|ensure PORT INTERFACE AFU FILE SECONDS";
+
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool on the command line")]
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match answer(&args) {
+        Ok(text) => {
+            println!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            let causes = std::iter::successors(error.source(), |error| (*error).source());
+            let causes: String = causes.map(|cause| format!(": {cause}")).collect();
+            eprintln!("{error}{causes}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn answer(args: &[&str]) -> Result<String, Box<dyn Error>> {
+    let (root, command) = args.split_first().ok_or(USAGE)?;
+    let host = &Host::at(root)?;
+    Ok(match command {
+        ["list"] => [fmes(host)?, ports(host)?].concat().join(" "),
+        ["fme", node] => {
+            let fme = Fme::find(host, node)?;
+            let ports: Vec<String> = fme.ports()?.iter().map(|port| port.name().to_owned()).collect();
+            format!(
+                "{} {} {} on {}: interface {}, API version {}, extension {}, ports {} of {}, socket {:?}, bitstream {:?} {:?}",
+                fme.driver().name(),
+                fme.name(),
+                fme.node().display(),
+                fme.function().address(),
+                fme.interface_id()?,
+                fme.api_version()?,
+                fme.check_extension()?,
+                ports.join(" "),
+                fme.ports_num()?,
+                fme.socket_id()?,
+                fme.bitstream_id()?,
+                fme.bitstream_metadata()?,
+            )
+        }
+        ["port", node] => {
+            let port = Port::find(host, node)?;
+            let info = port.info()?;
+            let regions: Result<Vec<_>, _> = (0..info.regions).map(|index| port.region(index)).collect();
+            format!(
+                "{} {} {} on {}: of {}, number {}, virtual {}, interface {}, function {}, API version {}, extension {}, {info:?}, {:?}",
+                port.driver().name(),
+                port.name(),
+                port.node().display(),
+                port.function().address(),
+                port.fme()?.name(),
+                port.number()?,
+                port.is_virtual()?,
+                port.interface_id()?,
+                port.afu_id()?,
+                port.api_version()?,
+                port.check_extension()?,
+                regions?,
+            )
+        }
+        ["reset", node] => {
+            Port::find(host, node)?.reset()?;
+            "reset".to_owned()
+        }
+        ["release", node, port] => {
+            Fme::find(host, node)?.release(port.parse()?, Duration::ZERO)?;
+            "released".to_owned()
+        }
+        ["assign", node, port] => {
+            Fme::find(host, node)?.assign(port.parse()?, Duration::ZERO)?;
+            "assigned".to_owned()
+        }
+        [how, node, interface, afu, file, seconds] => {
+            let (interface, afu, data) = (interface.parse()?, afu.parse()?, std::fs::read(file)?);
+            let bitstream = Bitstream { interface, afu, data: &data };
+            let wait = Duration::from_secs(seconds.parse()?);
+            let port = Port::find(host, node)?;
+            match *how {
+                "check" => port.check(&bitstream)?,
+                "reconfigure" => port.reconfigure(&bitstream, wait)?,
+                "ensure" if port.ensure(&bitstream, wait)? == Outcome::AlreadyThere => {
+                    return Ok("already there".to_owned());
+                }
+                "ensure" => {}
+                _ => return Err(USAGE.into()),
+            }
+            format!("{how}: done")
+        }
+        _ => return Err(USAGE.into()),
+    })
+}

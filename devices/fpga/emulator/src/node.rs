@@ -1,0 +1,151 @@
+//! The device nodes of FPGAs, and who has them open.
+
+use std::fs;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+
+use nix::libc::{O_EXCL, O_PATH, O_RDWR};
+use nix::sys::stat::{major, minor};
+use nix::unistd::Pid;
+
+use crate::tree::Tree;
+
+/// A driver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Driver {
+    Dfl,
+    Intel,
+}
+
+/// A node: its name, and what it is one of.
+#[derive(Debug, Clone)]
+pub(crate) struct Node {
+    pub(crate) name: String,
+    pub(crate) driver: Driver,
+    pub(crate) is_port: bool,
+}
+
+impl Node {
+    pub(crate) fn of_name(name: &str) -> Option<Self> {
+        let (kind, number) = name.split_once('.')?;
+        number.parse::<u32>().ok()?;
+        let (driver, is_port) = match kind {
+            "dfl-fme" => (Driver::Dfl, false),
+            "dfl-port" => (Driver::Dfl, true),
+            "intel-fpga-fme" => (Driver::Intel, false),
+            "intel-fpga-port" => (Driver::Intel, true),
+            _ => return None,
+        };
+        Some(Self { name: name.to_owned(), driver, is_port })
+    }
+}
+
+/// The folder of the nodes.
+pub(crate) struct Nodes {
+    folder: PathBuf,
+    /// Who has which node for himself: a thread of the process, and the file descriptor.
+    exclusive: Vec<(String, Pid, i64)>,
+}
+
+/// An attempt to open a node as a device.
+#[derive(Debug, Clone)]
+pub(crate) struct Opening {
+    pub(crate) node: Node,
+    pub(crate) exclusive: bool,
+}
+
+impl Nodes {
+    /// The nodes of the tree. Those that are special files become plain files which stand in for them: nobody could open the
+    /// special ones, as there is no driver, or there is one of something else.
+    pub(crate) fn of(tree: &Tree) -> Result<Self, String> {
+        let nodes = Self { folder: tree.root().join("dev"), exclusive: Vec::new() };
+        let fail = |error| format!("cannot replace a node in {}: {error}", nodes.folder.display());
+        for entry in fs::read_dir(&nodes.folder).map_err(fail)? {
+            let entry = entry.map_err(fail)?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let metadata = entry.metadata().map_err(fail)?;
+            if Node::of_name(&name).is_some() && metadata.file_type().is_char_device() {
+                let number = metadata.rdev();
+                let stand_in = nodes.folder.join(format!(".{name}.{}", std::process::id()));
+                fs::write(&stand_in, format!("c {}:{}\n", major(number), minor(number))).map_err(fail)?;
+                fs::rename(stand_in, entry.path()).map_err(fail)?;
+            }
+        }
+        Ok(nodes)
+    }
+
+    /// The node that a file descriptor is of.
+    pub(crate) fn of_descriptor(&self, thread: Pid, descriptor: u64) -> Option<Node> {
+        self.of_path(&fs::read_link(format!("/proc/{thread}/fd/{descriptor}")).ok()?)
+    }
+
+    /// What opening a path would open, if that is a node, and is opened to ask its driver for something.
+    /// `folder` is the file descriptor at which the path begins; `in_root`, whether that is the root for it.
+    pub(crate) fn opening(
+        &self,
+        thread: Pid,
+        folder: u64,
+        path: &str,
+        in_root: bool,
+        flags: u64,
+    ) -> Option<Opening> {
+        let has = |flag: i32| u64::from(flag.unsigned_abs()) & flags != 0;
+        // Others only look at what the file is.
+        if !has(O_RDWR) || has(O_PATH) {
+            return None;
+        }
+        // Cheap, for the many other files.
+        Node::of_name(Path::new(path).file_name()?.to_str()?)?;
+        let at = fs::read_link(format!("/proc/{thread}/fd/{folder}"))
+            .or_else(|_| fs::read_link(format!("/proc/{thread}/cwd")))
+            .ok()?;
+        let path = if in_root { at.join(path.trim_start_matches('/')) } else { at.join(path) };
+        let node = self.of_path(&path.canonicalize().ok()?)?;
+        Some(Opening { node, exclusive: has(O_EXCL) })
+    }
+
+    fn of_path(&self, path: &Path) -> Option<Node> {
+        Node::of_name(path.strip_prefix(&self.folder).ok()?.to_str()?)
+    }
+
+    /// Whether a node must not be opened now (`dfl_feature_dev_use_begin` of `drivers/fpga/dfl.h`).
+    pub(crate) fn is_refused(&mut self, opening: &Opening) -> bool {
+        let name = &opening.node.name;
+        if opening.exclusive {
+            return self.is_open(name);
+        }
+        let holds = |thread: Pid, descriptor: i64| {
+            fs::read_link(format!("/proc/{thread}/fd/{descriptor}"))
+                .is_ok_and(|path| path == self.folder.join(name))
+        };
+        self.exclusive.iter().any(|(node, thread, descriptor)| node == name && holds(*thread, *descriptor))
+    }
+
+    /// A node was opened by a thread, under that file descriptor.
+    pub(crate) fn opened(&mut self, opening: &Opening, thread: Pid, descriptor: i64) {
+        let name = opening.node.name.clone();
+        self.exclusive.retain(|(node, _, _)| *node != name);
+        if opening.exclusive {
+            self.exclusive.push((name, thread, descriptor));
+        }
+    }
+
+    /// Whether any process of the machine has a node open.
+    pub(crate) fn is_open(&self, name: &str) -> bool {
+        let path = self.folder.join(name);
+        let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let folders = processes.filter_map(|entry| fs::read_dir(entry.path().join("fd")).ok());
+        folders.flatten().flatten().any(|entry| {
+            fs::read_link(entry.path()).is_ok_and(|target| target == path) && is_device_open(&entry.path())
+        })
+    }
+}
+
+/// Whether a file descriptor was opened to ask a driver for something, and not to see what stands in for a node.
+fn is_device_open(descriptor: &Path) -> bool {
+    let path = descriptor.to_string_lossy().replace("/fd/", "/fdinfo/");
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let flags =
+        text.lines().find_map(|line| i32::from_str_radix(line.strip_prefix("flags:")?.trim(), 8).ok());
+    flags.is_some_and(|flags| flags & O_RDWR != 0 && flags & O_PATH == 0)
+}

@@ -1,0 +1,189 @@
+//! Follows a program and all that it starts from one system call to the next (`ptrace(2)`), and answers those that are about
+//! FPGA nodes.
+
+use std::collections::HashMap;
+
+use nix::errno::Errno;
+use nix::libc::{self, user_regs_struct};
+use nix::sys::ptrace::{self, Options};
+use nix::sys::signal::Signal;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+
+use crate::kernel::Kernel;
+use crate::log::Log;
+use crate::memory::Memory;
+use crate::node::{Nodes, Opening};
+use crate::request::Request;
+
+/// `RESOLVE_IN_ROOT` of `openat2(2)`.
+const IN_ROOT: u64 = 0x10;
+
+pub(crate) struct Tracer {
+    kernel: Kernel,
+    nodes: Nodes,
+    log: Log,
+    threads: HashMap<Pid, Call>,
+}
+
+/// Where a thread is.
+enum Call {
+    /// Outside of any system call.
+    None,
+    /// In one that the kernel does.
+    Real(Option<Opening>),
+    /// In one that is answered here.
+    Answered(Result<i64, Errno>),
+}
+
+impl Tracer {
+    pub(crate) fn new(kernel: Kernel, nodes: Nodes, log: Log) -> Self {
+        Self { kernel, nodes, log, threads: HashMap::new() }
+    }
+
+    /// Follows a child that has said that it will be traced, until it and all that it has started have ended. Gives its exit
+    /// status.
+    pub(crate) fn follow(mut self, child: u32) -> Result<u8, String> {
+        let child = Pid::from_raw(child.try_into().map_err(|_| "no process id".to_owned())?);
+        let mut code = 0;
+        loop {
+            let status = match waitpid(None, Some(WaitPidFlag::__WALL)) {
+                Err(Errno::ECHILD) => return Ok(code),
+                Err(Errno::EINTR) => continue,
+                status => status.map_err(|error| format!("cannot wait for the program: {error}"))?,
+            };
+            match status {
+                WaitStatus::Exited(pid, status) => {
+                    self.threads.remove(&pid);
+                    if pid == child {
+                        code = u8::try_from(status & 0xff).unwrap_or(u8::MAX);
+                    }
+                }
+                WaitStatus::Signaled(pid, signal, _) => {
+                    self.threads.remove(&pid);
+                    if pid == child {
+                        code = u8::try_from(128 + signal as i32).unwrap_or(u8::MAX);
+                    }
+                }
+                WaitStatus::Stopped(pid, signal) => self.signalled(pid, child, signal)?,
+                WaitStatus::PtraceSyscall(pid) => {
+                    self.system_call(pid)?;
+                    resume(pid, None)?;
+                }
+                WaitStatus::PtraceEvent(pid, ..) => resume(pid, None)?,
+                WaitStatus::Continued(_) | WaitStatus::StillAlive => {}
+            }
+        }
+    }
+
+    fn signalled(&mut self, thread: Pid, child: Pid, signal: Signal) -> Result<(), String> {
+        if self.threads.contains_key(&thread) {
+            return resume(thread, Some(signal));
+        }
+        // The first stop of each is the tracing's own.
+        self.threads.insert(thread, Call::None);
+        if thread == child {
+            let options = Options::PTRACE_O_TRACESYSGOOD
+                | Options::PTRACE_O_TRACECLONE
+                | Options::PTRACE_O_TRACEFORK
+                | Options::PTRACE_O_TRACEVFORK
+                | Options::PTRACE_O_TRACEEXEC
+                | Options::PTRACE_O_EXITKILL;
+            gone(ptrace::setoptions(thread, options))?;
+        }
+        resume(thread, None)
+    }
+
+    /// A thread begins or ends a system call.
+    fn system_call(&mut self, thread: Pid) -> Result<(), String> {
+        let Some(mut registers) = gone(ptrace::getregs(thread))? else { return Ok(()) };
+        match self.threads.insert(thread, Call::None) {
+            Some(Call::Answered(answer)) => {
+                let value = answer.unwrap_or_else(|error| -i64::from(error as i32));
+                registers.rax = value.cast_unsigned();
+                gone(ptrace::setregs(thread, registers))?;
+            }
+            Some(Call::Real(Some(opening))) => {
+                let descriptor = registers.rax.cast_signed();
+                if descriptor >= 0 {
+                    self.nodes.opened(&opening, thread, descriptor);
+                }
+            }
+            Some(Call::Real(None)) => {}
+            Some(Call::None) | None => {
+                let call = self.begin(thread, &registers)?;
+                if matches!(call, Call::Answered(_)) {
+                    // No system call has this number, so the kernel does nothing.
+                    registers.orig_rax = u64::MAX;
+                    gone(ptrace::setregs(thread, registers))?;
+                }
+                self.threads.insert(thread, call);
+            }
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, thread: Pid, registers: &user_regs_struct) -> Result<Call, String> {
+        let here = libc::AT_FDCWD as u64;
+        let &user_regs_struct { rdi, rsi, rdx, .. } = registers;
+        match registers.orig_rax.cast_signed() {
+            libc::SYS_ioctl => self.ioctl(thread, rdi, rsi as u32, rdx),
+            libc::SYS_open => self.open(thread, here, rdi, false, rsi),
+            libc::SYS_openat => self.open(thread, rdi & u64::from(u32::MAX), rsi, false, rdx),
+            libc::SYS_openat2 => {
+                let how =
+                    Memory::of(thread).and_then(|memory| Ok((memory.array(rdx)?, memory.array(rdx + 16)?)));
+                let Ok((flags, resolve)) = how else { return Ok(Call::Real(None)) };
+                let in_root = u64::from_le_bytes(resolve) & IN_ROOT != 0;
+                self.open(thread, rdi & u64::from(u32::MAX), rsi, in_root, u64::from_le_bytes(flags))
+            }
+            _ => Ok(Call::Real(None)),
+        }
+    }
+
+    fn ioctl(&mut self, thread: Pid, descriptor: u64, number: u32, address: u64) -> Result<Call, String> {
+        let Some(node) = self.nodes.of_descriptor(thread, descriptor) else { return Ok(Call::Real(None)) };
+        let (name, argument, answer) = match (Request::of(number, &node), Memory::of(thread)) {
+            (Some(request), Ok(memory)) => {
+                let (argument, answer) = self.kernel.ioctl(&node, &self.nodes, request, &memory, address);
+                (request.name().to_owned(), argument, answer)
+            }
+            (Some(request), Err(error)) => (request.name().to_owned(), Value::Null, Err(error)),
+            // What both drivers say of numbers that none of their features knows.
+            (None, _) => (format!("{number:#x}"), Value::Null, Err(Errno::EINVAL)),
+        };
+        self.log.write(&node.name, &name, argument, answer)?;
+        Ok(Call::Answered(answer))
+    }
+
+    fn open(
+        &mut self,
+        thread: Pid,
+        folder: u64,
+        path: u64,
+        in_root: bool,
+        flags: u64,
+    ) -> Result<Call, String> {
+        let path = Memory::of(thread).ok().and_then(|memory| memory.text(path));
+        let opening = path.and_then(|path| self.nodes.opening(thread, folder, &path, in_root, flags));
+        let Some(opening) = opening else { return Ok(Call::Real(None)) };
+        let is_refused = self.nodes.is_refused(&opening);
+        let answer = if is_refused { Err(Errno::EBUSY) } else { Ok(0) };
+        self.log.write(&opening.node.name, "open", json!({"exclusive": opening.exclusive}), answer)?;
+        Ok(if is_refused { Call::Answered(answer) } else { Call::Real(Some(opening)) })
+    }
+}
+
+fn resume(thread: Pid, signal: Option<Signal>) -> Result<(), String> {
+    gone(ptrace::syscall(thread, signal)).map(drop)
+}
+
+/// A thread may be killed at any time; the end of it is told by the next wait.
+fn gone<T>(result: nix::Result<T>) -> Result<Option<T>, String> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(Errno::ESRCH) => Ok(None),
+        Err(error) => Err(format!("cannot trace the program: {error}")),
+    }
+}
