@@ -33,7 +33,7 @@ impl Faults {
                     Some(digits) => u64::from_str_radix(digits, 16),
                     None => value.parse(),
                 };
-                self.status = Some(bits.map_err(|_| bad())?);
+                self.status = Some(bits.ok().ok_or_else(bad)?);
             }
             "afu" => self.afu = Some(value.to_owned()),
             "hold" => self.hold = Some(value.into()),

@@ -79,7 +79,7 @@ impl Kernel {
             Request::Version | Request::Extension | Request::Reset => {}
             Request::Info => argument.set("num_regions", REGIONS.len() as u64),
             Request::Region => {
-                let index = usize::try_from(argument.get("index")).map_err(|_| Errno::EINVAL)?;
+                let index = usize::try_from(argument.get("index")).unwrap_or(usize::MAX);
                 let size = REGIONS.get(index).ok_or(Errno::EINVAL)?;
                 argument.set("flags", REGION_FLAGS);
                 argument.set("size", *size);
@@ -87,14 +87,14 @@ impl Kernel {
             }
             Request::Pr => self.program(node, argument, memory)?,
             Request::Release => {
-                let port = self.tree.port(node, argument.get("port_id")).map_err(|_| no_port(node))?;
+                let port = self.tree.port(node, argument.get("port_id")).ok().ok_or_else(|| no_port(node))?;
                 if port.is_released || nodes.is_open(&port.name) {
                     return Err(Errno::EBUSY);
                 }
                 self.tree.set_released(&port, true).map_err(|error| errno(&error))?;
             }
             Request::Assign => {
-                let port = self.tree.port(node, argument.get("port_id")).map_err(|_| no_port(node))?;
+                let port = self.tree.port(node, argument.get("port_id")).ok().ok_or_else(|| no_port(node))?;
                 if !port.is_released {
                     return Err(Errno::EBUSY);
                 }
@@ -111,7 +111,7 @@ impl Kernel {
             return Err(Errno::EINVAL);
         }
         let bitstream = buffer(argument, memory)?;
-        let port = self.tree.port(fme, number).map_err(|_| Errno::EINVAL)?;
+        let port = self.tree.port(fme, number).ok().ok_or(Errno::EINVAL)?;
         if let Some(pipe) = &self.faults.hold {
             let mut end = File::open(pipe).map_err(|error| errno(&error))?;
             end.read_to_end(&mut Vec::new()).map_err(|error| errno(&error))?;
@@ -122,11 +122,9 @@ impl Kernel {
             Some(function) => (None, Some(self.faults.afu.clone().unwrap_or(function))),
             None => (Some(INCOMPATIBLE), None),
         };
-        match fme.driver {
-            Driver::Dfl => {
-                self.tree.set_status(fme, status.unwrap_or_default()).map_err(|error| errno(&error))?
-            }
-            Driver::Intel => argument.set("status", status.unwrap_or_default()),
+        argument.set("status", status.unwrap_or_default());
+        if fme.driver == Driver::Dfl {
+            self.tree.set_status(fme, status.unwrap_or_default()).map_err(|error| errno(&error))?;
         }
         // After a failure DFL leaves the port disabled, and its function's id cannot be read.
         if function.is_some() || fme.driver == Driver::Dfl {
@@ -137,7 +135,7 @@ impl Kernel {
 }
 
 fn buffer(argument: &Argument, memory: &Memory) -> Result<Vec<u8>, Errno> {
-    let size = usize::try_from(argument.get("buffer_size")).map_err(|_| Errno::ENOMEM)?;
+    let size = usize::try_from(argument.get("buffer_size")).unwrap_or(usize::MAX);
     memory.read(argument.get("buffer_address"), size)
 }
 

@@ -23,7 +23,7 @@ impl Log {
         &mut self,
         node: &str,
         request: &str,
-        argument: Value,
+        argument: &Value,
         result: Result<i64, Errno>,
     ) -> Result<(), String> {
         let result = match result {

@@ -59,7 +59,7 @@ struct Options {
 fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1).peekable();
     let result = if args.next_if(|arg| arg == TRACED).is_some() {
-        become_traced(args.collect())
+        become_traced(&args.collect::<Vec<_>>())
     } else {
         Options::parse(args).and_then(run)
     };
@@ -97,7 +97,7 @@ impl Options {
     }
 }
 
-fn become_traced(command: Vec<OsString>) -> Result<ExitCode, String> {
+fn become_traced(command: &[OsString]) -> Result<ExitCode, String> {
     let (program, arguments) = command.split_first().ok_or(USAGE)?;
     nix::sys::ptrace::traceme().map_err(|error| format!("cannot be traced: {error}"))?;
     let error = Command::new(program).args(arguments).exec();

@@ -18,7 +18,7 @@ pub(crate) struct Memory(File);
 impl Memory {
     pub(crate) fn of(thread: Pid) -> Result<Self, Errno> {
         let file = OpenOptions::new().read(true).write(true).open(format!("/proc/{thread}/mem"));
-        file.map(Self).map_err(|_| Errno::EFAULT)
+        file.map(Self).ok().ok_or(Errno::EFAULT)
     }
 
     pub(crate) fn read(&self, address: u64, length: usize) -> Result<Vec<u8>, Errno> {
@@ -26,18 +26,18 @@ impl Memory {
             return Err(Errno::ENOMEM);
         }
         let mut bytes = vec![0; length];
-        self.0.read_exact_at(&mut bytes, address).map_err(|_| Errno::EFAULT)?;
+        self.0.read_exact_at(&mut bytes, address).ok().ok_or(Errno::EFAULT)?;
         Ok(bytes)
     }
 
     pub(crate) fn array<const N: usize>(&self, address: u64) -> Result<[u8; N], Errno> {
         let mut bytes = [0; N];
-        self.0.read_exact_at(&mut bytes, address).map_err(|_| Errno::EFAULT)?;
+        self.0.read_exact_at(&mut bytes, address).ok().ok_or(Errno::EFAULT)?;
         Ok(bytes)
     }
 
     pub(crate) fn write(&self, address: u64, bytes: &[u8]) -> Result<(), Errno> {
-        self.0.write_all_at(bytes, address).map_err(|_| Errno::EFAULT)
+        self.0.write_all_at(bytes, address).ok().ok_or(Errno::EFAULT)
     }
 
     /// A text that ends with a zero byte.

@@ -43,8 +43,6 @@ impl Node {
 /// The folder of the nodes.
 pub(crate) struct Nodes {
     folder: PathBuf,
-    /// Who has which node for himself: a thread of the process, and the file descriptor.
-    exclusive: Vec<(String, Pid, i64)>,
 }
 
 /// An attempt to open a node as a device.
@@ -58,7 +56,7 @@ impl Nodes {
     /// The nodes of the tree. Those that are special files become plain files which stand in for them: nobody could open the
     /// special ones, as there is no driver, or there is one of something else.
     pub(crate) fn of(tree: &Tree) -> Result<Self, String> {
-        let nodes = Self { folder: tree.root().join("dev"), exclusive: Vec::new() };
+        let nodes = Self { folder: tree.root().join("dev") };
         let fail = |error| format!("cannot replace a node in {}: {error}", nodes.folder.display());
         for entry in fs::read_dir(&nodes.folder).map_err(fail)? {
             let entry = entry.map_err(fail)?;
@@ -84,7 +82,7 @@ impl Nodes {
     pub(crate) fn opening(
         &self,
         thread: Pid,
-        folder: u64,
+        folder: u32,
         path: &str,
         in_root: bool,
         flags: u64,
@@ -108,26 +106,10 @@ impl Nodes {
         Node::of_name(path.strip_prefix(&self.folder).ok()?.to_str()?)
     }
 
-    /// Whether a node must not be opened now (`dfl_feature_dev_use_begin` of `drivers/fpga/dfl.h`).
-    pub(crate) fn is_refused(&mut self, opening: &Opening) -> bool {
-        let name = &opening.node.name;
-        if opening.exclusive {
-            return self.is_open(name);
-        }
-        let holds = |thread: Pid, descriptor: i64| {
-            fs::read_link(format!("/proc/{thread}/fd/{descriptor}"))
-                .is_ok_and(|path| path == self.folder.join(name))
-        };
-        self.exclusive.iter().any(|(node, thread, descriptor)| node == name && holds(*thread, *descriptor))
-    }
-
-    /// A node was opened by a thread, under that file descriptor.
-    pub(crate) fn opened(&mut self, opening: &Opening, thread: Pid, descriptor: i64) {
-        let name = opening.node.name.clone();
-        self.exclusive.retain(|(node, _, _)| *node != name);
-        if opening.exclusive {
-            self.exclusive.push((name, thread, descriptor));
-        }
+    /// Whether a node must not be opened now (`dfl_feature_dev_use_begin` of `drivers/fpga/dfl.h`). That somebody has it
+    /// exclusively is not known here, and is for the next one to open it so.
+    pub(crate) fn is_refused(&self, opening: &Opening) -> bool {
+        opening.exclusive && self.is_open(&opening.node.name)
     }
 
     /// Whether any process of the machine has a node open.

@@ -14,11 +14,14 @@ use serde_json::{Value, json};
 use crate::kernel::Kernel;
 use crate::log::Log;
 use crate::memory::Memory;
-use crate::node::{Nodes, Opening};
+use crate::node::Nodes;
 use crate::request::Request;
 
 /// `RESOLVE_IN_ROOT` of `openat2(2)`.
 const IN_ROOT: u64 = 0x10;
+
+/// `AT_FDCWD`, which like any number that is no file descriptor stands for the current folder.
+const HERE: u32 = u32::MAX;
 
 pub(crate) struct Tracer {
     kernel: Kernel,
@@ -32,7 +35,7 @@ enum Call {
     /// Outside of any system call.
     None,
     /// In one that the kernel does.
-    Real(Option<Opening>),
+    Real,
     /// In one that is answered here.
     Answered(Result<i64, Errno>),
 }
@@ -45,7 +48,7 @@ impl Tracer {
     /// Follows a child that has said that it will be traced, until it and all that it has started have ended. Gives its exit
     /// status.
     pub(crate) fn follow(mut self, child: u32) -> Result<u8, String> {
-        let child = Pid::from_raw(child.try_into().map_err(|_| "no process id".to_owned())?);
+        let child = Pid::from_raw(i32::try_from(child).map_err(|error| error.to_string())?);
         let mut code = 0;
         loop {
             let status = match waitpid(None, Some(WaitPidFlag::__WALL)) {
@@ -104,13 +107,7 @@ impl Tracer {
                 registers.rax = value.cast_unsigned();
                 gone(ptrace::setregs(thread, registers))?;
             }
-            Some(Call::Real(Some(opening))) => {
-                let descriptor = registers.rax.cast_signed();
-                if descriptor >= 0 {
-                    self.nodes.opened(&opening, thread, descriptor);
-                }
-            }
-            Some(Call::Real(None)) => {}
+            Some(Call::Real) => {}
             Some(Call::None) | None => {
                 let call = self.begin(thread, &registers)?;
                 if matches!(call, Call::Answered(_)) {
@@ -125,25 +122,24 @@ impl Tracer {
     }
 
     fn begin(&mut self, thread: Pid, registers: &user_regs_struct) -> Result<Call, String> {
-        let here = libc::AT_FDCWD as u64;
         let &user_regs_struct { rdi, rsi, rdx, .. } = registers;
         match registers.orig_rax.cast_signed() {
-            libc::SYS_ioctl => self.ioctl(thread, rdi, rsi as u32, rdx),
-            libc::SYS_open => self.open(thread, here, rdi, false, rsi),
-            libc::SYS_openat => self.open(thread, rdi & u64::from(u32::MAX), rsi, false, rdx),
+            libc::SYS_ioctl => self.ioctl(thread, rdi, low(rsi), rdx),
+            libc::SYS_open => self.open(thread, HERE, rdi, false, rsi),
+            libc::SYS_openat => self.open(thread, low(rdi), rsi, false, rdx),
             libc::SYS_openat2 => {
                 let how =
                     Memory::of(thread).and_then(|memory| Ok((memory.array(rdx)?, memory.array(rdx + 16)?)));
-                let Ok((flags, resolve)) = how else { return Ok(Call::Real(None)) };
+                let Ok((flags, resolve)) = how else { return Ok(Call::Real) };
                 let in_root = u64::from_le_bytes(resolve) & IN_ROOT != 0;
-                self.open(thread, rdi & u64::from(u32::MAX), rsi, in_root, u64::from_le_bytes(flags))
+                self.open(thread, low(rdi), rsi, in_root, u64::from_le_bytes(flags))
             }
-            _ => Ok(Call::Real(None)),
+            _ => Ok(Call::Real),
         }
     }
 
     fn ioctl(&mut self, thread: Pid, descriptor: u64, number: u32, address: u64) -> Result<Call, String> {
-        let Some(node) = self.nodes.of_descriptor(thread, descriptor) else { return Ok(Call::Real(None)) };
+        let Some(node) = self.nodes.of_descriptor(thread, descriptor) else { return Ok(Call::Real) };
         let (name, argument, answer) = match (Request::of(number, &node), Memory::of(thread)) {
             (Some(request), Ok(memory)) => {
                 let (argument, answer) = self.kernel.ioctl(&node, &self.nodes, request, &memory, address);
@@ -153,26 +149,33 @@ impl Tracer {
             // What both drivers say of numbers that none of their features knows.
             (None, _) => (format!("{number:#x}"), Value::Null, Err(Errno::EINVAL)),
         };
-        self.log.write(&node.name, &name, argument, answer)?;
+        self.log.write(&node.name, &name, &argument, answer)?;
         Ok(Call::Answered(answer))
     }
 
     fn open(
         &mut self,
         thread: Pid,
-        folder: u64,
+        folder: u32,
         path: u64,
         in_root: bool,
         flags: u64,
     ) -> Result<Call, String> {
         let path = Memory::of(thread).ok().and_then(|memory| memory.text(path));
         let opening = path.and_then(|path| self.nodes.opening(thread, folder, &path, in_root, flags));
-        let Some(opening) = opening else { return Ok(Call::Real(None)) };
+        let Some(opening) = opening else { return Ok(Call::Real) };
         let is_refused = self.nodes.is_refused(&opening);
         let answer = if is_refused { Err(Errno::EBUSY) } else { Ok(0) };
-        self.log.write(&opening.node.name, "open", json!({"exclusive": opening.exclusive}), answer)?;
-        Ok(if is_refused { Call::Answered(answer) } else { Call::Real(Some(opening)) })
+        let argument = json!({"exclusive": opening.exclusive});
+        self.log.write(&opening.node.name, "open", &argument, answer)?;
+        Ok(if is_refused { Call::Answered(answer) } else { Call::Real })
     }
+}
+
+/// The part of a register in which an `int` is passed.
+fn low(register: u64) -> u32 {
+    let [a, b, c, d, ..] = register.to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
 }
 
 fn resume(thread: Pid, signal: Option<Signal>) -> Result<(), String> {

@@ -109,7 +109,8 @@ impl Tree {
         let folder = self.folder(&fme.name)?.join(manager);
         fs::create_dir_all(&folder)?;
         let lines = WORDS.iter().enumerate().filter(|(bit, _)| status >> bit & 1 == 1);
-        replace(&folder.join("status"), &lines.map(|(_, word)| format!("{word}\n")).collect::<String>())
+        let lines: Vec<&str> = lines.map(|(_, words)| *words).collect();
+        replace(&folder.join("status"), &lines.join("\n"))
     }
 
     /// Takes a port's device and node away, or brings them back.

@@ -90,21 +90,18 @@ impl Fme {
     }
 
     fn interface(&self, port: Option<u32>) -> Result<Id, Error> {
-        let mut interfaces = self.0.driver.interfaces(&self.0.host, &self.0.folder)?;
+        let interfaces = self.0.driver.interfaces(&self.0.host, &self.0.folder)?;
         let fme = || self.0.name.clone();
-        let Some(first) = interfaces.first() else { return Err(Error::NoRegion { fme: fme() }) };
-        let id = if interfaces.iter().all(|id| id == first) {
-            first.clone()
+        let Some(&first) = interfaces.first() else { return Err(Error::NoRegion { fme: fme() }) };
+        let id = if interfaces.iter().all(|&id| id == first) {
+            first
         } else {
             let port = port.unwrap_or_default();
-            let count = interfaces.len();
-            let number = usize::try_from(port).unwrap_or(usize::MAX);
+            let known = usize::try_from(self.ports_num()?) == Ok(interfaces.len());
             // The driver makes a region for each port that the card has, in their order (drivers/fpga/dfl-fme-pr.c). Which
             // port is whose does not show where it has left one out.
-            if usize::try_from(self.ports_num()?).ok() != Some(count) || number >= count {
-                return Err(Error::Interfaces { fme: fme(), port });
-            }
-            interfaces.swap_remove(number)
+            let own = usize::try_from(port).ok().and_then(|port| interfaces.get(port));
+            *own.filter(|_| known).ok_or_else(|| Error::Interfaces { fme: fme(), port })?
         };
         if id.is_all_ones() {
             return Err(Error::NoAnswer { name: fme() });

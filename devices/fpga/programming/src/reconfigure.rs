@@ -13,7 +13,7 @@ use crate::ioctl::MOST_BYTES;
 use crate::{Error, Fme, Id, Port};
 
 /// What shall be programmed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Bitstream<'a> {
     /// The interface that it was built for.
     pub interface: Id,
@@ -73,7 +73,7 @@ impl Port {
         let number = self.number()?;
         let card = fme.interface_of(number)?;
         if card != bitstream.interface {
-            let (fme, bitstream) = (fme.name().to_owned(), bitstream.interface.clone());
+            let (fme, bitstream) = (fme.name().to_owned(), bitstream.interface);
             return Err(Error::Interface { fme, card, bitstream });
         }
         Ok(number)
@@ -102,7 +102,7 @@ impl Port {
             return Err(Error::NoAnswer { name: name() });
         }
         if found != bitstream.afu {
-            return Err(Error::Function { name: name(), wanted: bitstream.afu.clone(), found });
+            return Err(Error::Function { name: name(), wanted: bitstream.afu, found });
         }
         Ok(())
     }

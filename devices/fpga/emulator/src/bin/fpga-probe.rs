@@ -16,21 +16,23 @@ const USAGE: &str = "usage: fpga-probe ROOT list | fme NODE | port NODE | reset 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    match answer(&args) {
+    // In a thread of its own, so that the tests see that the emulator follows those.
+    match std::thread::scope(|scope| scope.spawn(|| answer(&args)).join())
+        .unwrap_or_else(|_| Err(USAGE.into()))
+    {
         Ok(text) => {
             println!("{text}");
             ExitCode::SUCCESS
         }
         Err(error) => {
-            let causes = std::iter::successors(error.source(), |error| (*error).source());
-            let causes: String = causes.map(|cause| format!(": {cause}")).collect();
-            eprintln!("{error}{causes}");
+            let errors = std::iter::successors(Some(&*error as &dyn Error), |error| (*error).source());
+            eprintln!("{}", errors.map(ToString::to_string).collect::<Vec<_>>().join(": "));
             ExitCode::FAILURE
         }
     }
 }
 
-fn answer(args: &[&str]) -> Result<String, Box<dyn Error>> {
+fn answer(args: &[&str]) -> Result<String, Box<dyn Error + Send + Sync>> {
     let (root, command) = args.split_first().ok_or(USAGE)?;
     let host = &Host::at(root)?;
     Ok(match command {

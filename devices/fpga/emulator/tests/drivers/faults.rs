@@ -1,1 +1,93 @@
-//! x
+//! Hardware and drivers that fail.
+
+use crate::scene::{CARDS, DFL, FIRST, OPAE, SECOND, Scene};
+
+const AFTER: &str = ". It cannot be used until a good bitstream is programmed";
+
+#[test]
+fn every_bit_of_the_error_register_is_told_in_words() {
+    let words = [
+        "operation error",
+        "CRC error, the bitstream is damaged",
+        "incompatible bitstream",
+        "IP protocol error",
+        "FIFO overflow",
+        "timeout",
+        "secure load error, the card does not accept the bitstream's signature",
+        "unknown error (bit 7)",
+    ];
+    // DFL shows five of them.
+    for (card, known) in [(DFL, 5), (OPAE, words.len())] {
+        let scene = Scene::on(card);
+        for (bit, words) in words.iter().enumerate().take(known) {
+            let error = scene.program(card, &[&format!("status={:#x}", 1 << bit)]).bad();
+            assert_eq!(error, format!("{} was not programmed: {words}{AFTER}", card.port));
+        }
+        let two = scene.program(card, &["status=18"]).bad();
+        assert_eq!(
+            two,
+            format!(
+                "{} was not programmed: CRC error, the bitstream is damaged; FIFO overflow{AFTER}",
+                card.port
+            )
+        );
+        // The next one that is good mends it.
+        scene.program(card, &[]).good();
+        assert_eq!(scene.function(card.port), FIRST);
+    }
+}
+
+#[test]
+fn an_error_of_the_hardware_without_a_reason_is_told_as_such() {
+    for card in CARDS {
+        for fault in ["status=0", "pr=EIO"] {
+            let error = Scene::on(card).program(card, &[fault]).bad();
+            assert_eq!(error, format!("{} was not programmed: no reason given{AFTER}", card.port));
+        }
+    }
+}
+
+#[test]
+fn a_damaged_bitstream_is_the_hardwares_word() {
+    for card in CARDS {
+        let scene = Scene::on(card);
+        let file = scene.file("damaged", b"no bitstream");
+        let error = scene.ask(&["reconfigure", card.port, card.interface, FIRST, &file, "0"]).bad();
+        assert_eq!(error, format!("{} was not programmed: incompatible bitstream{AFTER}", card.port));
+    }
+}
+
+#[test]
+fn a_failed_reconfiguration_is_one_attempt_that_leaves_nothing_open_or_locked() {
+    for card in CARDS {
+        let scene = Scene::on(card);
+        scene.program(card, &["status=2"]).bad();
+        let (fme, port) = (card.fme, card.port);
+        assert_eq!(
+            scene.told(),
+            [format!("{fme} open: 0"), format!("{port} open exclusively: 0"), format!("{fme} pr: EIO")]
+        );
+        scene.program(card, &[]).good();
+    }
+}
+
+#[test]
+fn another_user_of_the_engine_is_told_by_its_node() {
+    for card in CARDS {
+        let error = Scene::on(card).program(card, &["pr=EBUSY"]).bad();
+        assert!(error.contains(&format!("in use: end what has /dev/{} open", card.fme)), "{error}");
+    }
+}
+
+#[test]
+fn another_answer_of_the_kernel_is_given_with_what_was_asked() {
+    for card in CARDS {
+        let scene = Scene::on(card);
+        for (fault, expected) in [("pr=ETIMEDOUT", "Connection timed out"), ("pr=EINVAL", "Invalid argument")]
+        {
+            let error = scene.program(card, &[fault]).bad();
+            assert!(error.starts_with(&format!("cannot program {}: {expected}", card.port)), "{error}");
+        }
+        assert_eq!(scene.function(card.port), SECOND);
+    }
+}

@@ -1,1 +1,115 @@
-//! x
+//! Two processes and one card.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::process::Child;
+use std::thread;
+use std::time::Duration;
+
+use nix::libc::O_NONBLOCK;
+use nix::sys::stat::Mode;
+
+use crate::scene::{CARDS, Card, FIRST, OPAE, SECOND, Scene, ended};
+
+/// A process that is in the middle of programming a card.
+struct Programming {
+    child: Child,
+    pipe: File,
+}
+
+impl Programming {
+    fn begin(scene: &Scene, card: Card) -> Self {
+        let path = scene.folder.path().join("pipe");
+        nix::unistd::mkfifo(&path, Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
+        let file = scene.bitstream(card.interface, FIRST);
+        let question = ["reconfigure", card.port, card.interface, FIRST, &file, "0"];
+        let mut child = scene.asking(&[&format!("hold={}", path.display())], &question).spawn().unwrap();
+        // The emulator opens its end when the bitstream has come.
+        loop {
+            match OpenOptions::new().write(true).custom_flags(O_NONBLOCK).open(&path) {
+                Ok(pipe) => return Self { child, pipe },
+                Err(_) => assert!(child.try_wait().unwrap().is_none(), "{:?}", ended(child)),
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Lets it go on, to the end.
+    fn finish(self) {
+        drop(self.pipe);
+        ended(self.child).good();
+    }
+
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+#[test]
+fn a_card_that_another_process_is_programming_is_not_waited_for_longer_than_said() {
+    for card in CARDS {
+        let scene = Scene::on(card);
+        let first = Programming::begin(&scene, card);
+        scene.events();
+        let locked =
+            format!("{} is still being programmed by another process after 0 s: try again later", card.fme);
+        assert_eq!(scene.program(card, &[]).bad(), locked);
+        assert_eq!(scene.ask(&["release", card.fme, "0"]).bad(), locked);
+        assert_eq!(scene.ask(&["assign", card.fme, "0"]).bad(), locked);
+        // They only came to the lock.
+        assert_eq!(scene.told(), [(); 3].map(|()| format!("{} open: 0", card.fme)));
+        first.finish();
+        scene.program(card, &[]).good();
+    }
+}
+
+/// What a container wants that starts at the same time with the same function.
+#[test]
+fn who_has_waited_does_not_program_again_what_is_there_by_then() {
+    for card in CARDS {
+        let scene = Scene::on(card);
+        let first = Programming::begin(&scene, card);
+        let file = scene.bitstream(card.interface, FIRST);
+        let question = ["ensure", card.port, card.interface, FIRST, &file, "3600"];
+        let second = scene.asking(&[], &question).spawn().unwrap();
+        first.finish();
+        assert_eq!(ended(second).good(), "already there");
+        let programmed = scene.told().iter().filter(|line| line.contains(" pr: ")).count();
+        assert_eq!(programmed, 1);
+    }
+}
+
+#[test]
+fn two_who_want_different_functions_take_turns() {
+    for card in CARDS {
+        let scene = Scene::on(card);
+        let first = Programming::begin(&scene, card);
+        let file = scene.bitstream(card.interface, SECOND);
+        let question = ["reconfigure", card.port, card.interface, SECOND, &file, "3600"];
+        let second = scene.asking(&[], &question).spawn().unwrap();
+        first.finish();
+        assert_eq!(ended(second).good(), "reconfigure: done");
+        assert_eq!(scene.function(card.port), SECOND);
+    }
+}
+
+#[test]
+fn the_lock_of_a_process_that_was_killed_is_free() {
+    for card in CARDS {
+        let scene = Scene::on(card);
+        Programming::begin(&scene, card).kill();
+        let file = scene.bitstream(card.interface, FIRST);
+        let question = ["reconfigure", card.port, card.interface, FIRST, &file, "3600"];
+        scene.ask(&question).good();
+    }
+}
+
+#[test]
+fn another_card_can_be_programmed_meanwhile() {
+    let scene = Scene::on(OPAE);
+    let first = Programming::begin(&scene, OPAE);
+    let other = Card { port: "intel-fpga-port.0", fme: "intel-fpga-fme.0", ..OPAE };
+    scene.program(other, &[]).good();
+    first.finish();
+}
