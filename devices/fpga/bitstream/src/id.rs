@@ -55,6 +55,16 @@ impl fmt::Display for Id {
     }
 }
 
+impl Id {
+    /// What should be in a file that holds one, for messages.
+    pub const EXPECTED: &str = "an id of 32 hexadecimal digits";
+
+    /// What a card that does not answer gives as any of its ids.
+    pub fn is_all_ones(self) -> bool {
+        self.0 == u128::MAX
+    }
+}
+
 impl TryFrom<String> for Id {
     type Error = BadId;
 

@@ -4,13 +4,13 @@ use std::fmt;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 
+use fpga_bitstream::Id;
 use host::{Host, HostError};
 use rustix::io::{Errno, Result};
 
+use crate::Faults;
 use crate::device::number_after;
-use crate::id::EXPECTED;
 use crate::ioctl::{self, PortInfo, Region};
-use crate::{Faults, Id};
 
 /// A kernel driver of FPGA cards.
 ///
@@ -115,7 +115,7 @@ impl Driver for Dfl {
                 names => names?,
             };
             for name in names.iter().filter(|name| number_after(name, "region").is_some()) {
-                found.push(host.parse(folder.join(name).join("compat_id"), EXPECTED)?);
+                found.push(host.parse(folder.join(name).join("compat_id"), Id::EXPECTED)?);
             }
         }
         Ok(found)
@@ -169,7 +169,7 @@ impl Driver for Opae {
     }
 
     fn interfaces(&self, host: &Host, fme: &Path) -> std::result::Result<Vec<Id>, HostError> {
-        match host.parse(fme.join("pr/interface_id"), EXPECTED) {
+        match host.parse(fme.join("pr/interface_id"), Id::EXPECTED) {
             Err(error) if error.is_not_found() => Ok(Vec::new()),
             id => Ok(vec![id?]),
         }

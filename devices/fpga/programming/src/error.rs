@@ -4,9 +4,10 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use fpga_bitstream::Id;
 use host::{HostError, PciAddress};
 
-use crate::{Faults, Id};
+use crate::Faults;
 
 /// Why a port or a management engine could not be found, asked or reconfigured.
 #[derive(Debug, thiserror::Error)]
@@ -84,14 +85,6 @@ pub enum Error {
         /// The bitstream's.
         bitstream: Id,
     },
-    /// A bitstream of no bytes, or more than a request can say.
-    #[error("the bitstream has {bytes} bytes, it must be 1 to {most}")]
-    Length {
-        /// How many it has.
-        bytes: usize,
-        /// How many it may have.
-        most: usize,
-    },
     /// Somebody has the device node open.
     #[error("{name} is in use: end what has {} open, such as the container that it is given to", node.display())]
     InUse {
@@ -141,6 +134,20 @@ pub enum Error {
         name: String,
         /// What the hardware says.
         faults: Faults,
+    },
+    /// The bitstream's file could not be read any more.
+    #[error(transparent)]
+    Bitstream(#[from] fpga_bitstream::Error),
+    /// What was programmed could not be written down, or what was before not be forgotten.
+    #[error("cannot {operation} {}", path.display())]
+    Record {
+        /// "write" or "remove".
+        operation: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
     },
     /// All went well, but the port has not the function that was wanted.
     #[error(

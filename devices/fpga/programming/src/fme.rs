@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use fpga_bitstream::Id;
 use host::{DeviceNumber, Host, HostError, PciFunction};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use crate::device::{Device, Kind, number_after};
-use crate::{Driver, Error, Id, Port, ports};
+use crate::{Driver, Error, Port, ports};
 
 /// How often a card that somebody else is programming is looked at, which takes seconds.
 const RETRY: Duration = Duration::from_millis(20);

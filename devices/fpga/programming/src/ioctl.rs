@@ -27,9 +27,6 @@ pub(crate) const FME_PORT_PR: u8 = 0x80;
 pub(crate) const FME_PORT_RELEASE: u8 = 0x81;
 pub(crate) const FME_PORT_ASSIGN: u8 = 0x82;
 
-/// The longest bitstream: `buffer_size` is of 32 bits.
-pub(crate) const MOST_BYTES: usize = u32::MAX as usize;
-
 /// What a port has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PortInfo {

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use fpga_bitstream::Id;
 use host::{DeviceNumber, Host, HostError, PciFunction};
 
 use crate::device::{Device, Kind};
-use crate::id::EXPECTED;
-use crate::{Driver, Error, Fme, Id, PortInfo, Region};
+use crate::{Driver, Error, Fme, PortInfo, Region};
 
 /// A port: the way to the function (AFU) that is programmed behind it. It holds no state: each value is read when it is
 /// asked for.
@@ -66,7 +66,7 @@ impl Port {
 
     /// The id of the function that is programmed now. It cannot be read while the port is disabled.
     pub fn afu_id(&self) -> Result<Id, Error> {
-        Ok(self.0.host.parse(self.0.folder.join("afu_id"), EXPECTED)?)
+        Ok(self.0.host.parse(self.0.folder.join("afu_id"), Id::EXPECTED)?)
     }
 
     /// The management engine that programs it. A virtual function has none of its own.

@@ -6,7 +6,8 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use fpga_programming::{Bitstream, Fme, Outcome, Port, fmes, ports};
+use fpga_bitstream::{Bitstream, Id, Name, writer};
+use fpga_programming::{Fme, Port, fmes, ports};
 use host::Host;
 
 const USAGE: &str = "usage: fpga-probe ROOT list | fme NODE | port NODE | reset PORT | release FME N | assign FME N | \
@@ -89,17 +90,26 @@ fn answer(args: &[&str]) -> Result<String, Box<dyn Error + Send + Sync>> {
             "assigned".to_owned()
         }
         [how, node, interface, afu, file, seconds] => {
-            let (interface, afu, data) = (interface.parse()?, afu.parse()?, std::fs::read(file)?);
-            let bitstream = Bitstream { interface, afu, data: &data };
+            // What the file of the name says of itself is what the test says; its content is the payload.
+            let (interface, afu, payload) =
+                (interface.parse::<Id>()?, afu.parse::<Id>()?, std::fs::read(file)?);
+            let gbs = format!("{file}.{}.gbs", std::process::id());
+            std::fs::write(&gbs, writer::gbs(interface, afu, &payload))?;
+            let bitstream = Bitstream::open(gbs)?;
             let wait = Duration::from_secs(seconds.parse()?);
             let port = Port::find(host, node)?;
+            // As the tool does: what does not fit need not wait.
+            port.check(&bitstream)?;
             match *how {
-                "check" => port.check(&bitstream)?,
-                "reconfigure" => port.reconfigure(&bitstream, wait)?,
-                "ensure" if port.ensure(&bitstream, wait)? == Outcome::AlreadyThere => {
-                    return Ok("already there".to_owned());
+                "check" => {}
+                "reconfigure" => port.lock(wait)?.reconfigure(&bitstream)?,
+                "ensure" => {
+                    let locked = port.lock(wait)?;
+                    if port.holds(&Name::from(afu)).unwrap_or_default() {
+                        return Ok("already there".to_owned());
+                    }
+                    locked.reconfigure(&bitstream)?;
                 }
-                "ensure" => {}
                 _ => return Err(USAGE.into()),
             }
             format!("{how}: done")

@@ -1,0 +1,219 @@
+//! `install fpga`: puts the hook and the tool on a node, which is what the init container does.
+
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder, File, Permissions};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use cli::{FlagSet, LogOptions, logs};
+use device_plugin::error_chain;
+use serde_json::json;
+
+/// Where the plugin's CDI files say that the hook is.
+const FOLDER: &str = "/opt/intel/fpga-sw";
+const HOOK: &str = "intel-fpga-crihook";
+/// The same program, which goes by the name that it is run by.
+const TOOL: &str = "fpga_tool";
+
+/// An installed program that does not say its version within this time is of somebody else.
+const PATIENCE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// What is to be put where.
+#[derive(Debug, Clone)]
+pub struct Install {
+    /// The program that is hook and tool.
+    pub program: PathBuf,
+    /// Its version, three numbers with dots between.
+    pub version: String,
+    /// The folder for the program.
+    pub folder: PathBuf,
+    /// A folder of OCI hooks that CRI-O and Podman read, for runtimes without CDI; none when empty.
+    pub hooks: PathBuf,
+    /// Replace a newer one too.
+    pub force: bool,
+}
+
+/// Nothing is half there then: each file is the old one or the new one.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {operation} {}", path.display())]
+pub struct InstallError {
+    /// What was tried, as a verb.
+    pub operation: &'static str,
+    /// On what.
+    pub path: PathBuf,
+    /// Why it failed.
+    #[source]
+    pub source: io::Error,
+}
+
+/// What was done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Installed {
+    /// All is there now.
+    Replaced,
+    /// A newer one is there, of this version, and was left alone.
+    Newer(String),
+}
+
+/// Runs the command: exit code 0 when hook and tool are there, be it that newer ones are; 1 and a line of the log that says
+/// why when they could not be put there.
+pub fn main(program: &str, args: Vec<OsString>) -> ExitCode {
+    let (mut folder, mut hooks, mut force, mut dry_run) = (FOLDER.to_owned(), String::new(), false, false);
+    let mut log_options = LogOptions::default();
+    let mut flags = FlagSet::new(
+        program,
+        "Puts the hook that programs FPGAs before a container starts, and fpga_tool, on the node. Needs to write to the folder on the \
+         node: as root, or in a container that has it mounted at the same path.",
+    );
+    flags.string("dir", &mut folder, "folder for the programs; the plugin's CDI files name the default");
+    flags.string(
+        "hooks-dir",
+        &mut hooks,
+        "for runtimes without CDI: folder of OCI hooks, such as /etc/containers/oci/hooks.d, that gets a file which \
+         attaches the hook to containers with an FPGA region; none when empty",
+    );
+    flags.bool("force", &mut force, "replace newer programs too");
+    flags.bool("dry-run", &mut dry_run, "only say what would be done");
+    log_options.add_flags(&mut flags);
+    match flags.parse(args) {
+        Ok(words) if words.is_empty() => {}
+        Ok(words) => return cli::fatal(format!("{words:?} are no flags")),
+        Err(stop) => return stop.report(),
+    }
+    if let Err(error) = logs::start(&log_options) {
+        return cli::fatal(error_chain(&error));
+    }
+    let install = Install {
+        program: "/proc/self/exe".into(),
+        version: crate::VERSION.to_owned(),
+        folder: folder.into(),
+        hooks: hooks.into(),
+        force,
+    };
+    let result = if dry_run {
+        Ok(install.newer().map_or(Installed::Replaced, Installed::Newer))
+    } else {
+        install.run()
+    };
+    let folder = install.folder.display();
+    match result {
+        Ok(Installed::Newer(version)) => {
+            tracing::warn!(
+                "{HOOK} in {folder} is left alone: it is {version}, newer than {}; -force replaces it",
+                install.version
+            );
+        }
+        Ok(Installed::Replaced) if dry_run => {
+            tracing::info!("{HOOK} and {TOOL} {} would be put in {folder}", install.version);
+        }
+        Ok(Installed::Replaced) => tracing::info!("{HOOK} and {TOOL} {} are in {folder}", install.version),
+        Err(error) => {
+            tracing::error!("{}", error_chain(&error));
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+impl Install {
+    /// Puts everything in its place, unless something newer is there.
+    pub fn run(&self) -> Result<Installed, InstallError> {
+        if let Some(version) = self.newer() {
+            return Ok(Installed::Newer(version));
+        }
+        let hook = self.folder.join(HOOK);
+        make_folder(&self.folder)?;
+        replace(&hook, |unfinished| {
+            let mut to = create(unfinished, 0o755)?;
+            io::copy(&mut File::open(&self.program)?, &mut to)?;
+            to.sync_all()
+        })?;
+        replace(&self.folder.join(TOOL), |unfinished| symlink(HOOK, unfinished))?;
+        if !self.hooks.as_os_str().is_empty() {
+            make_folder(&self.hooks)?;
+            replace(&self.hooks.join(format!("{HOOK}.json")), |unfinished| {
+                let mut to = create(unfinished, 0o644)?;
+                serde_json::to_writer_pretty(&mut to, &hook_file(&hook))?;
+                to.sync_all()
+            })?;
+        }
+        Ok(Installed::Replaced)
+    }
+
+    /// The version of the program that is there, if it is a newer one that must stay.
+    fn newer(&self) -> Option<String> {
+        let installed = version_of(&self.folder.join(HOOK))?;
+        let is_newer = numbers(&installed)? > numbers(&self.version)?;
+        (is_newer && !self.force).then_some(installed)
+    }
+}
+
+/// The format is of <https://github.com/containers/common/blob/main/pkg/hooks/docs/oci-hooks.5.md>.
+fn hook_file(hook: &Path) -> serde_json::Value {
+    json!({
+        "version": "1.0.0",
+        "hook": {"path": hook},
+        "when": {"annotations": {r"^com\.intel\.fpga\.mode$": r"^fpga\.intel\.com/region$"}},
+        "stages": ["createRuntime"],
+    })
+}
+
+/// What a program says to `-version`; `None` for one that is not there, or not ours.
+fn version_of(program: &Path) -> Option<String> {
+    let command = Command::new(program)
+        .arg("-version")
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn();
+    let mut process = command.ok()?;
+    let since = Instant::now();
+    while matches!(process.try_wait(), Ok(None)) {
+        if since.elapsed() > PATIENCE {
+            // It may have ended by now.
+            let _ = process.kill();
+            let _ = process.wait();
+            return None;
+        }
+        std::thread::sleep(PAUSE);
+    }
+    let mut said = String::new();
+    process.stdout.take()?.take(100).read_to_string(&mut said).ok()?;
+    said.trim().strip_prefix("intel-device-plugins ").map(str::to_owned)
+}
+
+fn numbers(version: &str) -> Option<Vec<u32>> {
+    version.split('.').map(|number| number.parse().ok()).collect()
+}
+
+fn make_folder(path: &Path) -> Result<(), InstallError> {
+    let made = DirBuilder::new().recursive(true).mode(0o755).create(path);
+    made.map_err(|source| InstallError { operation: "make", path: path.to_owned(), source })
+}
+
+/// Makes something beside its place and moves it there, so that a runtime finds the old or the new one, whole. What is
+/// running goes on with the old one.
+fn replace(path: &Path, make: impl FnOnce(&Path) -> io::Result<()>) -> Result<(), InstallError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let unfinished = path.with_file_name(format!(".{name}.{}", std::process::id()));
+    // One left over by a process of our number.
+    let _ = fs::remove_file(&unfinished);
+    let result = make(&unfinished).and_then(|()| fs::rename(&unfinished, path));
+    if result.is_err() {
+        // What failed before matters.
+        let _ = fs::remove_file(&unfinished);
+    }
+    result.map_err(|source| InstallError { operation: "write", path: path.to_owned(), source })
+}
+
+fn create(path: &Path, mode: u32) -> io::Result<File> {
+    let file = File::options().write(true).create_new(true).open(path)?;
+    // Whatever the mask says.
+    file.set_permissions(Permissions::from_mode(mode))?;
+    Ok(file)
+}
