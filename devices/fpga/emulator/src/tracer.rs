@@ -74,7 +74,13 @@ impl Tracer {
                     self.system_call(pid)?;
                     resume(pid, None)?;
                 }
-                WaitStatus::PtraceEvent(pid, ..) => resume(pid, None)?,
+                WaitStatus::PtraceEvent(pid, _, event) => {
+                    if event == libc::PTRACE_EVENT_EXEC {
+                        // Whatever thread asked for it goes on as the first one, which may have been anywhere.
+                        self.threads.insert(pid, Call::Real);
+                    }
+                    resume(pid, None)?;
+                }
                 WaitStatus::Continued(_) | WaitStatus::StillAlive => {}
             }
         }
