@@ -59,13 +59,11 @@ pub enum Error {
         /// The management engine.
         fme: String,
     },
-    /// The regions of a card have different interfaces, and which is this port's does not show.
-    #[error("the regions of {fme} have different interfaces, and which is that of port {port} does not show")]
+    /// The regions of a card have different interfaces.
+    #[error("the regions of {fme} have different interfaces, and which port has which does not show")]
     Interfaces {
         /// The management engine.
         fme: String,
-        /// The port's number on the card.
-        port: u32,
     },
     /// All ids read are ones.
     #[error("{name} does not answer, its id is all ones: reset the card or power it off and on")]

@@ -46,7 +46,7 @@ impl Fault {
     }
 
     /// What the kernel's own FPGA manager prints for it; nothing for those that it does not know.
-    pub fn in_manager(self) -> Option<&'static str> {
+    pub(crate) fn in_manager(self) -> Option<&'static str> {
         match self {
             Self::Operation => Some("reconfig operation error"),
             Self::Crc => Some("reconfig CRC error"),

@@ -97,12 +97,11 @@ impl Fme {
         let id = if interfaces.iter().all(|&id| id == first) {
             first
         } else {
-            let port = port.unwrap_or_default();
-            let known = usize::try_from(self.ports_num()?) == Ok(interfaces.len());
             // The driver makes a region for each port that the card has, in their order (drivers/fpga/dfl-fme-pr.c). Which
             // port is whose does not show where it has left one out.
-            let own = usize::try_from(port).ok().and_then(|port| interfaces.get(port));
-            *own.filter(|_| known).ok_or_else(|| Error::Interfaces { fme: fme(), port })?
+            let is_whole = usize::try_from(self.ports_num()?) == Ok(interfaces.len());
+            let own = port.and_then(|port| interfaces.get(usize::try_from(port).ok()?)).filter(|_| is_whole);
+            *own.ok_or_else(|| Error::Interfaces { fme: fme() })?
         };
         if id.is_all_ones() {
             return Err(Error::NoAnswer { name: fme() });
@@ -163,7 +162,7 @@ impl Fme {
     /// Gives a released port back to the physical function. Its device comes back.
     pub fn assign(&self, port: u32, wait: Duration) -> Result<(), Error> {
         let lock = self.lock(wait)?;
-        let hint = "it must be released, and no virtual function be enabled";
+        let hint = "it must have been released";
         self.moved("assign", port, hint, self.0.driver.assign(lock.fme(), port))
     }
 
