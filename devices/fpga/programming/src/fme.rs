@@ -181,8 +181,8 @@ impl Fme {
 
     /// Keeps everybody else who asks for the lock from changing the card, until it is dropped.
     ///
-    /// It is a lock on the device node (`flock(2)`), which the kernel takes back however the process ends. While another
-    /// process has it, this waits, at most as long as said.
+    /// It is a lock on the device node (`flock(2)`), which the kernel takes back however the process ends. A container with
+    /// a node of its own does not share it. While another process has it, this waits, at most as long as said.
     pub fn lock(&self, wait: Duration) -> Result<Lock, Error> {
         let until = Instant::now().checked_add(wait);
         loop {

@@ -45,6 +45,23 @@ fn a_node_without_drivers_has_no_fpgas() {
     assert_eq!(scene.ask(&["list"]).good(), "");
 }
 
+#[test]
+fn names_are_compared_as_a_whole() {
+    let scene = Scene::on(DFL);
+    for name in [
+        "dfl-port.x",
+        "dfl-port.",
+        "dfl-port.1x",
+        "dfl-port.+1",
+        "dfl-portX1",
+        "dfl-fme-region.0",
+        "xdfl-fme.1",
+    ] {
+        std::fs::create_dir(scene.at("sys/bus/platform/devices").join(name)).unwrap();
+    }
+    assert_eq!(scene.ask(&["list"]).good(), "dfl-fme.0 dfl-port.0");
+}
+
 /// A card that was never described has no such files.
 #[test]
 fn what_a_card_does_not_have_is_left_out() {

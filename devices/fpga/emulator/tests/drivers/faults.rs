@@ -71,6 +71,17 @@ fn a_failed_reconfiguration_is_one_attempt_that_leaves_nothing_open_or_locked() 
     }
 }
 
+/// DFL leaves the port disabled when it fails, and its function's id cannot be read.
+#[test]
+fn a_port_whose_function_cannot_be_read_is_programmed() {
+    let scene = Scene::on(DFL);
+    scene.program(DFL, &["status=1"]).bad();
+    assert!(!scene.device(DFL.port).join("afu_id").exists());
+    let file = scene.bitstream(DFL.interface, FIRST);
+    assert_eq!(scene.ask(&["ensure", DFL.port, DFL.interface, FIRST, &file, "0"]).good(), "ensure: done");
+    assert_eq!(scene.function(DFL.port), FIRST);
+}
+
 #[test]
 fn another_user_of_the_engine_is_told_by_its_node() {
     for card in CARDS {

@@ -5,6 +5,7 @@ mod bitstreams;
 mod emulator;
 mod facts;
 mod faults;
+mod header;
 mod locks;
 mod ports;
 mod scene;
