@@ -7,6 +7,7 @@ mod families;
 mod node;
 mod setup;
 mod simulate;
+mod tools;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -14,6 +15,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use families::FAMILIES;
+use tools::TOOLS;
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os();
@@ -22,9 +24,15 @@ fn main() -> ExitCode {
     if let Some(family) = FAMILIES.iter().find(|family| family.entry_point == program) {
         return (family.main)(family.entry_point, args.collect());
     }
+    if let Some(tool) = TOOLS.iter().find(|tool| tool.entry_point == program) {
+        return (tool.main)(tool.entry_point, args.collect());
+    }
     let mut rest: Vec<OsString> = args.collect();
     if let Some(code) = setup::of_image(&program, &rest) {
         return code;
+    }
+    if let Some((tool, rest)) = tools::named(&rest) {
+        return (tool.main)(&format!("intel-device-plugins {}", tool.name), rest.to_vec());
     }
     let command = if rest.is_empty() { OsString::new() } else { rest.remove(0) };
     let command = command.to_string_lossy();
@@ -58,7 +66,11 @@ fn usage() -> String {
         Tools:\n  \
         setup      make QAT, DSA, IAA or DLB ready, as init containers do\n  \
         simulate   show what a simulated node offers and what a container is given; needs no hardware and no root\n  \
-        version    print the version\n";
+        version    print the version\n\n\
+        Tools of one family, each also run by the entry point's name:\n";
+    for tool in TOOLS {
+        text += &format!("  {:<12} {} ({})\n", tool.name, tool.about, tool.entry_point);
+    }
     text
 }
 

@@ -40,7 +40,7 @@ impl Write for Escape<'_> {
 }
 
 /// The text between double quotes, escaped.
-pub(crate) fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     // Writing to a string cannot fail.

@@ -38,6 +38,8 @@ pub struct FlagSet<'a> {
     program: &'a str,
     about: &'a str,
     section: &'a str,
+    /// Names and what they do.
+    commands: &'a [(&'a str, &'a str)],
     flags: Vec<Flag<'a>>,
 }
 
@@ -52,13 +54,19 @@ struct Flag<'a> {
 impl<'a> FlagSet<'a> {
     /// No flags yet but `-h` and `-help`. `about` is one sentence for the top of the usage text.
     pub fn new(program: &'a str, about: &'a str) -> Self {
-        Self { program, about, section: "Flags", flags: Vec::new() }
+        Self { program, about, section: "Flags", commands: &[], flags: Vec::new() }
     }
 
     /// Puts the flags added from now on under this heading of the usage text and returns the heading that was
     /// in force, to go back to.
     pub fn section(&mut self, title: &'a str) -> &'a str {
         std::mem::replace(&mut self.section, title)
+    }
+
+    /// Says in the usage text that one of these commands follows, each with what it does. Reading it from the words that
+    /// [`FlagSet::parse`] returns is up to the caller.
+    pub fn commands(&mut self, commands: &'a [(&'a str, &'a str)]) {
+        self.commands = commands;
     }
 
     /// Adds a switch: `-name`, `-name=true`, `-name=false` and Go's short forms of the two.

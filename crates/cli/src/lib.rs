@@ -27,6 +27,7 @@ use std::fmt;
 use std::panic::Location;
 use std::process::ExitCode;
 
+pub use escape::quoted;
 pub use flags::suggest::nearest;
 pub use flags::{FlagSet, Stop};
 pub use logs::LogOptions;

@@ -12,10 +12,19 @@ impl FlagSet<'_> {
     /// What the program is and which flags it takes, by section in the order the sections were begun and by
     /// name inside a section. Ends with a newline.
     pub fn usage(&self) -> String {
-        let mut text = format!("Usage: {} [flags]\n", self.program);
+        let command = if self.commands.is_empty() { "" } else { " COMMAND" };
+        let mut text = format!("Usage: {} [flags]{command}\n", self.program);
         if !self.about.is_empty() {
             text.push('\n');
             wrap(&mut text, "", self.about);
+        }
+        if !self.commands.is_empty() {
+            text.push_str("\nCommands:\n");
+            for (name, about) in self.commands {
+                // Writing to a string cannot fail.
+                let _ = writeln!(text, "  {name}");
+                wrap(&mut text, INDENT, about);
+            }
         }
         let mut sections: Vec<&str> = Vec::new();
         for flag in &self.flags {

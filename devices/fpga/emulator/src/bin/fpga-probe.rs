@@ -1,8 +1,10 @@
 //! Asks FPGA drivers for one thing, through `fpga-programming`: the program that the tests run under the emulator.
 //!
 //! `fpga-probe ROOT COMMAND..`; the answer is on stdout, an error with its causes on stderr, and the exit status is 1 then.
+//! `fpga-probe hook` and `fpga-probe tool` are the shipped hook and tool.
 
 use std::error::Error;
+use std::ffi::OsString;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -15,7 +17,15 @@ const USAGE: &str = "usage: fpga-probe ROOT list | fme NODE | port NODE | reset 
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool on the command line")]
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().skip(1).collect();
+    let mut args: Vec<OsString> = std::env::args_os().skip(1).collect();
+    for (name, main) in
+        [("hook", fpga_hook::main as fn(&str, Vec<OsString>) -> ExitCode), ("tool", fpga_tool::main)]
+    {
+        if args.first().is_some_and(|arg| arg == name) {
+            return main(name, args.split_off(1));
+        }
+    }
+    let args: Vec<String> = args.into_iter().filter_map(|arg| arg.into_string().ok()).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     // In a thread of its own, so that the tests see that the emulator follows those.
     match std::thread::scope(|scope| scope.spawn(|| answer(&args)).join())

@@ -12,18 +12,23 @@ use nix::sys::stat::Mode;
 use crate::scene::{CARDS, Card, FIRST, OPAE, SECOND, Scene, ended};
 
 /// A process that is in the middle of programming a card.
-struct Programming {
+pub(crate) struct Programming {
     child: Child,
     pipe: File,
 }
 
 impl Programming {
     fn begin(scene: &Scene, card: Card) -> Self {
-        let path = scene.folder.path().join("pipe");
-        nix::unistd::mkfifo(&path, Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
         let file = scene.bitstream(card.interface, FIRST);
         let question = ["reconfigure", card.port, card.interface, FIRST, &file, "0"];
-        let mut child = scene.asking(&[&format!("hold={}", path.display())], &question).spawn().unwrap();
+        Self::of(scene, |fault| scene.asking(&[fault], &question).spawn().unwrap())
+    }
+
+    /// `start` starts something that programs a card, with this fault.
+    pub(crate) fn of(scene: &Scene, start: impl FnOnce(&str) -> Child) -> Self {
+        let path = scene.folder.path().join("pipe");
+        nix::unistd::mkfifo(&path, Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
+        let mut child = start(&format!("hold={}", path.display()));
         // The emulator opens its end when the bitstream has come.
         loop {
             match OpenOptions::new().write(true).custom_flags(O_NONBLOCK).open(&path) {
@@ -35,9 +40,9 @@ impl Programming {
     }
 
     /// Lets it go on, to the end.
-    fn finish(self) {
+    pub(crate) fn finish(self) -> String {
         drop(self.pipe);
-        ended(self.child).good();
+        ended(self.child).good()
     }
 
     fn kill(mut self) {

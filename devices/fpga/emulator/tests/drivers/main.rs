@@ -1,4 +1,4 @@
-//! `fpga-programming` on simulated nodes, whose kernel is the emulator.
+//! `fpga-programming`, the hook and the tool on simulated nodes, whose kernel is the emulator.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod bitstreams;
@@ -6,6 +6,8 @@ mod emulator;
 mod facts;
 mod faults;
 mod header;
+mod hook;
 mod locks;
 mod ports;
 mod scene;
+mod tool;
