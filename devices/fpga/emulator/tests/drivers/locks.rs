@@ -1,19 +1,22 @@
 //! Two processes and one card.
 
 use std::fs::{File, OpenOptions};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::process::Child;
-use std::thread;
-use std::time::Duration;
+use std::process::{Child, Output};
+use std::thread::{self, JoinHandle};
 
 use nix::libc::O_NONBLOCK;
+use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
+use nix::unistd::Pid;
 
-use crate::scene::{CARDS, Card, FIRST, OPAE, SECOND, Scene, ended};
+use crate::scene::{CARDS, Card, FIRST, OPAE, SECOND, Said, Scene, ended};
 
 /// A process that is in the middle of programming a card.
 pub(crate) struct Programming {
-    child: Child,
+    process: u32,
+    end: JoinHandle<(Output, io::Result<File>)>,
     pipe: File,
 }
 
@@ -28,26 +31,28 @@ impl Programming {
     pub(crate) fn of(scene: &Scene, start: impl FnOnce(&str) -> Child) -> Self {
         let path = scene.folder.path().join("pipe");
         nix::unistd::mkfifo(&path, Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
-        let mut child = start(&format!("hold={}", path.display()));
+        let child = start(&format!("hold={}", path.display()));
+        let process = child.id();
+        let other_end = path.clone();
+        let end = thread::spawn(move || {
+            let output = child.wait_with_output().unwrap();
+            // Whoever opens the pipe below does not wait for a process that has failed.
+            (output, OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(other_end))
+        });
         // The emulator opens its end when the bitstream has come.
-        loop {
-            match OpenOptions::new().write(true).custom_flags(O_NONBLOCK).open(&path) {
-                Ok(pipe) => return Self { child, pipe },
-                Err(_) => assert!(child.try_wait().unwrap().is_none(), "{:?}", ended(child)),
-            }
-            thread::sleep(Duration::from_millis(1));
-        }
+        let pipe = OpenOptions::new().write(true).open(&path).unwrap();
+        Self { process, end, pipe }
     }
 
     /// Lets it go on, to the end.
     pub(crate) fn finish(self) -> String {
         drop(self.pipe);
-        ended(self.child).good()
+        Said::of(&self.end.join().unwrap().0).good()
     }
 
-    fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+    fn kill(self) {
+        kill(Pid::from_raw(self.process.try_into().unwrap()), Signal::SIGKILL).unwrap();
+        self.end.join().unwrap().1.unwrap();
     }
 }
 
