@@ -1,14 +1,16 @@
 //! The device nodes of FPGAs, and who has them open.
 
-use std::fs;
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::fs::{self, File};
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
 use nix::libc::{O_EXCL, O_PATH, O_RDWR};
-use nix::sys::stat::{major, minor};
 use nix::unistd::Pid;
 
 use crate::tree::Tree;
+
+/// The folder, among the nodes, of what is opened in place of special files.
+const STAND_INS: &str = ".emulated";
 
 /// A driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,23 +52,23 @@ pub(crate) struct Nodes {
 pub(crate) struct Opening {
     pub(crate) node: Node,
     pub(crate) exclusive: bool,
+    /// What to open in its place, in the form that the path had.
+    pub(crate) instead: Option<PathBuf>,
 }
 
 impl Nodes {
-    /// The nodes of the tree. Those that are special files become plain files which stand in for them: nobody could open the
-    /// special ones, as there is no driver, or there is one of something else.
+    /// The nodes of the tree. For those that are special files, plain ones in a folder of their own are opened in their
+    /// place: nobody could open the special ones, as there is no driver, or there is one of something else.
     pub(crate) fn of(tree: &Tree) -> Result<Self, String> {
         let nodes = Self { folder: tree.root().join("dev") };
-        let fail = |error| format!("cannot replace a node in {}: {error}", nodes.folder.display());
+        let stand_ins = nodes.folder.join(STAND_INS);
+        let fail = |error| format!("cannot make {}: {error}", stand_ins.display());
         for entry in fs::read_dir(&nodes.folder).map_err(fail)? {
             let entry = entry.map_err(fail)?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            let metadata = entry.metadata().map_err(fail)?;
-            if Node::of_name(&name).is_some() && metadata.file_type().is_char_device() {
-                let number = metadata.rdev();
-                let stand_in = nodes.folder.join(format!(".{name}.{}", std::process::id()));
-                fs::write(&stand_in, format!("c {}:{}\n", major(number), minor(number))).map_err(fail)?;
-                fs::rename(stand_in, entry.path()).map_err(fail)?;
+            if Node::of_name(&name).is_some() && entry.file_type().map_err(fail)?.is_char_device() {
+                fs::create_dir_all(&stand_ins).map_err(fail)?;
+                File::options().create(true).append(true).open(stand_ins.join(&name)).map_err(fail)?;
             }
         }
         Ok(nodes)
@@ -98,12 +100,20 @@ impl Nodes {
             .or_else(|_| fs::read_link(format!("/proc/{thread}/cwd")))
             .ok()?;
         let path = if in_root { at.join(path.trim_start_matches('/')) } else { at.join(path) };
-        let node = self.of_path(&path.canonicalize().ok()?)?;
-        Some(Opening { node, exclusive: has(O_EXCL) })
+        let path = path.canonicalize().ok()?;
+        let node = self.of_path(&path)?;
+        let is_special = path.metadata().ok()?.file_type().is_char_device();
+        let stand_in = self.folder.join(STAND_INS).join(&node.name);
+        let instead = is_special.then(|| match stand_in.strip_prefix(&at) {
+            Ok(below) if in_root => below.to_owned(),
+            _ => stand_in.clone(),
+        });
+        Some(Opening { node, exclusive: has(O_EXCL), instead })
     }
 
     fn of_path(&self, path: &Path) -> Option<Node> {
-        Node::of_name(path.strip_prefix(&self.folder).ok()?.to_str()?)
+        let name = path.strip_prefix(&self.folder).ok()?;
+        Node::of_name(name.strip_prefix(STAND_INS).unwrap_or(name).to_str()?)
     }
 
     /// Whether a node must not be opened now (`dfl_feature_dev_use_begin` of `drivers/fpga/dfl.h`). That somebody has it
@@ -114,11 +124,12 @@ impl Nodes {
 
     /// Whether any process of the machine has a node open.
     pub(crate) fn is_open(&self, name: &str) -> bool {
-        let path = self.folder.join(name);
+        let paths = [self.folder.join(name), self.folder.join(STAND_INS).join(name)];
         let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
         let folders = processes.filter_map(|entry| fs::read_dir(entry.path().join("fd")).ok());
         folders.flatten().flatten().any(|entry| {
-            fs::read_link(entry.path()).is_ok_and(|target| target == path) && is_device_open(&entry.path())
+            fs::read_link(entry.path()).is_ok_and(|target| paths.contains(&target))
+                && is_device_open(&entry.path())
         })
     }
 }

@@ -2,6 +2,7 @@
 //! FPGA nodes.
 
 use std::collections::HashMap;
+use std::os::unix::ffi::OsStrExt as _;
 
 use nix::errno::Errno;
 use nix::libc::{self, user_regs_struct};
@@ -20,6 +21,9 @@ use crate::request::Request;
 /// `RESOLVE_IN_ROOT` of `openat2(2)`.
 const IN_ROOT: u64 = 0x10;
 
+/// Room for a path, and for what a function may keep below the stack (128 bytes, by the ABI of x86-64).
+const BELOW_STACK: u64 = 4096;
+
 /// `AT_FDCWD`, which like any number that is no file descriptor stands for the current folder.
 const HERE: u32 = u32::MAX;
 
@@ -36,6 +40,8 @@ enum Call {
     None,
     /// In one that the kernel does.
     Real,
+    /// In one that the kernel does with another path; this was in its registers.
+    Redirected(user_regs_struct),
     /// In one that is answered here.
     Answered(Result<i64, Errno>),
 }
@@ -113,9 +119,15 @@ impl Tracer {
                 registers.rax = value.cast_unsigned();
                 gone(ptrace::setregs(thread, registers))?;
             }
+            Some(Call::Redirected(before)) => {
+                // Programs count on their registers being as they were.
+                registers.rdi = before.rdi;
+                registers.rsi = before.rsi;
+                gone(ptrace::setregs(thread, registers))?;
+            }
             Some(Call::Real) => {}
             Some(Call::None) | None => {
-                let call = self.begin(thread, &registers)?;
+                let call = self.begin(thread, registers)?;
                 if matches!(call, Call::Answered(_)) {
                     // No system call has this number, so the kernel does nothing.
                     registers.orig_rax = u64::MAX;
@@ -127,18 +139,18 @@ impl Tracer {
         Ok(())
     }
 
-    fn begin(&mut self, thread: Pid, registers: &user_regs_struct) -> Result<Call, String> {
-        let &user_regs_struct { rdi, rsi, rdx, .. } = registers;
+    fn begin(&mut self, thread: Pid, registers: user_regs_struct) -> Result<Call, String> {
+        let user_regs_struct { rdi, rsi, rdx, .. } = registers;
         match registers.orig_rax.cast_signed() {
             libc::SYS_ioctl => self.ioctl(thread, rdi, low(rsi), rdx),
-            libc::SYS_open => self.open(thread, HERE, rdi, false, rsi),
-            libc::SYS_openat => self.open(thread, low(rdi), rsi, false, rdx),
+            libc::SYS_open => self.open(thread, registers, HERE, rdi, false, rsi),
+            libc::SYS_openat => self.open(thread, registers, low(rdi), rsi, false, rdx),
             libc::SYS_openat2 => {
                 let how =
                     Memory::of(thread).and_then(|memory| Ok((memory.array(rdx)?, memory.array(rdx + 16)?)));
                 let Ok((flags, resolve)) = how else { return Ok(Call::Real) };
                 let in_root = u64::from_le_bytes(resolve) & IN_ROOT != 0;
-                self.open(thread, low(rdi), rsi, in_root, u64::from_le_bytes(flags))
+                self.open(thread, registers, low(rdi), rsi, in_root, u64::from_le_bytes(flags))
             }
             _ => Ok(Call::Real),
         }
@@ -162,19 +174,36 @@ impl Tracer {
     fn open(
         &mut self,
         thread: Pid,
+        mut registers: user_regs_struct,
         folder: u32,
-        path: u64,
+        address: u64,
         in_root: bool,
         flags: u64,
     ) -> Result<Call, String> {
-        let path = Memory::of(thread).ok().and_then(|memory| memory.text(path));
+        let path = Memory::of(thread).ok().and_then(|memory| memory.text(address));
         let opening = path.and_then(|path| self.nodes.opening(thread, folder, &path, in_root, flags));
         let Some(opening) = opening else { return Ok(Call::Real) };
         let is_refused = self.nodes.is_refused(&opening);
         let answer = if is_refused { Err(Errno::EBUSY) } else { Ok(0) };
         let argument = json!({"exclusive": opening.exclusive});
         self.log.write(&opening.node.name, "open", &argument, answer)?;
-        Ok(if is_refused { Call::Answered(answer) } else { Call::Real })
+        let Some(instead) = opening.instead.filter(|_| !is_refused) else {
+            return Ok(if is_refused { Call::Answered(answer) } else { Call::Real });
+        };
+        let before = registers;
+        // Below the stack, and what the program may use of it.
+        let place = registers.rsp - BELOW_STACK;
+        let path = [instead.as_os_str().as_bytes(), &[0]].concat();
+        let written = Memory::of(thread).and_then(|memory| memory.write(place, &path));
+        written.map_err(|error| format!("cannot give the program another path: {error}"))?;
+        let register = if registers.orig_rax.cast_signed() == libc::SYS_open {
+            &mut registers.rdi
+        } else {
+            &mut registers.rsi
+        };
+        *register = place;
+        gone(ptrace::setregs(thread, registers))?;
+        Ok(Call::Redirected(before))
     }
 }
 

@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use simulator::{Profile, SimulatedNode};
 
-use crate::scene::{CARDS, DFL, Said, Scene};
+use crate::scene::{CARDS, DFL, FIRST, Said, Scene};
 
 #[test]
 fn streams_and_exit_status_are_the_programs() {
@@ -52,16 +52,17 @@ fn without_the_emulator_there_is_no_driver() {
     assert!(Said::of(&probe).bad().starts_with("cannot reset dfl-port.0: Inappropriate ioctl"));
 }
 
-/// Who may make special files gets them from the simulator.
+/// Who may make special files gets them from the simulator. Containers are given them, so they stay.
 #[test]
-fn special_files_become_what_can_be_opened() {
+fn special_files_can_be_opened_and_stay() {
     let mut scene = Scene::on(DFL);
     let root = scene.folder.path().join("special");
     scene.node = SimulatedNode::create(root, &Profile::builtin(DFL.profile).unwrap()).unwrap();
+    let kind = || std::fs::symlink_metadata(scene.at("dev/dfl-fme.0")).unwrap().file_type();
+    let before = kind();
     scene.program(DFL, &[]).good();
-    let node = std::fs::symlink_metadata(scene.at("dev/dfl-fme.0")).unwrap();
-    assert!(node.is_file());
-    assert_eq!(std::fs::read_to_string(scene.at("dev/dfl-fme.0")).unwrap(), "c 241:0\n");
+    assert_eq!(scene.function(DFL.port), FIRST);
+    assert_eq!(kind(), before);
 }
 
 #[test]
