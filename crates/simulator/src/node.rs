@@ -234,8 +234,8 @@ impl SimulatedNode {
         let Some(parent) = folder.parent() else { return Ok(()) };
         match self.folders.get_mut(folder) {
             None => return Ok(()),
-            Some(count) if *count > 1 => {
-                *count -= 1;
+            Some(count) if *count > 1 || is_kernels_own(folder) => {
+                *count = count.saturating_sub(1);
                 return Ok(());
             }
             Some(_) => self.folders.remove(folder),
@@ -261,6 +261,11 @@ impl SimulatedNode {
         }
         Ok(())
     }
+}
+
+/// Whether the kernel has this folder without any device in it: `/dev`, and in sysfs `/sys/devices`, `/sys/class` and so on.
+fn is_kernels_own(folder: &Path) -> bool {
+    folder == Path::new("/dev") || folder.starts_with("/sys") && folder.components().count() <= 3
 }
 
 #[cfg(test)]
