@@ -27,6 +27,8 @@ pub enum Kind {
 #[derive(Debug)]
 pub struct Bitstream {
     file: File,
+    /// Of the whole file, in bytes.
+    len: u64,
     path: PathBuf,
     content: Content,
 }
@@ -77,13 +79,14 @@ impl Bitstream {
             let error = io::Error::new(io::ErrorKind::InvalidInput, "not a plain file");
             return Err(Error::io("read", &path, error));
         }
-        let part = Part::new(&file, Extent { start: 0, len: about.len() });
+        let len = about.len();
+        let part = Part::new(&file, Extent { start: 0, len });
         let content = match kind {
             Kind::Gbs => gbs(part),
             Kind::Aocx => Aocx::read(part).map(Content::Aocx),
         };
         match content {
-            Ok(content) => Ok(Self { file, path, content }),
+            Ok(content) => Ok(Self { file, len, path, content }),
             Err(fault) => Err(fault.of(&path)),
         }
     }
@@ -101,9 +104,9 @@ impl Bitstream {
         }
     }
 
-    /// The open file, for copying it as it is. It is never written to.
-    pub fn file(&self) -> &File {
-        &self.file
+    /// All of the file, as long as it was when it was checked.
+    pub(crate) fn whole(&self) -> Part<'_> {
+        Part::new(&self.file, Extent { start: 0, len: self.len })
     }
 
     /// What the bitstream says of itself.
@@ -191,6 +194,6 @@ fn fill(from: &mut impl Read, size: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn changed() -> io::Error {
+pub(crate) fn changed() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "the file was changed after it was checked")
 }

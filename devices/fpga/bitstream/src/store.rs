@@ -12,10 +12,9 @@ use host::{Host, HostError};
 use rustix::fs::{self as rfs, AtFlags, Mode, OFlags, RenameFlags, ResolveFlags};
 use rustix::io::Errno;
 
-use crate::bitstream::{Bitstream, Kind};
+use crate::bitstream::{Bitstream, Kind, changed};
 use crate::error::{Error, Listing};
 use crate::id::{Id, Name};
-use crate::part::{Extent, Part};
 
 /// A folder of bitstreams on a node.
 ///
@@ -37,6 +36,8 @@ pub enum Replace {
 
 /// The kernel gives up on a path with `..` in it when anything on the machine is renamed meanwhile (`openat2(2)`).
 const MOST_TRIES: usize = 128;
+/// So much of a file is in memory while it is copied.
+const BUFFER: usize = 256 * 1024;
 
 impl Store {
     /// Where the store is, unless someone says otherwise.
@@ -93,9 +94,6 @@ impl Store {
         }
         let to = beneath(&store, Path::new(&interface), OFlags::RDONLY | OFlags::DIRECTORY)
             .map_err(|error| Error::io("open", folder, explained(error)))?;
-        if replace == Replace::Never && rfs::statat(&to, name, AtFlags::SYMLINK_NOFOLLOW).is_ok() {
-            return Err(Error::Exists(path));
-        }
         put(bitstream, &to, name, replace).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => Error::Exists(path.clone()),
             _ => Error::io("write", &path, error),
@@ -190,14 +188,11 @@ fn put(bitstream: &Bitstream, folder: &OwnedFd, name: &OsStr, replace: Replace) 
 fn copy(bitstream: &Bitstream, folder: &OwnedFd, name: &OsStr) -> io::Result<()> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     let mut to = File::from(rfs::openat(folder, name, flags, Mode::from_raw_mode(0o644))?);
-    let len = bitstream.file().metadata()?.len();
-    let from = Part::new(bitstream.file(), Extent { start: 0, len });
-    let count = io::copy(&mut BufReader::with_capacity(256 * 1024, from), &mut to)?;
+    let from = bitstream.whole();
+    let len = from.extent.len;
+    let count = io::copy(&mut BufReader::with_capacity(BUFFER, from), &mut to)?;
     if count != len {
-        return Err(io::Error::new(
-            io::ErrorKind::UnexpectedEof,
-            "the bitstream was changed while it was copied",
-        ));
+        return Err(changed());
     }
     to.sync_all()
 }

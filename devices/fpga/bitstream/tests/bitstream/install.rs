@@ -78,6 +78,18 @@ fn a_failure_leaves_the_old_file_and_nothing_else() {
 }
 
 #[test]
+fn a_file_that_is_cut_after_it_was_opened_is_not_installed() {
+    let scene = Scene::new();
+    let source = scene.root.path().join("x.gbs");
+    fs::write(&source, gbs()).unwrap();
+    let bitstream = Bitstream::open(&source).unwrap();
+    fs::File::options().write(true).open(&source).unwrap().set_len(100).unwrap();
+    let error = chain(&scene.store.install(&bitstream, Replace::Never).unwrap_err());
+    assert!(error.ends_with(": the file was changed after it was checked"), "{error}");
+    assert!(scene.names(INTERFACE).is_empty());
+}
+
+#[test]
 fn a_program_without_a_hash_has_no_place() {
     let scene = Scene::new();
     let bitstream = read("x.aocx", &writer::aocx("", &gbs())).unwrap();
