@@ -1,6 +1,5 @@
 //! The store: `<folder>/<interface id>/<name>.gbs` or `.aocx`.
 
-use std::ffi::OsStr;
 use std::fs::{DirBuilder, File};
 use std::io::{self, BufReader};
 use std::os::fd::{AsFd, OwnedFd};
@@ -54,7 +53,7 @@ impl Store {
     pub fn find(&self, interface: Id, name: &Name) -> Result<Bitstream, Error> {
         let store = self.open()?;
         for kind in Kind::ALL {
-            let inside = inside(interface, name, kind);
+            let inside = Path::new(&interface.to_string()).join(file_name(name, kind));
             let path = self.folder.join(&inside);
             let file = match beneath(&store, &inside, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY) {
                 Ok(file) => File::from(file),
@@ -70,8 +69,8 @@ impl Store {
 
     /// Where `bitstream` belongs in this store, whether it is there or not.
     pub fn path_of(&self, bitstream: &Bitstream) -> Result<PathBuf, Error> {
-        let name = bitstream.name().ok_or_else(|| Error::Nameless(bitstream.path().to_owned()))?;
-        Ok(self.folder.join(inside(bitstream.interface_id(), &name, bitstream.kind())))
+        let folder = self.folder_of(bitstream.interface_id());
+        Ok(folder.join(file_name(&name_of(bitstream)?, bitstream.kind())))
     }
 
     /// Copies `bitstream` to its place. Whoever looks for it meanwhile finds the old file or the new one, whole. Returns
@@ -79,22 +78,21 @@ impl Store {
     ///
     /// Folders that are missing are made, for everybody to read.
     pub fn install(&self, bitstream: &Bitstream, replace: Replace) -> Result<PathBuf, Error> {
-        let path = self.path_of(bitstream)?;
         let interface = bitstream.interface_id().to_string();
-        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
-            return Err(Error::Nameless(bitstream.path().to_owned()));
-        };
+        let name = file_name(&name_of(bitstream)?, bitstream.kind());
+        let folder = self.folder.join(&interface);
+        let path = folder.join(&name);
         let outside = self.host.outside(&self.folder);
         let made = DirBuilder::new().recursive(true).mode(0o755).create(outside);
         made.map_err(|error| Error::io("make", &self.folder, error))?;
         let store = self.open()?;
         match rfs::mkdirat(&store, &interface, Mode::from_raw_mode(0o755)) {
             Ok(()) | Err(Errno::EXIST) => {}
-            Err(error) => return Err(Error::io("make", folder, error)),
+            Err(error) => return Err(Error::io("make", &folder, error)),
         }
         let to = beneath(&store, Path::new(&interface), OFlags::RDONLY | OFlags::DIRECTORY)
-            .map_err(|error| Error::io("open", folder, explained(error)))?;
-        put(bitstream, &to, name, replace).map_err(|error| match error.kind() {
+            .map_err(|error| Error::io("open", &folder, explained(error)))?;
+        put(bitstream, &to, &name, replace).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => Error::Exists(path.clone()),
             _ => Error::io("write", &path, error),
         })?;
@@ -105,17 +103,21 @@ impl Store {
         self.host.open_folder(&self.folder).map_err(host_error)
     }
 
-    /// What is there instead.
+    fn folder_of(&self, interface: Id) -> PathBuf {
+        self.folder.join(interface.to_string())
+    }
+
+    /// What is there instead. Only what could be found is listed.
     fn missing(&self, interface: Id, name: &Name) -> Error {
-        let folder = self.folder.join(interface.to_string());
+        let folder = self.folder_of(interface);
         match self.host.names(&folder) {
             Ok(mut names) => {
-                names.retain(|name| Kind::of(Path::new(name)).is_some());
+                names.retain(|name| is_file_name(name));
                 Error::NoBitstream { folder, name: name.clone(), known: Listing::new(names) }
             }
             Err(error) if error.is_not_found() => {
                 let mut names = self.host.names(&self.folder).unwrap_or_default();
-                names.retain(|name| name.parse::<Id>().is_ok());
+                names.retain(|name| name.parse::<Id>().is_ok_and(|id| id.to_string() == *name));
                 Error::NoInterface { store: self.folder.clone(), interface, known: Listing::new(names) }
             }
             Err(error) => host_error(error),
@@ -123,8 +125,18 @@ impl Store {
     }
 }
 
-fn inside(interface: Id, name: &Name, kind: Kind) -> PathBuf {
-    PathBuf::from(format!("{interface}/{name}.{}", kind.extension()))
+fn file_name(name: &Name, kind: Kind) -> String {
+    format!("{name}.{}", kind.extension())
+}
+
+fn is_file_name(text: &str) -> bool {
+    let Some((name, _)) = text.rsplit_once('.') else { return false };
+    let kind = Kind::of(Path::new(text));
+    kind.zip(name.parse().ok()).is_some_and(|(kind, name)| file_name(&name, kind) == text)
+}
+
+fn name_of(bitstream: &Bitstream) -> Result<Name, Error> {
+    bitstream.name().ok_or_else(|| Error::Nameless(bitstream.path().to_owned()))
 }
 
 /// A file that was copied to the wrong place would program something else than was asked for.
@@ -163,12 +175,10 @@ fn explained(error: Errno) -> io::Error {
 }
 
 /// Writes the file beside its place, and then moves it there.
-fn put(bitstream: &Bitstream, folder: &OwnedFd, name: &OsStr, replace: Replace) -> io::Result<()> {
+fn put(bitstream: &Bitstream, folder: &OwnedFd, name: &str, replace: Replace) -> io::Result<()> {
     // Two containers may have the same process id.
     let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos();
-    let mut unfinished = OsStr::new(".").to_owned();
-    unfinished.push(name);
-    unfinished.push(format!(".{}.{now}", std::process::id()));
+    let unfinished = format!(".{name}.{}.{now}", std::process::id());
     let result = copy(bitstream, folder, &unfinished).and_then(|()| {
         let flags = match replace {
             Replace::Never => RenameFlags::NOREPLACE,
@@ -185,7 +195,7 @@ fn put(bitstream: &Bitstream, folder: &OwnedFd, name: &OsStr, replace: Replace) 
     Ok(rfs::fsync(folder)?)
 }
 
-fn copy(bitstream: &Bitstream, folder: &OwnedFd, name: &OsStr) -> io::Result<()> {
+fn copy(bitstream: &Bitstream, folder: &OwnedFd, name: &str) -> io::Result<()> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     let mut to = File::from(rfs::openat(folder, name, flags, Mode::from_raw_mode(0o644))?);
     let from = bitstream.whole();

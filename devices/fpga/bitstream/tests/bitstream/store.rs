@@ -80,12 +80,17 @@ fn a_missing_interface_is_told_with_those_that_are_there() {
     let none = format!("no bitstreams for interface {INTERFACE} in /srv/intel.com/fpga, which has ");
     assert_eq!(found(&scene, AFU), Err(format!("{none}none")));
     let scene = scene.with(&format!("{OTHER}/x.gbs"), b"").with("lost+found/x", b"");
+    let scene =
+        scene.with(&format!("\n{AFU}/x.gbs"), b"").with(&format!("{}/x.gbs", AFU.to_uppercase()), b"");
     assert_eq!(found(&scene, AFU), Err(format!("{none}{OTHER}")));
 }
 
 #[test]
 fn a_missing_bitstream_is_told_with_those_that_are_there() {
-    let scene = Scene::new().with(&path("readme.txt"), b"");
+    let scene = Scene::new();
+    let scene = ["readme.txt", "A.gbs", "\nb.gbs", "c-d.aocx", ".gbs", "e.aocx.old"]
+        .iter()
+        .fold(scene, |scene, name| scene.with(&path(name), b""));
     let none = format!("no bitstream {AFU}.gbs or {AFU}.aocx in /srv/intel.com/fpga/{INTERFACE}, which has ");
     assert_eq!(found(&scene, AFU), Err(format!("{none}none")));
     let scene = (10..25).fold(scene, |scene, n| scene.with(&path(&format!("{n}.gbs")), b""));
