@@ -188,8 +188,8 @@ impl PciFunction {
 }
 
 impl PciAddress {
-    /// The function that is `distance` further, across devices and buses.
-    fn plus(self, distance: u16) -> Option<Self> {
+    /// The function that is `distance` further, across devices and buses; `None` beyond the last bus.
+    pub fn plus(self, distance: u16) -> Option<Self> {
         let id = u16::from(self.bus) << 8 | u16::from(self.device) << 3 | u16::from(self.function);
         let [bus, rest] = id.checked_add(distance)?.to_be_bytes();
         Some(Self { bus, device: rest >> 3, function: rest & 7, ..self })

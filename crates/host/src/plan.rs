@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use crate::{Host, HostError, PciAddress, PciFunction};
 
+/// How many writes that could not be undone a message names: the first is the cause of the others as a rule.
+const SHOWN: usize = 3;
+
 /// What is to be written, in this order. Empty when the node is already as it should be.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
@@ -20,8 +23,8 @@ pub struct Step {
     pub value: String,
     /// What it holds now, where that is known and says something.
     pub was: Option<String>,
-    /// The write that undoes this one, if it can be undone.
-    pub undo: Option<(PathBuf, String)>,
+    /// The writes that undo this one, in this order. None: it cannot be undone.
+    pub undo: Vec<(PathBuf, String)>,
 }
 
 /// A step that failed, and what became of those before it.
@@ -60,7 +63,15 @@ impl Plan {
         value: impl Into<String>,
         undo: Option<(PathBuf, String)>,
     ) {
+        let undo = undo.into_iter().collect();
         self.steps.push(Step { path: path.into(), value: value.into(), was: None, undo });
+    }
+
+    /// What undoes the last step is followed by these writes: it takes away more than the attribute's value.
+    pub fn undo_also(&mut self, undo: Self) {
+        if let Some(step) = self.steps.last_mut() {
+            step.undo.extend(undo.steps.into_iter().map(|step| (step.path, step.value)));
+        }
     }
 
     /// Makes the attribute hold `value`, if it does not yet; it is undone by writing what it held. True: there is
@@ -76,7 +87,7 @@ impl Plan {
         if was == value.trim() {
             return Ok(false);
         }
-        let undo = Some((path.clone(), was.clone()));
+        let undo = vec![(path.clone(), was.clone())];
         self.steps.push(Step { path, value, was: Some(was), undo });
         Ok(true)
     }
@@ -158,14 +169,14 @@ fn undo(host: &Host, done: &[Step]) -> Outcome {
     }
     let mut left = Vec::new();
     for step in done.iter().rev() {
-        match &step.undo {
-            None => left.push(format!("{} keeps {:?}", step.path.display(), step.value)),
-            Some((path, value)) => {
-                // An empty write is no write: the kernel would not hear of it.
-                let value = if value.is_empty() { "\n" } else { value };
-                if let Err(error) = host.write(path, value) {
-                    left.push(format!("{error}: {}", error.source));
-                }
+        if step.undo.is_empty() {
+            left.push(format!("{} keeps {:?}", step.path.display(), step.value));
+        }
+        for (path, value) in &step.undo {
+            // An empty write is no write: the kernel would not hear of it.
+            let value = if value.is_empty() { "\n" } else { value };
+            if let Err(error) = host.write(path, value) {
+                left.push(format!("{error}: {}", error.source));
             }
         }
     }
@@ -177,7 +188,14 @@ impl fmt::Display for Outcome {
         match self {
             Self::Nothing => f.write_str("nothing was changed"),
             Self::Undone => f.write_str("the steps before it were undone"),
-            Self::Left(left) => write!(f, "the steps before it were not all undone ({})", left.join("; ")),
+            Self::Left(left) => {
+                let shown = left.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join("; ");
+                write!(f, "the steps before it were not all undone ({shown}")?;
+                match left.len().saturating_sub(SHOWN) {
+                    0 => f.write_str(")"),
+                    more => write!(f, "; and {more} more)"),
+                }
+            }
         }
     }
 }

@@ -43,7 +43,8 @@ pub struct Kernel {
     node: Mutex<SimulatedNode>,
     memory: Mutex<Memory>,
     written: Mutex<Vec<(PathBuf, String)>>,
-    refused: Mutex<Vec<(String, io::ErrorKind)>>,
+    /// The ends of what is not obeyed, and the error, if any.
+    disobeyed: Mutex<Vec<(String, Option<io::ErrorKind>)>>,
 }
 
 impl Kernel {
@@ -53,7 +54,7 @@ impl Kernel {
         // A node that is damaged already is as good to start with.
         let _ = Machine { node: &mut node, memory: &mut memory }.list_all_members();
         let (node, memory) = (Mutex::new(node), Mutex::new(memory));
-        Arc::new(Self { node, memory, written: Mutex::default(), refused: Mutex::default() })
+        Arc::new(Self { node, memory, written: Mutex::default(), disobeyed: Mutex::default() })
     }
 
     /// From now on, the kernel behaves as that release, such as `(6, 7)`. Those before 6.16 keep the services of a QAT in the
@@ -78,18 +79,29 @@ impl Kernel {
         lock(&self.written).clone()
     }
 
-    /// From now on, writes to attributes whose path ends like this fail.
-    pub fn refuse(&self, path_end: &str, error: io::ErrorKind) {
-        lock(&self.refused).push((path_end.to_owned(), error));
+    /// From now on, writes fail whose path, or `PATH=VALUE`, ends like this.
+    pub fn refuse(&self, end: &str, error: io::ErrorKind) {
+        lock(&self.disobeyed).push((end.to_owned(), Some(error)));
+    }
+
+    /// From now on, writes are accepted and do nothing whose path, or `PATH=VALUE`, ends like this.
+    pub fn ignore(&self, end: &str) {
+        lock(&self.disobeyed).push((end.to_owned(), None));
+    }
+
+    /// From now on, nothing is refused or ignored but for the kernel's own reasons.
+    pub fn obey(&self) {
+        lock(&self.disobeyed).clear();
     }
 }
 
 impl Attributes for Kernel {
     fn write(&self, path: &Path, value: &str) -> io::Result<()> {
         lock(&self.written).push((path.to_owned(), value.to_owned()));
-        let shown = path.to_string_lossy();
-        if let Some((_, error)) = lock(&self.refused).iter().find(|(end, _)| shown.ends_with(end)) {
-            return Err((*error).into());
+        let (shown, line) = (path.to_string_lossy(), format!("{}={value}", path.display()));
+        let is_meant = |end: &str| shown.ends_with(end) || line.ends_with(end);
+        if let Some((_, error)) = lock(&self.disobeyed).iter().find(|(end, _)| is_meant(end)) {
+            return error.map_or(Ok(()), |error| Err(error.into()));
         }
         // sysfs does not tell an attribute of a write of nothing (`sysfs_kf_write`).
         if value.is_empty() {

@@ -121,3 +121,34 @@ fn what_cannot_be_undone_is_said() {
     assert!(error.contains("not all undone (cannot write to /sys/bus/pci/drivers/old/bind: "), "{error}");
     assert_eq!(written.last().unwrap(), "/sys/count=3", "the others are undone all the same");
 }
+
+#[test]
+fn what_takes_more_to_undo_is_undone_in_order() {
+    let tree = tree();
+    let kernel = Arc::new(Kernel { refuses: vec!["new/bind"], ..Kernel::default() });
+    let host = tree.host().with_attributes(Arc::<Kernel>::clone(&kernel));
+    let mut more = Plan::default();
+    more.write("/sys/bus/pci/drivers/old/bind", "0000:6b:00.1", None);
+    let mut plan = Plan::default();
+    plan.set(&host, "/sys/count", "0").unwrap();
+    plan.undo_also(more);
+    plan.write("/sys/bus/pci/drivers/new/bind", "0000:6b:00.1", None);
+    assert_eq!(plan.apply(&host, |_| ()).unwrap_err().outcome.to_string(), "the steps before it were undone");
+    let expected = [
+        "/sys/count=0",
+        "/sys/bus/pci/drivers/new/bind=0000:6b:00.1",
+        "/sys/count=3",
+        "/sys/bus/pci/drivers/old/bind=0000:6b:00.1",
+    ];
+    assert_eq!(*kernel.written.lock().unwrap(), expected);
+}
+
+#[test]
+fn of_many_writes_that_cannot_be_undone_the_first_are_named() {
+    let left = |count: usize| Outcome::Left((1..=count).map(|number| format!("step {number}")).collect());
+    assert_eq!(left(2).to_string(), "the steps before it were not all undone (step 1; step 2)");
+    assert_eq!(
+        left(35).to_string(),
+        "the steps before it were not all undone (step 1; step 2; step 3; and 32 more)"
+    );
+}

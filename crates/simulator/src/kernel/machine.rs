@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use host::uevent::Uevent;
-use host::{Host, PciId};
+use host::{Host, PciAddress, PciId};
 use rustix::io::Errno;
 
-use super::drivers;
+use super::{drivers, sriov};
 use crate::{SimulatedNode, SimulatorError};
 
 /// The kinds of functions that a driver is for: vendor and device.
@@ -24,6 +24,8 @@ pub(super) struct Memory {
     pub(super) known: BTreeMap<String, Ids>,
     /// What drivers were told (`new_id`).
     pub(super) told: BTreeMap<String, Ids>,
+    /// Where virtual functions are, by their physical one: offset and stride.
+    pub(super) places: BTreeMap<PciAddress, (u16, u16)>,
 }
 
 /// The node while one write has its effects.
@@ -53,7 +55,8 @@ fn broken(error: SimulatorError) -> io::Error {
 impl Memory {
     /// What the kernel of a node remembers when it has just come up.
     pub(super) fn of(host: &Host) -> Self {
-        Self { release: (6, 16), known: drivers::known(host), told: BTreeMap::new() }
+        let (known, places) = (drivers::known(host), sriov::places(host));
+        Self { release: (6, 16), known, told: BTreeMap::new(), places }
     }
 }
 

@@ -1,14 +1,30 @@
 //! Virtual functions (`drivers/pci/iov.c`).
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use host::{PciFunction, PciId};
+use host::{Host, PciAddress, PciFunction, PciId, pci};
 use rustix::io::Errno;
 
 use super::drivers::{self, Kind};
 use super::machine::{Done, Machine, ensure, refuse};
 use super::number;
 use super::pci::Function;
+
+/// Where the virtual functions of all physical ones are, if the node shows it.
+pub(super) fn places(host: &Host) -> BTreeMap<PciAddress, (u16, u16)> {
+    let addresses = pci::addresses(host).unwrap_or_default().into_iter();
+    let places = addresses.filter_map(|address| {
+        let folder = Path::new("/sys/bus/pci/devices").join(address.to_string());
+        Some((address, place(host, &folder)?))
+    });
+    places.collect()
+}
+
+fn place(host: &Host, folder: &Path) -> Option<(u16, u16)> {
+    let read = |name: &str| host.read(folder.join(name)).ok()?.parse::<u16>().ok().filter(|n| *n > 0);
+    Some((read("sriov_offset")?, read("sriov_stride")?))
+}
 
 impl Machine<'_> {
     /// `sriov_numvfs_store`
@@ -38,10 +54,7 @@ impl Machine<'_> {
 
     /// `sriov_enable`
     pub(super) fn add_functions(&mut self, physical: &Function, count: u16) -> Done {
-        let found = PciFunction::at(&self.node.host(), physical.address).ok();
-        let Some(addresses) = found.and_then(|one| one.virtual_addresses(count)) else {
-            return refuse(Errno::IO);
-        };
+        let Some(addresses) = self.virtual_addresses(physical, count) else { return refuse(Errno::IO) };
         let device: PciId = self.virtual_device(physical)?;
         let read = |name: &str| self.read(&physical.attribute(name)).unwrap_or_default();
         let words = format!(
@@ -83,6 +96,14 @@ impl Machine<'_> {
         }
         self.remove_resources(physical)?;
         self.show(&physical.attribute("sriov_numvfs"), "0")
+    }
+
+    /// Where its first `count` virtual functions are: hardware knows that also where the node does not show it.
+    fn virtual_addresses(&self, physical: &Function, count: u16) -> Option<Vec<PciAddress>> {
+        let known = self.memory.places.get(&physical.address).copied();
+        let (offset, stride) = place(&self.node.host(), &physical.folder).or(known)?;
+        let distance = |number: u16| offset.checked_add(stride.checked_mul(number)?);
+        (0..count).map(|number| physical.address.plus(distance(number)?)).collect()
     }
 
     /// The device id of virtual functions; that of the physical one where the node does not show it.

@@ -238,3 +238,14 @@ fn the_driver_comes_and_goes() {
     // As after boot.
     assert_eq!(scene.tree(), qat().tree());
 }
+
+#[test]
+fn hardware_without_a_state_is_never_seen_down() {
+    let scene = qat();
+    scene.kernel.node().delete(path("qat")).unwrap();
+    let before = scene.tree();
+    scene.set(&path("sriov_numvfs"), "16");
+    assert_eq!(functions(&scene).len(), 16);
+    scene.set(&path("sriov_numvfs"), "0");
+    assert_eq!(scene.tree(), before);
+}

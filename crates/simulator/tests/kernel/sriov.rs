@@ -105,6 +105,22 @@ fn addresses_follow_the_offset_and_the_stride() {
 }
 
 #[test]
+fn functions_come_where_they_would_also_when_the_node_does_not_show_where() {
+    for name in ["sriov_offset", "sriov_stride"] {
+        for shown in [Some("0"), None] {
+            let scene = plain();
+            let path = format!("/sys/devices/pci0000:6b/{PF}/{name}");
+            match shown {
+                Some(value) => scene.kernel.node().set_attribute(path, value).unwrap(),
+                None => scene.kernel.node().delete(path).unwrap(),
+            }
+            scene.set(NUMBER, "2");
+            assert_eq!(functions(&scene), ["0000:6b:00.1 i915 0", "0000:6b:00.2 i915 1"]);
+        }
+    }
+}
+
+#[test]
 fn without_a_driver_there_are_none() {
     let scene = plain();
     assert_eq!(scene.pci("i915", "unbind", PF), Ok(()));
