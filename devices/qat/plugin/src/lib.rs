@@ -7,8 +7,6 @@
 //! [`setup`] prepares a node.
 
 mod bind;
-#[cfg(test)]
-mod drivers;
 mod functions;
 mod generation;
 mod heartbeat;
@@ -16,6 +14,8 @@ mod offer;
 mod options;
 mod plugin;
 mod prefer;
+#[cfg(test)]
+mod scene;
 mod services;
 mod setup;
 mod users;

@@ -2,9 +2,10 @@
 //!
 //! It does what the Go implementation's init container does, and does it again as often as wanted: it changes only what is
 //! not yet as it should be. `config` is what is wanted, `services` which services can go together, `physical` which functions
-//! there are, `work` what is to be written, in which order.
+//! there are, `work` what is to be written, in which order, `former` what it was before.
 
 mod config;
+mod former;
 mod physical;
 mod services;
 mod work;
@@ -23,8 +24,9 @@ use host::{Host, Plan};
 use crate::DpdkDriver;
 use crate::users::{self, Open};
 use config::Config;
+use former::Former;
 use physical::{Ids, Physical};
-use work::{Disable, Work};
+use work::Work;
 
 /// Which physical functions to prepare; the Go implementation's variable.
 const IDS_VARIABLE: &str = "ENABLED_QAT_PF_PCIIDS";
@@ -153,7 +155,7 @@ impl Setup {
     fn show(&self, out: &mut impl Write) -> Result<(), Vec<String>> {
         let mut errors = Vec::new();
         for physical in self.physical_functions()? {
-            match Work::plan(self, &physical, Disable::ByNumber, &mut |note| tracing::info!("{note}")) {
+            match Work::plan(self, &physical, &mut |note| tracing::info!("{note}")) {
                 Ok(work) => {
                     let plans: String = work.plans().map(Plan::to_string).collect();
                     out.write_all(plans.as_bytes())
@@ -199,20 +201,17 @@ impl Setup {
     /// Returns what is left to do then.
     fn configure(&self, physical: &Physical, note: &mut impl FnMut(String)) -> Result<Work, String> {
         let at = physical.address();
-        let work = Work::plan(self, physical, Disable::ByNumber, note)?;
+        let work = Work::plan(self, physical, note)?;
         if work.configure.is_empty() {
             return Ok(work);
         }
+        let former = Former::of(&self.host, &physical.function);
         if let Err(error) = self.apply(&work.configure) {
-            if !cannot_disable(&error) {
-                return Err(explain(physical, &error));
-            }
-            note(format!("{at}: this kernel disables virtual functions with qat/state"));
-            let work = Work::plan(self, physical, Disable::ByState, note)?;
-            self.apply(&work.configure).map_err(|error| explain(physical, &error))?;
+            let lost = former.lost(&Former::of(&self.host, &physical.function));
+            return Err(explain(physical, &error, &lost));
         }
         // Virtual functions that could not be foreseen are there now.
-        let work = Work::plan(self, physical, Disable::ByNumber, note)?;
+        let work = Work::plan(self, physical, note)?;
         if work.configure.is_empty() {
             return Ok(work);
         }
@@ -225,13 +224,8 @@ impl Setup {
     }
 }
 
-/// Linux before 6.8 knows no number of 0 (`adf_sriov.c`).
-fn cannot_disable(error: &PlanError) -> bool {
-    let is_first = error.number == 1 && error.value == "0" && error.source.path.ends_with("sriov_numvfs");
-    is_first && error.source.source.kind() == ErrorKind::InvalidInput
-}
-
-fn explain(physical: &Physical, error: &PlanError) -> String {
+/// `lost` is what is not as it was before.
+fn explain(physical: &Physical, error: &PlanError, lost: &[String]) -> String {
     let hint = if error.source.path.ends_with("sriov_numvfs") && error.value != "0" {
         "; is the IOMMU on (kernel option intel_iommu=on)?"
     } else if error.source.source.kind() == ErrorKind::ResourceBusy {
@@ -239,7 +233,9 @@ fn explain(physical: &Physical, error: &PlanError) -> String {
     } else {
         ""
     };
-    format!("{}: {}{hint}", physical.address(), error_chain(error))
+    let lost =
+        if lost.is_empty() { String::new() } else { format!("; what is not as before: {}", lost.join(", ")) };
+    format!("{}: {}{hint}{lost}", physical.address(), error_chain(error))
 }
 
 #[cfg(test)]

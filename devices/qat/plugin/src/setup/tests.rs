@@ -1,11 +1,11 @@
 mod services;
+mod undo;
 mod virtual_functions;
 
 use std::io;
-use std::sync::Arc;
 
 use super::*;
-use crate::drivers::{Drivers, FOLDER, PF};
+use crate::scene::{FOLDER, PF, Scene};
 
 fn busy(_: &Host, _: &str) -> io::Result<()> {
     Err(ErrorKind::ResourceBusy.into())
@@ -19,8 +19,8 @@ fn setup(host: Host, lines: &str) -> Setup {
 }
 
 /// Prepares the node, without errors.
-fn run(drivers: &Arc<Drivers>, lines: &str) {
-    setup(drivers.host(), lines).run().unwrap();
+fn run(scene: &Scene, lines: &str) {
+    setup(scene.host(), lines).run().unwrap();
 }
 
 /// The one reason why the node cannot be prepared.
@@ -40,8 +40,8 @@ const ALL_ON_VFIO: [&str; 3] = ["0000:6b:00.1 vfio-pci", "0000:6b:00.2 vfio-pci"
 
 #[test]
 fn a_dry_run_prints_each_write_and_makes_none() {
-    let drivers = Drivers::with(0, None);
-    let text = shown(&setup(drivers.host(), "ServicesEnabled=dc\nAutoresetEnabled=on"));
+    let scene = Scene::new();
+    let text = shown(&setup(scene.host(), "ServicesEnabled=dc\nAutoresetEnabled=on"));
     let at = "/sys/bus/pci/devices/0000:6b:00.0";
     let mut expected = format!(
         "{at}/qat/state = down (now up)\n{at}/qat/cfg_services = dc (now sym;asym)\n{at}/qat/state = up\n\
@@ -55,64 +55,64 @@ fn a_dry_run_prints_each_write_and_makes_none() {
     }
     expected += &format!("{at}/qat/auto_reset = on (now off)\n");
     assert_eq!(text, expected);
-    assert_eq!(drivers.written(), [""; 0]);
-    run(&drivers, "ServicesEnabled=dc\nAutoresetEnabled=on");
-    assert_eq!(drivers.written().len(), expected.lines().count(), "the same writes are made");
-    assert_eq!(shown(&setup(drivers.host(), "ServicesEnabled=dc\nAutoresetEnabled=on")), "");
+    assert_eq!(scene.written(), [""; 0]);
+    run(&scene, "ServicesEnabled=dc\nAutoresetEnabled=on");
+    assert_eq!(scene.written().len(), expected.lines().count(), "the same writes are made");
+    assert_eq!(shown(&setup(scene.host(), "ServicesEnabled=dc\nAutoresetEnabled=on")), "");
 }
 
 #[test]
 fn a_function_that_was_left_down_is_brought_up() {
-    let drivers = Drivers::with(0, None);
-    drivers.set(&format!("{FOLDER}/{PF}/qat/state"), "down");
-    run(&drivers, "");
-    assert_eq!(drivers.written()[0], "0000:6b:00.0/qat/state=up");
-    drivers.set(&format!("{FOLDER}/{PF}/qat/state"), "down");
-    run(&drivers, "");
-    assert_eq!(drivers.written(), ["0000:6b:00.0/qat/state=up"]);
+    let scene = Scene::new();
+    scene.set("qat/state", "down");
+    run(&scene, "");
+    assert_eq!(scene.written()[0], "0000:6b:00.0/qat/state=up");
+    scene.set("qat/state", "down");
+    run(&scene, "");
+    assert_eq!(scene.written(), ["0000:6b:00.0/qat/state=up"]);
 }
 
 #[test]
 fn what_fails_is_undone() {
-    let drivers = Drivers::with(0, None);
-    drivers.refuse("bind=0000:6b:00.2", ErrorKind::InvalidInput);
-    let error = refused(&setup(drivers.host(), "ServicesEnabled=dc"));
+    let scene = Scene::new();
+    scene.kernel.refuse("bind=0000:6b:00.2", ErrorKind::InvalidInput);
+    let error = refused(&setup(scene.host(), "ServicesEnabled=dc"));
     assert!(error.contains("step 10 of 12 failed, the steps before it were undone"), "{error}");
-    assert_eq!(drivers.bound(), [""; 0]);
+    assert_eq!(scene.bound(), [""; 0]);
     let now = ["qat/cfg_services", "qat/state", "sriov_numvfs", "sriov_drivers_autoprobe"]
-        .map(|name| drivers.get(name));
+        .map(|name| scene.get(name));
     // The kernel's order of the same services.
     assert_eq!(now, ["asym;sym", "up", "0", "1"]);
 }
 
 #[test]
 fn functions_without_services_or_auto_reset_are_prepared_all_the_same() {
-    let drivers = Drivers::with(0, None);
-    drivers.node().delete(format!("{FOLDER}/{PF}/qat")).unwrap();
-    let setup = setup(drivers.host(), "ServicesEnabled=dc\nAutoresetEnabled=on");
+    let scene = Scene::new();
+    scene.delete("qat");
+    let setup = setup(scene.host(), "ServicesEnabled=dc\nAutoresetEnabled=on");
     assert_eq!(shown(&setup).lines().filter(|line| line.contains("/qat/")).count(), 0);
     assert!(shown(&setup).contains("sriov_numvfs = 3"));
 }
 
 #[test]
 fn without_vfio_nothing_is_changed() {
-    let drivers = Drivers::with(0, None);
-    drivers.node().delete("/sys/bus/pci/drivers/vfio-pci").unwrap();
-    let error = refused(&setup(drivers.host(), ""));
+    let scene = Scene::new();
+    scene.node().delete("/sys/bus/pci/drivers/vfio-pci").unwrap();
+    let error = refused(&setup(scene.host(), ""));
     assert!(error.ends_with("is not loaded: run `modprobe vfio-pci`"), "{error}");
-    assert_eq!(drivers.written(), [""; 0]);
+    assert_eq!(scene.written(), [""; 0]);
 }
 
 #[test]
 fn only_the_chosen_ids_of_intels_are_prepared() {
-    let drivers = Drivers::with(0, None);
+    let scene = Scene::new();
     for ids in ["4942 37c8", "0x4948"] {
-        let setup = Setup { ids: ids.parse().unwrap(), ..setup(drivers.host(), "") };
+        let setup = Setup { ids: ids.parse().unwrap(), ..setup(scene.host(), "") };
         assert_eq!(shown(&setup), "", "{ids}");
     }
-    let setup = Setup { ids: " 4940 ".parse().unwrap(), ..setup(drivers.host(), "") };
+    let setup = Setup { ids: " 4940 ".parse().unwrap(), ..setup(scene.host(), "") };
     assert!(shown(&setup).contains("sriov_numvfs"));
-    drivers.set(&format!("{FOLDER}/{PF}/vendor"), "0x1af4");
+    scene.set("vendor", "0x1af4");
     assert_eq!(shown(&setup), "");
     for bad in ["494", "49400", "4940,4942", "qat"] {
         assert!(bad.parse::<Ids>().unwrap_err().contains("no PCI device id"), "{bad}");
@@ -122,41 +122,41 @@ fn only_the_chosen_ids_of_intels_are_prepared() {
 
 #[test]
 fn a_function_without_a_driver_is_an_error_and_one_on_a_foreign_driver_is_left_alone() {
-    let drivers = Drivers::with(0, None);
+    let scene = Scene::new();
     let link = format!("{FOLDER}/{PF}/driver");
-    drivers.node().delete(&link).unwrap();
-    let error = refused(&setup(drivers.host(), ""));
+    scene.node().delete(&link).unwrap();
+    let error = refused(&setup(scene.host(), ""));
     assert_eq!(error, "0000:6b:00.0 has no driver: load its module (`modprobe qat_4xxx`)");
-    std::os::unix::fs::symlink("../../../bus/pci/drivers/vfio-pci", drivers.node().host().outside(&link))
+    std::os::unix::fs::symlink("../../../bus/pci/drivers/vfio-pci", scene.node().host().outside(&link))
         .unwrap();
-    run(&drivers, "ServicesEnabled=dc");
-    assert_eq!(drivers.written(), [""; 0]);
+    run(&scene, "ServicesEnabled=dc");
+    assert_eq!(scene.written(), [""; 0]);
 }
 
 #[test]
 fn a_function_that_cannot_have_virtual_ones_is_an_error() {
-    let drivers = Drivers::with(0, None);
-    drivers.node().delete(format!("{FOLDER}/{PF}/sriov_numvfs")).unwrap();
-    let error = refused(&setup(drivers.host(), ""));
+    let scene = Scene::new();
+    scene.delete("sriov_numvfs");
+    let error = refused(&setup(scene.host(), ""));
     assert!(error.contains("is SR-IOV on in the firmware?"), "{error}");
 }
 
 #[test]
 fn a_kernel_that_takes_the_writes_and_does_nothing_is_not_believed() {
-    let drivers = Drivers::with(0, None);
-    drivers.ignore("qat/cfg_services");
-    let error = refused(&setup(drivers.host(), "ServicesEnabled=dc"));
+    let scene = Scene::new();
+    scene.kernel.ignore("qat/cfg_services");
+    let error = refused(&setup(scene.host(), "ServicesEnabled=dc"));
     assert!(error.contains("still to be written") && error.contains("qat/cfg_services = dc"), "{error}");
 }
 
 #[test]
 fn one_physical_function_that_cannot_be_prepared_keeps_no_other_from_it() {
-    let drivers = Drivers::with(0, None);
+    let scene = Scene::new();
     let words = "pci-function as=first at=pci0000:01 pci=0000:01:00.0 device=0x4944 class=0x0b4000";
-    drivers.node().add(words).unwrap();
-    drivers.node().add("sriov-pf as=sriov at=pci0000:01 pci=0000:01:00.0 total=16 enabled=0").unwrap();
-    assert!(refused(&setup(drivers.host(), "")).starts_with("0000:01:00.0 has no driver"));
-    assert_eq!(drivers.bound(), ALL_ON_VFIO);
+    scene.node().add(words).unwrap();
+    scene.node().add("sriov-pf as=sriov at=pci0000:01 pci=0000:01:00.0 total=16 enabled=0").unwrap();
+    assert!(refused(&setup(scene.host(), "")).starts_with("0000:01:00.0 has no driver"));
+    assert_eq!(scene.bound(), ALL_ON_VFIO);
 }
 
 #[test]
@@ -176,9 +176,9 @@ fn damaged_attributes_are_errors_and_never_panics() {
     ];
     for damage in simulator::Damage::ALL {
         for attribute in attributes {
-            let drivers = Drivers::with(0, None);
-            drivers.node().damage(format!("{FOLDER}/{PF}/{attribute}"), damage).unwrap();
-            let setup = setup(drivers.host(), "ServicesEnabled=dc\nAutoresetEnabled=on");
+            let scene = Scene::new();
+            scene.node().damage(format!("{FOLDER}/{PF}/{attribute}"), damage).unwrap();
+            let setup = setup(scene.host(), "ServicesEnabled=dc\nAutoresetEnabled=on");
             let mut text = Vec::new();
             if let Err(errors) = setup.show(&mut text) {
                 assert!(errors.iter().all(|error| error.contains(PF)), "{attribute} {damage:?}: {errors:?}");

@@ -15,15 +15,6 @@ use crate::{DpdkDriver, users};
 
 const VFIO: DpdkDriver = DpdkDriver::VfioPci;
 
-/// How virtual functions are disabled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Disable {
-    /// By asking for 0 of them.
-    ByNumber,
-    /// By taking the physical function down, which is the only way before Linux 6.8.
-    ByState,
-}
-
 /// What is to be written, in this order.
 #[derive(Debug, Default)]
 pub(crate) struct Work {
@@ -44,7 +35,6 @@ impl Work {
     pub(crate) fn plan(
         setup: &Setup,
         physical: &Physical,
-        disable: Disable,
         note: &mut impl FnMut(String),
     ) -> Result<Self, String> {
         let at = physical.address();
@@ -62,7 +52,7 @@ impl Work {
         }
         let mut planner =
             Planner { setup, host: &setup.host, function: &physical.function, work: Self::default() };
-        planner.plan(disable, note).map_err(|error| format!("{at}: {error}"))?;
+        planner.plan(note).map_err(|error| format!("{at}: {error}"))?;
         Ok(planner.work)
     }
 }
@@ -97,12 +87,12 @@ impl Planner<'_> {
         optional(self.host.read(self.attribute(name)))
     }
 
-    fn plan(&mut self, disable: Disable, note: &mut impl FnMut(String)) -> Result<(), String> {
+    fn plan(&mut self, note: &mut impl FnMut(String)) -> Result<(), String> {
         let enabled = said(self.function.sriov_numvfs())?;
         let Some(enabled) = enabled else {
             return Err("it cannot have virtual functions; is SR-IOV on in the firmware?".to_owned());
         };
-        let is_reconfigured = self.plan_services(enabled, disable, note)?;
+        let is_reconfigured = self.plan_services(enabled, note)?;
         if enabled == 0 || is_reconfigured {
             self.plan_virtual_functions(note)?;
         } else {
@@ -113,12 +103,7 @@ impl Planner<'_> {
     }
 
     /// True: it gets other services, and has no virtual functions then. In any case it is up then.
-    fn plan_services(
-        &mut self,
-        enabled: u16,
-        disable: Disable,
-        note: &mut impl FnMut(String),
-    ) -> Result<bool, String> {
+    fn plan_services(&mut self, enabled: u16, note: &mut impl FnMut(String)) -> Result<bool, String> {
         let (state, services) = (self.attribute("qat/state"), self.attribute("qat/cfg_services"));
         let is_down = self.read("qat/state")?.as_deref() == Some("down");
         if let Some(Given { value: wanted, .. }) = &self.setup.config.services {
@@ -133,12 +118,13 @@ impl Planner<'_> {
                     if enabled > 0 {
                         self.check_unused(&current, wanted)?;
                     }
-                    let number = self.attribute("sriov_numvfs");
+                    let former = self.former_functions(enabled)?;
                     let plan = &mut self.work.configure;
-                    if enabled > 0 && disable == Disable::ByNumber {
-                        said(plan.set(self.host, number, "0"))?;
+                    // Virtual functions go with it (`adf_dev_shutdown`). Their number cannot be 0 before Linux 6.8, and is one
+                    // more start of the firmware since.
+                    if said(plan.set(self.host, &state, "down"))? {
+                        plan.undo_also(former);
                     }
-                    said(plan.set(self.host, &state, "down"))?;
                     said(plan.set(self.host, services, wanted.written()))?;
                     plan.write(&state, "up", Some((state.clone(), "down".to_owned())));
                     return Ok(true);
@@ -187,18 +173,8 @@ impl Planner<'_> {
             note(format!("{at} can have no virtual functions"));
             return Ok(());
         }
-        // A virtual function is to have no driver that it must be taken from again.
-        let probe = self.attribute("sriov_drivers_autoprobe");
-        let probes = self.read("sriov_drivers_autoprobe")?.filter(|probes| probes != "0");
-        let number = self.attribute("sriov_numvfs");
-        let plan = &mut self.work.configure;
-        if probes.is_some() {
-            said(plan.set(self.host, &probe, "0"))?;
-        }
-        plan.write(&number, count.to_string(), Some((number.clone(), "0".to_owned())));
-        if let Some(probes) = probes {
-            plan.write(&probe, probes, Some((probe.clone(), "0".to_owned())));
-        }
+        let enabling = self.enabling(count)?;
+        self.work.configure.extend(enabling);
         match self.function.virtual_addresses(count) {
             Some(addresses) => {
                 for address in addresses {
@@ -211,6 +187,48 @@ impl Planner<'_> {
             )),
         }
         Ok(())
+    }
+
+    /// Makes virtual functions, none of which has a driver that it must be taken from again.
+    fn enabling(&self, count: u16) -> Result<Plan, String> {
+        let (number, state) = (self.attribute("sriov_numvfs"), self.attribute("qat/state"));
+        let probe = self.attribute("sriov_drivers_autoprobe");
+        let probes = self.read("sriov_drivers_autoprobe")?.filter(|probes| probes != "0");
+        let mut plan = Plan::default();
+        if probes.is_some() {
+            said(plan.set(self.host, &probe, "0"))?;
+        }
+        if self.host.exists(&state) {
+            // On all kernels, which the number 0 is not.
+            plan.write(&number, count.to_string(), Some((state.clone(), "down".to_owned())));
+            let mut up = Plan::default();
+            up.write(state, "up", None);
+            plan.undo_also(up);
+        } else {
+            plan.write(&number, count.to_string(), Some((number.clone(), "0".to_owned())));
+        }
+        if let Some(probes) = probes {
+            plan.write(&probe, probes, Some((probe.clone(), "0".to_owned())));
+        }
+        Ok(plan)
+    }
+
+    /// Brings back the virtual functions that there are now, each on its driver.
+    fn former_functions(&self, enabled: u16) -> Result<Plan, String> {
+        if enabled == 0 {
+            return Ok(Plan::default());
+        }
+        let mut plan = self.enabling(enabled)?;
+        for function in said(self.function.virtual_functions())? {
+            let at = function.address().to_string();
+            if let Some(driver) = said(function.driver_override())? {
+                plan.write(format!("/sys/bus/pci/devices/{at}/driver_override"), driver, None);
+            }
+            if let Some(driver) = said(function.driver())? {
+                plan.write(format!("/sys/bus/pci/drivers/{driver}/bind"), at, None);
+            }
+        }
+        Ok(plan)
     }
 
     fn note_number(&self, enabled: u16, note: &mut impl FnMut(String)) {
