@@ -235,7 +235,11 @@ fn writes_can_be_refused() {
     scene.kernel.obey();
     scene.kernel.refuse(&format!("4xxxvf/bind={VF}"), std::io::ErrorKind::ResourceBusy);
     assert!(scene.host.write("/sys/bus/pci/drivers/4xxxvf/bind", VF).is_err());
-    assert_eq!(scene.pci("4xxxvf", "bind", "0000:6b:00.7"), Err(Errno::NODEV), "another value is not refused");
+    assert_eq!(
+        scene.pci("4xxxvf", "bind", "0000:6b:00.7"),
+        Err(Errno::NODEV),
+        "another value is not refused"
+    );
     scene.kernel.obey();
     scene.kernel.ignore("4xxxvf/bind");
     assert_eq!(scene.pci("4xxxvf", "bind", VF), Ok(()));

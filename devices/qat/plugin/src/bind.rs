@@ -117,11 +117,13 @@ pub(crate) fn standing(
     driver: DpdkDriver,
     open: Open,
 ) -> Result<Standing, HostError> {
-    let wanted = driver.name();
+    let (wanted, bound) = (driver.name(), function.driver()?);
+    if bound.as_deref() == Some(wanted) {
+        return Ok(Standing::Good);
+    }
     let own = generation::of_vf(function.device()?).map(|generation| generation.vf_driver);
     let is_own = |driver: &str| Some(driver) == own;
-    Ok(match function.driver()?.as_deref() {
-        Some(driver) if driver == wanted => Standing::Good,
+    Ok(match bound.as_deref() {
         Some(driver) if is_own(driver) => Standing::Free,
         Some(driver) if driver == DpdkDriver::VfioPci.name() => {
             match users::check_unused(host, function, open) {

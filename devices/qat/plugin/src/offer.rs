@@ -8,8 +8,46 @@ use crate::functions::VirtualFunction;
 use crate::heartbeat::Heartbeats;
 use crate::services::{self, GENERIC};
 
+const VFIO_FOLDER: &str = "/dev/vfio";
+
 /// The node that is the same for all groups.
-const VFIO_CONTROL: &str = "/dev/vfio/vfio";
+const VFIO_CONTROL: &str = "vfio";
+
+/// The names of the nodes below `/dev/vfio`, listed once for all functions. At allocation each node is looked at.
+#[derive(Debug, Default)]
+pub(crate) struct VfioNodes(Vec<String>);
+
+impl VfioNodes {
+    /// Those that there are now; none where the folder cannot be listed.
+    pub(crate) fn of(host: &Host, warn: &mut impl FnMut(String)) -> Self {
+        Self(host.names(VFIO_FOLDER).unwrap_or_else(|error| {
+            if !error.is_not_found() {
+                warn(error_chain(&error));
+            }
+            Vec::new()
+        }))
+    }
+
+    /// That of an IOMMU group, or else its error. Where VFIO works without an IOMMU, it is called otherwise
+    /// (`drivers/vfio/group.c`).
+    fn of_group(&self, group: u32) -> Result<String, String> {
+        let without_iommu = format!("noiommu-{group}");
+        if self.has(&without_iommu) { Ok(without_iommu) } else { self.existing(group.to_string()) }
+    }
+
+    fn existing(&self, name: String) -> Result<String, String> {
+        if self.has(&name) {
+            return Ok(name);
+        }
+        Err(format!(
+            "there is no {VFIO_FOLDER}/{name}; is the node's /dev/vfio mounted into the plugin's container?"
+        ))
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.0.binary_search_by(|known| known.as_str().cmp(name)).is_ok()
+    }
+}
 
 /// What all virtual functions of a physical one have in common.
 #[derive(Debug, Clone)]
@@ -84,6 +122,7 @@ impl Offer {
         vf: &VirtualFunction,
         driver: DpdkDriver,
         common: &Common,
+        nodes: &VfioNodes,
         warn: &mut impl FnMut(String),
     ) -> Result<Option<Self>, String> {
         let function = &vf.function;
@@ -95,7 +134,7 @@ impl Offer {
         let address = function.address();
         let folder = format!("/sys/bus/pci/devices/{address}");
         let group = match driver {
-            DpdkDriver::VfioPci => Some(add_vfio(host, function, &folder, &mut spec)?),
+            DpdkDriver::VfioPci => Some(add_vfio(host, function, &folder, nodes, &mut spec)?),
             DpdkDriver::IgbUio => {
                 add_uio(host, &folder, &mut spec)?;
                 None
@@ -124,26 +163,20 @@ fn add_vfio(
     host: &Host,
     function: &PciFunction,
     folder: &str,
+    nodes: &VfioNodes,
     spec: &mut DeviceSpec,
 ) -> Result<String, String> {
-    let group = function.vfio_group().map_err(|error| error_chain(&error))?;
+    let group = function.iommu_group().map_err(|error| error_chain(&error))?;
     let Some(group) = group else {
         return Err("it is in no IOMMU group; is the IOMMU on (kernel option intel_iommu=on)?".to_owned());
     };
-    for node in [format!("/dev/vfio/{group}"), VFIO_CONTROL.to_owned()] {
-        host.device_number(&node).map_err(|error| {
-            let hint = if error.is_not_found() {
-                "; is the node's /dev/vfio mounted into the plugin's container?"
-            } else {
-                ""
-            };
-            format!("{}{hint}", error_chain(&error))
-        })?;
-        spec.add_node(host, node);
+    let node = nodes.of_group(group)?;
+    for name in [&node, &nodes.existing(VFIO_CONTROL.to_owned())?] {
+        spec.add_node(host, format!("{VFIO_FOLDER}/{name}"));
     }
-    let number = group.strip_prefix("noiommu-").unwrap_or(&group).to_owned();
-    spec.expects.push(Expectation::Link { path: format!("{folder}/iommu_group").into(), name: number });
-    Ok(group)
+    spec.expects
+        .push(Expectation::Link { path: format!("{folder}/iommu_group").into(), name: group.to_string() });
+    Ok(node)
 }
 
 fn add_uio(host: &Host, folder: &str, spec: &mut DeviceSpec) -> Result<(), String> {

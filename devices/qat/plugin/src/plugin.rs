@@ -14,8 +14,8 @@ use host::{Host, PciAddress, PciFunction};
 use crate::bind::Binder;
 use crate::functions::{self, Found};
 use crate::heartbeat::Heartbeats;
-use crate::offer::{Common, Offer};
-use crate::{Config, prefer};
+use crate::offer::{Common, Offer, VfioNodes};
+use crate::{Config, DpdkDriver, prefer};
 
 /// A heart that stops sends no event.
 const RESYNC: Duration = Duration::from_secs(5);
@@ -51,6 +51,10 @@ impl QatPlugin {
         let heartbeats = lock(&self.heartbeats);
         let mut commons: BTreeMap<PciAddress, Common> = BTreeMap::new();
         let mut groups: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let nodes = match self.config.dpdk_driver {
+            DpdkDriver::VfioPci => VfioNodes::of(host, &mut |warning| inventory.warn(warning)),
+            DpdkDriver::IgbUio => VfioNodes::default(),
+        };
         for vf in &found.functions {
             let id = vf.function.address().to_string();
             let mut warnings = Vec::new();
@@ -66,8 +70,8 @@ impl QatPlugin {
                     }
                 }
             });
-            let offer =
-                common.and_then(|common| Offer::of(host, vf, self.config.dpdk_driver, common, &mut warn));
+            let offer = common
+                .and_then(|common| Offer::of(host, vf, self.config.dpdk_driver, common, &nodes, &mut warn));
             match offer {
                 Ok(Some(Offer { resource, health, spec, group })) => {
                     inventory.add(&resource, id.clone(), Device { health, spec: spec.into() });

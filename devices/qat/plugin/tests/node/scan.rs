@@ -170,6 +170,24 @@ fn a_function_without_its_node_is_left_out() {
 }
 
 #[test]
+fn without_the_control_node_all_are_left_out() {
+    let mut scene = Scene::loaded(&[PF, VF0, VF1]);
+    scene.node.delete("/dev/vfio/vfio").unwrap();
+    let inventory = scene.look(&[]);
+    assert_eq!((counts(&inventory).as_str(), inventory.warnings.len()), ("", 2));
+    assert!(inventory.warnings[0].contains("there is no /dev/vfio/vfio"), "{:?}", inventory.warnings);
+}
+
+#[test]
+fn without_an_iommu_a_group_that_has_no_node_yet_is_left_out() {
+    let mut scene = Scene::loaded(&[&guest("0x8086", "0x4941"), "char /dev/vfio/noiommu-71 511:77"]);
+    scene.node.delete("/dev/vfio/7").unwrap();
+    let inventory = scene.look(&[]);
+    assert_eq!(counts(&inventory), "", "71 is another group");
+    assert!(inventory.warnings[0].contains("there is no /dev/vfio/7"), "{:?}", inventory.warnings);
+}
+
+#[test]
 fn functions_of_long_domains_are_offered() {
     let lines = [
         "use qat-pf at=pci10000:00 pci=10000:01:00.0 group=100",
