@@ -138,3 +138,24 @@ fn virtual_functions_that_do_not_come_back_are_named() {
         assert!(error.ends_with(&lost), "{error}");
     }
 }
+
+#[test]
+fn every_kernel_takes_what_is_written_for_the_fourth_generation() {
+    for release in [(6, 7), (6, 15), (6, 16)] {
+        for services in ["sym", "asym", "dc", "dcc", "asym;sym", "dc;asym", "dc;sym"] {
+            let scene = Scene::enabled(Some("vfio-pci"));
+            scene.kernel.behave_as(release);
+            run(&scene, &format!("ServicesEnabled={services}"));
+            assert_eq!(scene.bound(), ALL_ON_VFIO, "{services} {release:?}");
+            run(&scene, &format!("ServicesEnabled={services}"));
+        }
+    }
+}
+
+#[test]
+fn the_sixth_generation_gets_three_services() {
+    let scene = Scene::of("device=0x4948 driver=6xxx vf-device=4949");
+    run(&scene, "ServicesEnabled=decomp;sym;asym");
+    assert_eq!(scene.get("qat/cfg_services"), "asym;sym;decomp");
+    assert_eq!(scene.bound(), ALL_ON_VFIO);
+}
