@@ -2,6 +2,7 @@
 
 mod dlb;
 mod drivers;
+mod faults;
 mod idxd;
 mod machine;
 mod number;
@@ -17,6 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use host::{Attributes, Host};
 
 use crate::SimulatedNode;
+use faults::Fault;
 use machine::{Machine, Memory};
 
 /// A simulated node that reacts to writes as Linux does: drivers are bound, virtual functions appear, queues are enabled,
@@ -43,8 +45,7 @@ pub struct Kernel {
     node: Mutex<SimulatedNode>,
     memory: Mutex<Memory>,
     written: Mutex<Vec<(PathBuf, String)>>,
-    /// The ends of what is not obeyed, and the error, if any.
-    disobeyed: Mutex<Vec<(String, Option<io::ErrorKind>)>>,
+    faults: Mutex<Vec<Fault>>,
 }
 
 impl Kernel {
@@ -54,12 +55,12 @@ impl Kernel {
         // A node that is damaged already is as good to start with.
         let _ = Machine { node: &mut node, memory: &mut memory }.list_all_members();
         let (node, memory) = (Mutex::new(node), Mutex::new(memory));
-        Arc::new(Self { node, memory, written: Mutex::default(), disobeyed: Mutex::default() })
+        Arc::new(Self { node, memory, written: Mutex::default(), faults: Mutex::default() })
     }
 
     /// From now on, the kernel behaves as that release, such as `(6, 7)`. Those before 6.16 keep the services of a QAT in the
     /// order in which they were written, and take only the orders they list; those before 6.8 cannot disable its virtual
-    /// functions by their number.
+    /// functions by their number. Those before 6.6 keep `prs_disable` of a work queue that is disabled.
     pub fn behave_as(&self, release: (u16, u16)) {
         lock(&self.memory).release = release;
     }
@@ -81,17 +82,23 @@ impl Kernel {
 
     /// From now on, writes fail whose path, or `PATH=VALUE`, ends like this.
     pub fn refuse(&self, end: &str, error: io::ErrorKind) {
-        lock(&self.disobeyed).push((end.to_owned(), Some(error)));
+        lock(&self.faults).push(Fault::of_all(end, Some(error)));
     }
 
-    /// From now on, writes are accepted and do nothing whose path, or `PATH=VALUE`, ends like this.
+    /// The write of this kind that comes after so many others of it fails; later ones do not. Every path ends with the empty
+    /// text.
+    pub fn refuse_once(&self, end: &str, after: usize, error: io::ErrorKind) {
+        lock(&self.faults).push(Fault::of_one(end, after, error));
+    }
+
+    /// From now on, writes are taken and do nothing whose path, or `PATH=VALUE`, ends like this.
     pub fn ignore(&self, end: &str) {
-        lock(&self.disobeyed).push((end.to_owned(), None));
+        lock(&self.faults).push(Fault::of_all(end, None));
     }
 
     /// From now on, nothing is refused or ignored but for the kernel's own reasons.
     pub fn obey(&self) {
-        lock(&self.disobeyed).clear();
+        lock(&self.faults).clear();
     }
 }
 
@@ -99,9 +106,8 @@ impl Attributes for Kernel {
     fn write(&self, path: &Path, value: &str) -> io::Result<()> {
         lock(&self.written).push((path.to_owned(), value.to_owned()));
         let (shown, line) = (path.to_string_lossy(), format!("{}={value}", path.display()));
-        let is_meant = |end: &str| shown.ends_with(end) || line.ends_with(end);
-        if let Some((_, error)) = lock(&self.disobeyed).iter().find(|(end, _)| is_meant(end)) {
-            return error.map_or(Ok(()), |error| Err(error.into()));
+        if let Some(answer) = faults::answer(&mut lock(&self.faults), &shown, &line) {
+            return answer;
         }
         // sysfs does not tell an attribute of a write of nothing (`sysfs_kf_write`).
         if value.is_empty() {

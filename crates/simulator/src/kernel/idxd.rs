@@ -76,7 +76,8 @@ impl Machine<'_> {
         accelerator_number(name).is_some() && self.exists(function.attribute(name).join("state"))
     }
 
-    /// `bind` and `unbind` of the bus `dsa`. The driver `dsa` stands for all of them (`compat.c`).
+    /// `bind` and `unbind` of the bus `dsa`. The driver `dsa` stands for all of them (`compat.c`), or is the only one: before
+    /// Linux 5.15 there were no others.
     pub(super) fn write_to_dsa_driver(&mut self, driver: &str, file: &str, value: &str) -> Done {
         let Some(part) = self.part(value) else { return refuse(Errno::NODEV) };
         let bound = self.bound_driver(&part);
@@ -92,12 +93,15 @@ impl Machine<'_> {
         } else {
             Some(driver.to_owned())
         };
-        let Some(driver) = driver.filter(|driver| (driver == "idxd") != part.is_queue) else {
+        let Some(driver) = driver.filter(|driver| driver == "dsa" || (driver == "idxd") != part.is_queue)
+        else {
             return refuse(Errno::NODEV);
         };
         ensure(bound.is_none(), Errno::BUSY)?;
         if part.is_queue {
-            self.enable_queue(&part, &driver)?;
+            let role = if driver == "dsa" { self.role(&part) } else { Some(&*driver) };
+            let Some(role) = role else { return refuse(Errno::NODEV) };
+            self.enable_queue(&part, role)?;
         } else {
             self.enable_device(&part)?;
         }
@@ -136,14 +140,21 @@ impl Machine<'_> {
         })
     }
 
+    /// What a part is bound to if nobody says to what.
     fn usual_driver(&self, part: &Part) -> Option<String> {
-        let driver = match self.read(&part.attribute("type")).as_deref() {
-            _ if !part.is_queue => "idxd",
-            Some("kernel") => "dmaengine",
-            Some("user") => "user",
-            _ => return None,
-        };
-        self.exists(Path::new(DRIVERS).join(driver)).then(|| driver.to_owned())
+        let has = |driver: &str| self.exists(Path::new(DRIVERS).join(driver));
+        let driver = if has("idxd") { self.role(part)? } else { "dsa" };
+        has(driver).then(|| driver.to_owned())
+    }
+
+    /// The driver for what a part is.
+    fn role(&self, part: &Part) -> Option<&'static str> {
+        match self.read(&part.attribute("type")).as_deref() {
+            _ if !part.is_queue => Some("idxd"),
+            Some("kernel") => Some("dmaengine"),
+            Some("user") => Some("user"),
+            _ => None,
+        }
     }
 
     /// `at=.. pci=..` of the function, and the path below its folder.

@@ -196,6 +196,15 @@ fn traffic_classes_are_fixed_unless_the_module_says_otherwise() {
 }
 
 #[test]
+fn groups_limit_progress() {
+    let scene = dsa();
+    for name in ["group0.0/desc_progress_limit", "group0.0/batch_progress_limit"] {
+        scene.kernel.node().set_attribute(path(name), "0").unwrap();
+        shown(&scene, name, &[("4", INVAL), ("-1", INVAL), ("x", INVAL), ("3", Ok("3"))]);
+    }
+}
+
+#[test]
 fn what_an_accelerator_takes() {
     let scene = dsa();
     for name in ["state", "version", "max_groups", "gen_cap", "op_cap", "cdev_major", "configurable"] {

@@ -64,3 +64,38 @@ fn a_function_moves_to_vfio_and_back() {
     assert_eq!(bind(&scene, "idxd", "dsa0"), Ok(()));
     assert_eq!(bind(&scene, "user", "wq0.7"), Ok(()));
 }
+
+#[test]
+fn an_older_kernel_does_not_clear_all() {
+    for (release, kept) in [((6, 5), "1"), ((6, 6), "0")] {
+        let scene = ready();
+        scene.kernel.behave_as(release);
+        scene.kernel.node().set_attribute(path("wq0.1/prs_disable"), "1").unwrap();
+        assert_eq!(dsa_driver(&scene, "idxd", "unbind", "dsa0"), Ok(()));
+        assert_eq!(scene.read(&path("wq0.1/prs_disable")), kept, "{release:?}");
+    }
+}
+
+#[test]
+fn before_linux_5_15_there_is_one_driver() {
+    let scene = dsa();
+    for driver in ["idxd", "user", "dmaengine"] {
+        scene.kernel.node().delete(format!("/sys/bus/dsa/drivers/{driver}")).unwrap();
+    }
+    scene.set(&path("engine0.0/group_id"), "0");
+    set(&scene, "wq0.0", &USER);
+    set(&scene, "wq0.1", &[("group_id", "0"), ("size", "16"), ("type", "kernel"), ("name", "copy")]);
+    scene.kernel.node().delete(path("wq0.1/driver_name")).unwrap();
+    set(&scene, "wq0.1", &[("mode", "dedicated"), ("priority", "10")]);
+    assert_eq!(dsa_driver(&scene, "dsa", "bind", "dsa0"), Ok(()));
+    for queue in ["wq0.0", "wq0.1"] {
+        assert_eq!(dsa_driver(&scene, "dsa", "bind", queue), Ok(()));
+        assert_eq!(scene.host.link_name(path(&format!("{queue}/driver"))).unwrap(), "dsa");
+        assert_eq!(dsa_driver(&scene, "dsa", "bind", queue), Err(Errno::NODEV));
+    }
+    assert!(scene.exists("/dev/dsa/wq0.0") && !scene.exists("/dev/dsa/wq0.1"));
+    assert_eq!(dsa_driver(&scene, "dsa", "bind", "wq0.2"), Err(Errno::NODEV));
+    assert_eq!(dsa_driver(&scene, "dsa", "unbind", "dsa0"), Ok(()));
+    assert_eq!(scene.read(&path("wq0.1/state")), "disabled");
+    scene.is_sound();
+}

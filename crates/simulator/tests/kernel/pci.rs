@@ -248,3 +248,22 @@ fn writes_can_be_refused() {
     assert_eq!(scene.pci("4xxxvf", "bind", VF), Ok(()));
     assert_eq!(scene.driver(VF), "4xxxvf");
 }
+
+#[test]
+fn one_write_can_be_refused() {
+    let scene = Scene::of(NODE);
+    scene.kernel.refuse_once("/driver_override", 1, std::io::ErrorKind::ResourceBusy);
+    let path = format!("/sys/bus/pci/devices/{VF}/driver_override");
+    let answers = ["a", "b", "c"].map(|driver| scene.host.write(&path, driver).is_ok());
+    assert_eq!(answers, [true, false, true]);
+    assert_eq!(scene.read(&path), "c");
+}
+
+#[test]
+fn writes_can_be_ignored() {
+    let scene = Scene::of(NODE);
+    scene.kernel.ignore("/driver_override");
+    override_with(&scene, "vfio-pci");
+    assert_eq!(scene.read(&format!("/sys/bus/pci/devices/{VF}/driver_override")), "(null)");
+    assert_eq!(scene.pci("4xxxvf", "bind", VF), Ok(()));
+}

@@ -104,6 +104,11 @@ impl Machine<'_> {
                 ensure(self.number(&device.join("read_buffer_limit")) > 0, Errno::PERM)?;
                 Ok(digit(uses))
             }
+            "desc_progress_limit" | "batch_progress_limit" => {
+                let limit = some(number::signed(value))?;
+                ensure((0..=3).contains(&limit), Errno::INVAL)?;
+                Ok(limit.to_string())
+            }
             _ => refuse(Errno::ACCESS),
         }
     }

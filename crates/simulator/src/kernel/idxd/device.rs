@@ -127,8 +127,14 @@ impl Machine<'_> {
             self.show(&group.join("use_read_buffer_limit"), "0")?;
             self.show(&group.join("read_buffers_reserved"), "0")?;
             self.show(&group.join("read_buffers_allowed"), &buffers)?;
-            self.show(&group.join("traffic_class_a"), "1")?;
-            self.show(&group.join("traffic_class_b"), "1")?;
+            for (name, value) in [
+                ("traffic_class_a", "1"),
+                ("traffic_class_b", "1"),
+                ("desc_progress_limit", "0"),
+                ("batch_progress_limit", "0"),
+            ] {
+                self.show(&group.join(name), value)?;
+            }
         }
         self.list_members(device)
     }

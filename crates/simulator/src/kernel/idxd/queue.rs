@@ -98,13 +98,15 @@ impl Machine<'_> {
             ("priority", "0"),
             ("enqcmds_retries", "32"),
             ("block_on_fault", "0"),
-            ("prs_disable", "0"),
             ("ats_disable", "0"),
             ("max_transfer_size", "2097152"),
             ("max_batch_size", "32"),
             ("clients", "0"),
         ] {
             self.show(&queue.join(name), value)?;
+        }
+        if self.memory.release >= (6, 6) {
+            self.show(&queue.join("prs_disable"), "0")?;
         }
         let operations = queue.parent().and_then(|device| self.read(&device.join("op_cap")));
         self.show(&queue.join("op_config"), &operations.unwrap_or_default())

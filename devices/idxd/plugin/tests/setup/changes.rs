@@ -1,5 +1,6 @@
 //! What is written to accelerators, and when nothing is.
 
+use std::io::ErrorKind::ResourceBusy;
 use std::path::{Path, PathBuf};
 
 use crate::scene::{Scene, edited, fresh_dsa, fresh_iaa, one_queue};
@@ -165,14 +166,14 @@ fn a_write_that_fails_leaves_all_as_it_was() {
         ("drivers/user/bind", 0, "wq0.0"),
         ("drivers/user/bind", 3, "wq0.3"),
     ] {
-        scene.kernel.refuse_once(path_end, after);
+        scene.kernel.refuse_once(path_end, after, ResourceBusy);
         let run = scene.dsa(&[]);
         let (start, rest) = run.error().split_once(" failed: ").unwrap();
         assert!(start.starts_with("dsa0: step ") && start.ends_with(&format!(" of {steps}")), "{start}");
         assert!(rest.starts_with(&format!("cannot write {value:?} to /sys/bus/dsa/")), "{rest}");
         assert!(
             rest.ends_with(
-                "/{path_end}: Device or resource busy (os error 16); it is configured as before"
+                "/{path_end}: resource busy; it is configured as before"
                     .replace("{path_end}", path_end)
                     .as_str()
             ),
@@ -188,7 +189,7 @@ fn a_write_that_fails_leaves_all_as_it_was() {
 #[test]
 fn a_write_that_fails_on_a_fresh_device_leaves_it_free() {
     let scene = Scene::of(&fresh_dsa(0));
-    scene.kernel.refuse_once("drivers/user/bind", 2);
+    scene.kernel.refuse_once("drivers/user/bind", 2, ResourceBusy);
     assert!(scene.dsa(&[]).error().ends_with("; it is configured as before"));
     assert_eq!(scene.read("dsa0/state"), "disabled");
     for queue in 0..4 {
@@ -204,9 +205,9 @@ fn a_write_that_fails_on_a_fresh_device_leaves_it_free() {
 fn a_device_that_cannot_be_put_back_is_told() {
     let scene = configured();
     other(&scene);
-    scene.kernel.refuse("drivers/user/bind");
+    scene.kernel.refuse("drivers/user/bind", ResourceBusy);
     let run = scene.dsa(&[]);
-    let failed = "failed: cannot write \"wq0.0\" to /sys/bus/dsa/drivers/user/bind: Device or resource busy (os error 16)";
+    let failed = "failed: cannot write \"wq0.0\" to /sys/bus/dsa/drivers/user/bind: resource busy";
     let (first, second) = run.error().split_once("; nor could it be configured as before: step ").unwrap();
     assert!(first.ends_with(failed) && second.ends_with(failed), "{}", run.error());
 }
@@ -214,7 +215,7 @@ fn a_device_that_cannot_be_put_back_is_told() {
 #[test]
 fn one_device_that_fails_does_not_touch_the_others() {
     let scene = Scene::of(&(fresh_dsa(0) + &fresh_dsa(2)));
-    scene.kernel.refuse("wq0.1/size");
+    scene.kernel.refuse("wq0.1/size", ResourceBusy);
     assert!(scene.dsa(&[]).error().starts_with("dsa0: step "));
     assert_eq!(scene.read("dsa0/state"), "disabled");
     assert_eq!(scene.read("dsa2/state"), "enabled");
@@ -237,7 +238,7 @@ fn a_write_that_has_no_effect_is_told() {
     let scene = Scene::of(&fresh_dsa(0));
     // The kernel of this node knows no event log, so the value stays.
     scene.set("dsa0/event_log_size", "64");
-    scene.kernel.ignore("event_log_size");
+    scene.kernel.ignore("/event_log_size");
     scene.config("dsa.conf", &edited("\"read_buffer_limit\": 0", "\"event_log_size\": 128"));
     let run = scene.dsa(&[]);
     let expected = "dsa0: the kernel took all writes, but /sys/bus/dsa/devices/dsa0/event_log_size is \"64\", not \"128\"";

@@ -5,8 +5,6 @@
 mod accel_config;
 mod changes;
 mod files;
-mod idxd;
-mod kernel;
 mod pci;
 mod plans;
 mod refusals;

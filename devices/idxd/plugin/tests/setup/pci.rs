@@ -1,15 +1,19 @@
 //! Which driver the PCI functions get.
 
+use std::io::ErrorKind;
+
 use crate::scene::{Scene, fresh_dsa, fresh_iaa};
 
-const VFIO: &str = "use pci-driver driver=vfio-pci\n";
+const VFIO: &str = "use vfio\n";
 /// Another vendor's, an id that is only nearly one, and ones that are it: bound to VFIO, to nothing.
 const FUNCTIONS: &str = "
 use pci-function at=pci0000:00 pci=0000:00:01.0 device=0x0b25 vendor=0x1af4 class=0x088000
 use pci-function at=pci0000:00 pci=0000:00:02.0 device=0xb250 class=0x088000
 use pci-function at=pci0000:00 pci=0000:00:03.0 device=0x11fb class=0x088000
+use iommu-group at=pci0000:00 pci=0000:00:03.0 group=13
 use pci-bound at=pci0000:00 pci=0000:00:03.0 driver=vfio-pci
 use pci-function at=pci0000:00 pci=0000:00:04.0 device=0x1212 class=0x088000
+use iommu-group at=pci0000:00 pci=0000:00:04.0 group=14
 ";
 
 fn driver(scene: &Scene, address: &str) -> Option<String> {
@@ -50,15 +54,23 @@ fn functions_are_given_to_vfio() {
 #[test]
 fn functions_come_back_to_idxd() {
     let scene = Scene::of(&(VFIO.to_owned() + FUNCTIONS));
-    let run = scene.dsa(&[]);
-    // The kernel of this node makes no accelerators of them.
-    assert_eq!(
-        run.report.warnings,
-        ["the driver idxd made no dsa of the PCI functions; see the kernel's log"]
+    assert_eq!(scene.dsa(&[]).plan(), "");
+    for (address, device) in [("0000:00:03.0", "dsa0"), ("0000:00:04.0", "dsa1")] {
+        assert_eq!(driver(&scene, address).as_deref(), Some("idxd"));
+        assert_eq!(scene.read(&format!("{device}/state")), "enabled");
+    }
+    assert_eq!(scene.read("wq1.3/name"), "dpdk_13");
+}
+
+#[test]
+fn functions_of_which_the_driver_makes_nothing_are_told() {
+    let scene = Scene::of(
+        "use pci-function at=pci0000:00 pci=0000:00:03.0 device=0x11fb class=0x088000
+        use pci-bound at=pci0000:00 pci=0000:00:03.0 driver=idxd",
     );
-    assert_eq!(run.report.errors, [""; 0]);
-    assert_eq!(driver(&scene, "0000:00:03.0").as_deref(), Some("idxd"));
-    assert_eq!(driver(&scene, "0000:00:04.0").as_deref(), Some("idxd"));
+    let run = scene.dsa(&[]);
+    let warning = "the driver idxd made no dsa of the PCI functions; see the kernel's log";
+    assert_eq!((run.report.warnings, run.report.errors), (vec![warning.to_owned()], Vec::new()));
 }
 
 #[test]
@@ -84,7 +96,7 @@ fn a_function_whose_queue_is_in_use_stays() {
 #[test]
 fn a_bind_that_fails_is_undone_and_told() {
     let scene = Scene::of(&(fresh_dsa(0) + VFIO + FUNCTIONS));
-    scene.kernel.refuse_once("vfio-pci/bind", 1);
+    scene.kernel.refuse_once("vfio-pci/bind", 1, ErrorKind::ResourceBusy);
     let run = scene.dsa(&["-driver=vfio-pci"]);
     let expected = "0000:6a:01.0 cannot be bound to vfio-pci: step 3 of 3 failed, the steps before it were undone: cannot write \"0000:6a:01.0\" to /sys/bus/pci/drivers/vfio-pci/bind: ";
     assert!(run.error().starts_with(expected), "{}", run.error());

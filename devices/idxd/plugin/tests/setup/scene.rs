@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use idxd_plugin::setup::{Report, Setup};
-use simulator::{Profile, SimulatedNode};
-
-use crate::kernel::Kernel;
+use simulator::{Kernel, Profile, SimulatedNode};
 
 pub(crate) struct Scene {
     folder: tempfile::TempDir,
