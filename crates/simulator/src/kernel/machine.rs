@@ -89,6 +89,10 @@ impl Machine<'_> {
 
     /// The attribute at `path` shows `value` from now on.
     pub(super) fn hold(&mut self, path: &Path, value: &str) -> Done {
+        // Most of what is cleared is clear; a file costs far more to make than to read.
+        if self.read(path).as_deref() == Some(value) {
+            return Ok(());
+        }
         self.node.set_attribute(path, value.strip_suffix('\n').unwrap_or(value)).map_err(broken)
     }
 

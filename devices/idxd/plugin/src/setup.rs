@@ -162,8 +162,9 @@ impl Setup {
                 report.warn(format!("{address} is not bound to {driver}, and left as it is"));
                 continue;
             }
-            let bound = drivers::plan(host, self.family, function, driver)
-                .and_then(|plan| self.make(&address, &plan, out, || drivers::apply(host, function, &plan)));
+            let bound = drivers::plan(host, self.family, function, driver).and_then(|plan| {
+                self.make(&address, &plan, out, || drivers::apply(host, self.family, function, &plan))
+            });
             if let Err(error) = bound {
                 report.error(format!("{address} cannot be bound to {driver}: {error}"));
             }

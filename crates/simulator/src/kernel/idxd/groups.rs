@@ -32,7 +32,7 @@ impl Machine<'_> {
                 let path = group.join(list);
                 if !names.is_empty() {
                     self.show(&path, &names.join(" "))?;
-                } else if self.exists(&path) {
+                } else if self.read(&path).is_some_and(|shown| !shown.is_empty()) {
                     // Not even a newline.
                     self.node.damage(&path, Damage::Empty).map_err(std::io::Error::other)?;
                 }

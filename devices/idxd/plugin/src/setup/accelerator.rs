@@ -60,6 +60,14 @@ impl<'a> Accelerator<'a> {
         self.optional(self.host.read(self.path(part, attribute)))
     }
 
+    /// The most read buffers that groups with a limit have together; `None` if there is no such limit.
+    pub(crate) fn read_buffer_limit(&self) -> Result<Option<String>, String> {
+        match Part::Device.attribute("read_buffer_limit") {
+            Some(attribute) => self.value(Part::Device, attribute),
+            None => Ok(None),
+        }
+    }
+
     /// A number that the device says of itself; `None` if it says nothing.
     pub(crate) fn number(&self, attribute: &str) -> Result<Option<u64>, String> {
         let Some(text) = self.read(Part::Device, attribute)? else { return Ok(None) };

@@ -23,6 +23,34 @@ pub(crate) fn apply(accelerator: &Accelerator<'_>, wanted: &Layout, plan: &host:
     }
 }
 
+/// Configures an accelerator as it was, as far as the kernel lets it: one write that fails does not keep the others from
+/// being made. The answer is how it is then.
+pub(crate) fn restore(accelerator: &Accelerator<'_>, former: &Layout) -> String {
+    let name = &accelerator.name;
+    let failed = |what: &str| format!("it could not be configured as before: {what}");
+    let mut settable = former.clone();
+    let draft = settable.drop_unsettable(accelerator).and_then(|()| steps::plan(accelerator, &settable));
+    let draft = match draft {
+        Ok(draft) => draft,
+        Err(error) => return failed(&error),
+    };
+    let mut first = None;
+    for step in draft.plan.steps() {
+        tracing::info!("{name}: back: {step}");
+        if let Err(error) = accelerator.host.write(&step.path, &step.value) {
+            let error = format!("cannot write {:?} to {}: {}", step.value, step.path.display(), error.source);
+            tracing::warn!("{name}: back: {error}");
+            first.get_or_insert(error);
+        }
+    }
+    match (steps::difference(accelerator, former), first) {
+        (Ok(None), _) => "it is configured as before".to_owned(),
+        (Ok(Some(difference)), None) => failed(&difference),
+        (Ok(Some(difference)), Some(error)) => failed(&format!("{error}; {difference}")),
+        (Err(error), _) => failed(&error),
+    }
+}
+
 /// Which write failed, and why.
 fn why(accelerator: &Accelerator<'_>, error: &PlanError) -> String {
     let path = &error.source.path;
@@ -36,20 +64,6 @@ fn why(accelerator: &Accelerator<'_>, error: &PlanError) -> String {
         _ => String::new(),
     };
     format!("step {number} of {of} failed: cannot write {value:?} to {}: {reason}{status}", path.display())
-}
-
-fn restore(accelerator: &Accelerator<'_>, former: &Layout) -> String {
-    let name = &accelerator.name;
-    let restored = steps::plan(accelerator, former).and_then(|draft| {
-        draft
-            .plan
-            .apply(accelerator.host, |step| tracing::info!("{name}: back: {step}"))
-            .map_err(|error| why(accelerator, &error))
-    });
-    match restored {
-        Ok(()) => "it is configured as before".to_owned(),
-        Err(error) => format!("nor could it be configured as before: {error}"),
-    }
 }
 
 /// What the driver means (`enum idxd_scmd_stat` in `include/uapi/linux/idxd.h`), or the device (`CMDSTS` in the

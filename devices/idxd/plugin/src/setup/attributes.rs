@@ -103,8 +103,8 @@ static QUEUE: [Attribute; 14] = [
     // This one clears block_on_fault.
     attribute("prs_disable", SWITCH).default("0"),
     attribute("block_on_fault", SWITCH).default("0"),
-    attribute("max_batch_size", Form::PowerUpTo("max_batch_size")).if_missing("32"),
-    attribute("max_transfer_size", Form::PowerUpTo("max_transfer_size")).if_missing("2097152"),
+    attribute("max_batch_size", Form::PowerUpTo("max_batch_size")).default("32"),
+    attribute("max_transfer_size", Form::PowerUpTo("max_transfer_size")).default("2097152"),
     attribute("ats_disable", SWITCH).default("0"),
     attribute("op_config", Form::Bits),
 ];
@@ -113,7 +113,7 @@ static QUEUE: [Attribute; 14] = [
 pub(crate) const TRAFFIC_CLASSES: [&str; 2] = ["traffic_class_a", "traffic_class_b"];
 
 /// What the kernel lets be set on a device whose configuration is the firmware's.
-pub(crate) const SET_WHEN_NOT_CONFIGURABLE: [&str; 3] = ["type", "name", "driver_name"];
+const SET_WHEN_NOT_CONFIGURABLE: [&str; 3] = ["type", "name", "driver_name"];
 
 impl Part {
     /// What can be set, in the order of writing.
@@ -124,6 +124,11 @@ impl Part {
             Self::Engine(_) => &ENGINE,
             Self::Queue(_) => &QUEUE,
         }
+    }
+
+    /// Whether an attribute can be set even on a device that the firmware configured.
+    pub(crate) fn is_free_of_firmware(self, name: &str) -> bool {
+        matches!(self, Self::Queue(_)) && SET_WHEN_NOT_CONFIGURABLE.contains(&name)
     }
 
     /// The attribute that is, or was, called `name`.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::accelerator::{Accelerator, driver_for};
-use super::attributes::{Form, Part, SET_WHEN_NOT_CONFIGURABLE};
+use super::attributes::{Form, Part};
 use super::layout::Layout;
 
 /// What to check, and where.
@@ -44,7 +44,6 @@ impl Check<'_> {
         self.drivers(layout);
         if self.accelerator.is_configurable()? {
             layout.complete(self.accelerator, self.file)?;
-            layout.drop_unused_limit(self.accelerator)?;
         }
         Ok(warnings)
     }
@@ -191,7 +190,7 @@ impl Check<'_> {
     fn firmware(&self, layout: &mut Layout) -> Result<Option<String>, String> {
         let mut fixed = Vec::new();
         for (part, attribute, setting) in layout.in_order() {
-            if matches!(part, Part::Queue(_)) && SET_WHEN_NOT_CONFIGURABLE.contains(&attribute.name) {
+            if part.is_free_of_firmware(attribute.name) {
                 continue;
             }
             let now = self.accelerator.value(part, attribute)?;
@@ -200,7 +199,7 @@ impl Check<'_> {
                 fixed.push(format!("{} of {} stays {now:?}", attribute.name, self.name(part)));
             }
         }
-        layout.keep(|part, name| matches!(part, Part::Queue(_)) && SET_WHEN_NOT_CONFIGURABLE.contains(&name));
+        layout.keep_free_of_firmware();
         for number in layout.queues() {
             for needed in ["type", "name"] {
                 if layout.get(Part::Queue(number), needed).is_none() {

@@ -9,7 +9,9 @@ use device_plugin::error_chain;
 use host::{Host, HostError, PciFunction, PciId, Plan, pci};
 
 use super::accelerator::Accelerator;
+use super::apply;
 use super::attributes::{Name, number_of};
+use super::layout::Layout;
 use super::options::Driver;
 use crate::family::Family;
 
@@ -90,11 +92,23 @@ pub(crate) fn plan(
     Ok(plan)
 }
 
-/// Gives a function its driver, and looks whether it has it then.
-pub(crate) fn apply(host: &Host, function: &PciFunction, plan: &Plan) -> Result<(), String> {
+/// Gives a function its driver, and looks whether it has it then. When that fails, it has its former driver again, and what
+/// that had made of it is configured as before: the kernel forgot it.
+pub(crate) fn apply(host: &Host, family: &Family, function: &PciFunction, plan: &Plan) -> Result<(), String> {
     let address = function.address();
     let former = function.driver().map_err(|error| error_chain(&error))?;
-    plan.apply(host, |step| tracing::info!("{address}: {step}")).map_err(|error| error_chain(&error))?;
+    let mut formers = Vec::new();
+    for accelerator in accelerators(host, family, function)? {
+        let layout = Layout::of(&accelerator)?;
+        formers.push((accelerator, layout));
+    }
+    if let Err(error) = plan.apply(host, |step| tracing::info!("{address}: {step}")) {
+        let mut error = error_chain(&error);
+        for (accelerator, layout) in &formers {
+            error += &format!("; {}: {}", accelerator.name, apply::restore(accelerator, layout));
+        }
+        return Err(error);
+    }
     match function.driver() {
         Ok(driver) if driver.is_some() && driver != former => Ok(()),
         Ok(_) => Err("the kernel took all writes, but the function has another driver".to_owned()),
@@ -102,10 +116,22 @@ pub(crate) fn apply(host: &Host, function: &PciFunction, plan: &Plan) -> Result<
     }
 }
 
+/// What the driver idxd made of a function.
+fn accelerators<'a>(
+    host: &'a Host,
+    family: &Family,
+    function: &PciFunction,
+) -> Result<Vec<Accelerator<'a>>, String> {
+    let names = host.names(function.folder()).map_err(|error| error_chain(&error))?;
+    let accelerator = |device: String| {
+        let index = device.strip_prefix(family.device).and_then(number_of)?;
+        Some(Accelerator { host, name: Name { device, index } })
+    };
+    Ok(names.into_iter().filter_map(accelerator).collect())
+}
+
 fn check_idle(host: &Host, family: &Family, function: &PciFunction) -> Result<(), String> {
-    for device in host.names(function.folder()).map_err(|error| error_chain(&error))? {
-        let Some(index) = device.strip_prefix(family.device).and_then(number_of) else { continue };
-        let accelerator = Accelerator { host, name: Name { device, index } };
+    for accelerator in accelerators(host, family, function)? {
         if let Some((queue, clients)) = accelerator.busy()? {
             return Err(format!("{queue} is in use (clients: {clients})"));
         }

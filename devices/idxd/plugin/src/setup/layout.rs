@@ -63,10 +63,10 @@ impl Layout {
         self.settings.get_mut(&part)?.remove(name)
     }
 
-    /// Keeps the settings of which this is true.
-    pub(crate) fn keep(&mut self, is_kept: impl Fn(Part, &str) -> bool) {
+    /// Keeps what can be set on a device that the firmware configured.
+    pub(crate) fn keep_free_of_firmware(&mut self) {
         for (part, settings) in &mut self.settings {
-            settings.retain(|name, _| is_kept(*part, name));
+            settings.retain(|name, _| part.is_free_of_firmware(name));
         }
     }
 
@@ -103,39 +103,40 @@ impl Layout {
         Ok(())
     }
 
-    /// How the accelerator is now, as far as it can be set again.
+    /// How the accelerator is now.
     pub(crate) fn of(accelerator: &Accelerator<'_>) -> Result<Self, String> {
         let mut layout = Self::default();
         let is_enabled = accelerator.state()? == "enabled";
         for part in accelerator.parts()? {
-            let mut is_free = false;
-            if let Part::Queue(number) = part {
-                is_free = !(is_enabled && accelerator.queue_is_enabled(number)?);
-                if !is_free {
-                    layout.drivers.insert(number, accelerator.driver_of(number)?);
-                }
+            if let Part::Queue(number) = part
+                && is_enabled
+                && accelerator.queue_is_enabled(number)?
+            {
+                layout.drivers.insert(number, accelerator.driver_of(number)?);
             }
             for attribute in part.attributes() {
-                if is_free && !["group_id", "size"].contains(&attribute.name) {
-                    continue;
-                }
                 let Some(value) = accelerator.value(part, attribute)? else { continue };
-                let is_none = match attribute.form {
-                    Form::Text(_) => value.is_empty(),
-                    Form::Word(words) => !words.contains(&value.as_str()),
-                    // As a dedicated queue has it; the kernel does not let it be set.
-                    _ => attribute.name == "threshold" && value == "0",
-                };
-                if !is_none {
+                // A type that only another kernel knows.
+                let is_unknown = matches!(attribute.form, Form::Word(words) if !words.contains(&value.as_str()))
+                    && attribute.default != Some(&value);
+                if !is_unknown {
                     let place = format!("{}/{}", accelerator.name.folder(part), attribute.name);
                     layout.set(part, attribute.name, &value, &place);
                 }
             }
         }
-        layout.drop_unused_limit(accelerator)?;
-        let most = accelerator.limit("max_read_buffers")?.unwrap_or_default();
-        layout.drop_unused_buffers(i64::try_from(most).unwrap_or(i64::MAX));
+        if !accelerator.is_configurable()? {
+            layout.keep_free_of_firmware();
+        }
         Ok(layout)
+    }
+
+    /// Leaves out what the kernel shows but does not let be set.
+    pub(crate) fn drop_unsettable(&mut self, accelerator: &Accelerator<'_>) -> Result<(), String> {
+        self.drop_unused_limit(accelerator)?;
+        let most = accelerator.limit("max_read_buffers")?.unwrap_or_default();
+        self.drop_unused_buffers(i64::try_from(most).unwrap_or(i64::MAX));
+        Ok(())
     }
 
     pub(crate) fn groups(&self) -> Vec<Part> {
@@ -171,21 +172,19 @@ impl Layout {
         }
     }
 
-    /// The kernel refuses to have groups keep to a limit of 0, or not to, so then that is not set. True: a group was to.
+    /// The kernel refuses to have groups keep to a limit of 0, so then they do not. True: a group was to.
     pub(crate) fn drop_unused_limit(&mut self, accelerator: &Accelerator<'_>) -> Result<bool, String> {
-        const LIMIT: &str = "read_buffer_limit";
-        let limit = match self.text(Part::Device, LIMIT) {
+        let limit = match self.text(Part::Device, "read_buffer_limit") {
             Some(limit) => Some(limit.to_owned()),
-            None => match Part::Device.attribute(LIMIT) {
-                Some(attribute) => accelerator.value(Part::Device, attribute)?,
-                None => None,
-            },
+            None => accelerator.read_buffer_limit()?,
         };
         let mut was_wanted = false;
         if limit.is_some_and(|limit| limit == "0") {
-            for part in self.groups() {
-                let setting = self.unset(part, "use_read_buffer_limit");
-                was_wanted |= setting.is_some_and(|setting| setting.value == "1");
+            for group in self.groups() {
+                if self.text(group, "use_read_buffer_limit") == Some("1") {
+                    self.unset(group, "use_read_buffer_limit");
+                    was_wanted = true;
+                }
             }
         }
         Ok(was_wanted)

@@ -28,6 +28,8 @@ struct Entry<'a> {
     path: String,
     now: String,
     wanted: &'a str,
+    /// What must be written before all else, even if it is what it should be.
+    before: Option<&'static str>,
 }
 
 impl Entry<'_> {
@@ -35,23 +37,57 @@ impl Entry<'_> {
         self.attribute.form.normal(&self.now) != self.attribute.form.normal(self.wanted)
     }
 
+    /// No threshold is what a queue has that was dedicated last; the kernel does not let it be set.
+    fn is_no_threshold(&self) -> bool {
+        self.attribute.name == "threshold" && self.wanted == "0"
+    }
+
     /// Whether it must be written after the device was disabled. Not all kernels clear everything then.
     fn is_to_be_set_again(&self) -> bool {
-        match (self.part, self.attribute.default) {
-            (Part::Device, _) => self.differs(),
-            (_, Some(default)) => self.wanted != default || self.now != default,
-            (_, None) => true,
-        }
+        let is_cleared = match (self.part, self.attribute.default) {
+            (Part::Device, _) => !self.differs(),
+            (_, Some(default)) => self.wanted == default && self.now == default,
+            (_, None) => self.wanted.is_empty() && self.now.is_empty(),
+        };
+        (!is_cleared || self.before.is_some()) && !self.is_no_threshold() && self.before != Some(self.wanted)
+    }
+
+    /// Whether it must be written while the device is disabled.
+    fn is_to_be_set(&self) -> bool {
+        (self.differs() || self.before.is_some())
+            && !self.is_no_threshold()
+            && self.first() != Some(self.wanted)
+    }
+
+    /// Whether it must be written when all others are enabled: a queue that nobody has enabled yet may be in a group in which
+    /// the device could not be.
+    fn is_late(&self, layout: &Layout) -> bool {
+        let is_last = match self.attribute.name {
+            "size" => false,
+            "group_id" => self.wanted != "-1",
+            _ => true,
+        };
+        let is_free = |number| !layout.drivers.is_empty() && !layout.drivers.contains_key(&number);
+        is_last && matches!(self.part, Part::Queue(number) if is_free(number))
     }
 
     /// What must be written before all else, lest the kernel find too much in use for a moment.
     fn first(&self) -> Option<&str> {
         let less = |text: &str| text.parse::<u64>().unwrap_or_default();
         match (self.part, self.attribute.name) {
+            _ if self.before.is_some() => self.before,
+            _ if !self.differs() => None,
             (_, "size" | "read_buffers_reserved") if less(self.wanted) < less(&self.now) => Some(self.wanted),
             (Part::Engine(_), "group_id") if self.now != "-1" => Some("-1"),
             _ => None,
         }
+    }
+}
+
+/// Adds a write, if there is something; to write nothing is no write, so a line of nothing takes its place.
+fn write(plan: &mut Plan, entry: &Entry<'_>, value: Option<&str>) {
+    if let Some(value) = value {
+        plan.write(&entry.path, if value.is_empty() { "\n" } else { value }, None);
     }
 }
 
@@ -80,19 +116,20 @@ pub(crate) fn plan(accelerator: &Accelerator<'_>, layout: &Layout) -> Result<Dra
             ));
         }
         plan.write(drivers.file(IDXD, "unbind")?, name.to_string(), None);
-        for entry in entries.iter().filter(|entry| entry.is_to_be_set_again()) {
-            plan.write(&entry.path, entry.wanted, None);
+    }
+    let (late, early): (Vec<_>, Vec<_>) = entries.iter().partition(|entry| entry.is_late(layout));
+    for entry in &early {
+        write(plan, entry, if is_enabled { entry.before } else { entry.first() });
+    }
+    if !is_enabled {
+        for entry in late.iter().filter(|entry| entry.attribute.name == "group_id" && entry.now != "-1") {
+            write(plan, entry, Some("-1"));
         }
-    } else {
-        let changes = || entries.iter().filter(|entry| entry.differs());
-        for entry in changes() {
-            if let Some(value) = entry.first() {
-                plan.write(&entry.path, value, None);
-            }
-        }
-        for entry in changes().filter(|entry| entry.first() != Some(entry.wanted)) {
-            plan.write(&entry.path, entry.wanted, None);
-        }
+    }
+    let is_to_be_set =
+        |entry: &&&Entry<'_>| if is_enabled { entry.is_to_be_set_again() } else { entry.is_to_be_set() };
+    for entry in early.iter().filter(is_to_be_set) {
+        write(plan, entry, Some(entry.wanted));
     }
     if !layout.drivers.is_empty() {
         plan.write(drivers.file(IDXD, "bind")?, name.to_string(), None);
@@ -101,6 +138,11 @@ pub(crate) fn plan(accelerator: &Accelerator<'_>, layout: &Layout) -> Result<Dra
         let queue = name.part(Part::Queue(*number));
         let file = drivers.file(driver, "bind").map_err(|error| format!("{queue}: {error}"))?;
         plan.write(file, queue, None);
+    }
+    for entry in &late {
+        write(plan, entry, entry.before);
+        let is_last = entry.attribute.name == "group_id" || is_to_be_set(&entry);
+        write(plan, entry, is_last.then_some(entry.wanted));
     }
     Ok(draft)
 }
@@ -122,7 +164,18 @@ fn entries<'a>(
             }
             return Err(format!("{place} cannot be set: this kernel or device has no {path}"));
         };
-        let entry = Entry { part, attribute, path, now, wanted };
+        let before = match attribute.name {
+            "mode" => clears_threshold(accelerator, layout, part)?,
+            "use_read_buffer_limit" if wanted == "0" && now == "1" => {
+                // Where the limit is 0 by now, the kernel does not let groups be freed from it.
+                if accelerator.read_buffer_limit()?.is_none_or(|limit| limit == "0") {
+                    continue;
+                }
+                Some("0")
+            }
+            _ => None,
+        };
+        let entry = Entry { part, attribute, path, now, wanted, before };
         if TRAFFIC_CLASSES.contains(&attribute.name) && !has_traffic_classes {
             if entry.differs() {
                 warnings
@@ -133,6 +186,18 @@ fn entries<'a>(
         entries.push(entry);
     }
     Ok(entries)
+}
+
+/// The mode by which a queue loses its threshold, if it must.
+fn clears_threshold(
+    accelerator: &Accelerator<'_>,
+    layout: &Layout,
+    queue: Part,
+) -> Result<Option<&'static str>, String> {
+    let Some(threshold) = queue.attribute("threshold") else { return Ok(None) };
+    let is_unwanted = layout.text(queue, threshold.name) == Some("0");
+    let has_one = accelerator.value(queue, threshold)?.is_some_and(|now| now != "0");
+    Ok((is_unwanted && has_one).then_some("dedicated"))
 }
 
 /// What is not as wanted, as words; `None` if all is.
@@ -146,8 +211,10 @@ fn first_difference(
     layout: &Layout,
     entries: &[Entry<'_>],
 ) -> Result<Option<String>, String> {
-    if let Some(Entry { path, now, wanted, .. }) = entries.iter().find(|entry| entry.differs()) {
-        return Ok(Some(format!("{path} is {now:?}, not {wanted:?}")));
+    let differing: Vec<&Entry<'_>> = entries.iter().filter(|entry| entry.differs()).collect();
+    if let [Entry { path, now, wanted, .. }, rest @ ..] = differing.as_slice() {
+        let more = if rest.is_empty() { String::new() } else { format!(" (and {} more differ)", rest.len()) };
+        return Ok(Some(format!("{path} is {now:?}, not {wanted:?}{more}")));
     }
     let state = accelerator.state()?;
     if (state == ENABLED) == layout.drivers.is_empty() {

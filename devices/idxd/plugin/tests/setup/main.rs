@@ -4,6 +4,7 @@
 
 mod accel_config;
 mod changes;
+mod failures;
 mod files;
 mod pci;
 mod plans;

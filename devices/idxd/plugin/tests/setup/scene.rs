@@ -66,6 +66,12 @@ impl Scene {
         self.kernel.node().set_attribute(path, value).unwrap();
     }
 
+    /// What somebody else writes, if the kernel takes it.
+    pub(crate) fn write(&self, path: &str, value: &str) {
+        let path = Path::new("/sys/bus/dsa/devices").join(path);
+        self.kernel.host().write(path, value).unwrap();
+    }
+
     pub(crate) fn delete(&self, path: &str) {
         let path = self.real(path);
         self.kernel.node().delete(path).unwrap();
