@@ -8,6 +8,7 @@
 
 mod attribute;
 pub mod device_node;
+mod folder;
 mod inotify;
 pub mod numa;
 pub mod pci;
@@ -21,6 +22,7 @@ mod write;
 
 pub use attribute::ParseError;
 pub use device_node::DeviceNumber;
+pub use folder::Folder;
 pub use pci::{PciAddress, PciFunction, PciId};
 pub use plan::Plan;
 pub use root::{Host, HostError};

@@ -21,6 +21,9 @@ const MAX_FILE_BYTES: u64 = 256 * 1024;
 /// No attribute of sysfs is longer.
 const PAGE: usize = 4096;
 
+/// A pipe or a device in an attribute's place must not hang discovery.
+pub(crate) const READ: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
+
 /// The kernel gives up on a path with `..` in it when anything on the machine is renamed meanwhile (`openat2(2)`).
 const MOST_TRIES: usize = 128;
 
@@ -132,34 +135,8 @@ impl Host {
     /// Anything but a plain file is an error, and so is one that is not UTF-8 or larger than any attribute.
     pub fn read(&self, path: impl AsRef<Path>) -> Result<String, HostError> {
         let path = path.as_ref();
-        let fail = |e: io::Error| HostError::new("read", path, e);
-        // NONBLOCK: a pipe or a device in an attribute's place must not hang discovery.
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let mut file = File::from(self.open(path, flags).map_err(|e| fail(e.into()))?);
-        if !is_attribute(path) {
-            check_plain(&file, path)?;
-        }
-        let mut page = [0; PAGE];
-        let count = match file.read(&mut page) {
-            Ok(count) => count,
-            Err(error) => return Err(check_plain(&file, path).err().unwrap_or_else(|| fail(error))),
-        };
-        let mut bytes = page.get(..count).unwrap_or_default().to_vec();
-        // The kernel gives an attribute of sysfs in one piece; all else is asked until there is no more.
-        if count == PAGE || !is_attribute(path) {
-            file.by_ref().take(MAX_FILE_BYTES).read_to_end(&mut bytes).map_err(fail)?;
-        }
-        if bytes.is_empty() {
-            // A pipe into which nobody writes, and the like.
-            check_plain(&file, path)?;
-        }
-        if bytes.len() as u64 > MAX_FILE_BYTES {
-            return Err(HostError::invalid(path, format!("more than {MAX_FILE_BYTES} bytes")));
-        }
-        match str::from_utf8(&bytes) {
-            Ok(text) => Ok(text.trim().to_owned()),
-            Err(e) => Err(HostError::invalid(path, format!("not text: {e}"))),
-        }
+        let file = self.open(path, READ).map_err(|error| HostError::new("read", path, error))?;
+        text_of(file, path)
     }
 
     /// The names in a folder, sorted by bytes, without `.` and `..`. Names that are not UTF-8 are left out: neither the
@@ -168,16 +145,7 @@ impl Host {
         let folder = folder.as_ref();
         let fail = |e: Errno| HostError::new("list", folder, e);
         let fd = self.open(folder, OFlags::RDONLY | OFlags::DIRECTORY).map_err(fail)?;
-        let mut names = Vec::new();
-        for entry in rfs::Dir::new(fd).map_err(fail)? {
-            let entry = entry.map_err(fail)?;
-            match entry.file_name().to_str() {
-                Ok("." | "..") | Err(_) => {}
-                Ok(name) => names.push(name.to_owned()),
-            }
-        }
-        names.sort_unstable();
-        Ok(names)
+        rfs::Dir::new(fd).and_then(names_of).map_err(fail)
     }
 
     /// The folder at `path`, for calls that begin at one (`openat(2)`). It cannot be listed.
@@ -268,6 +236,49 @@ impl Host {
         }
         Err(Errno::AGAIN)
     }
+}
+
+/// The text of an open file; `path` is where it is.
+pub(crate) fn text_of(file: OwnedFd, path: &Path) -> Result<String, HostError> {
+    let fail = |e: io::Error| HostError::new("read", path, e);
+    let mut file = File::from(file);
+    if !is_attribute(path) {
+        check_plain(&file, path)?;
+    }
+    let mut page = [0; PAGE];
+    let count = match file.read(&mut page) {
+        Ok(count) => count,
+        Err(error) => return Err(check_plain(&file, path).err().unwrap_or_else(|| fail(error))),
+    };
+    let mut bytes = page.get(..count).unwrap_or_default().to_vec();
+    // The kernel gives an attribute of sysfs in one piece; all else is asked until there is no more.
+    if count == PAGE || !is_attribute(path) {
+        file.by_ref().take(MAX_FILE_BYTES).read_to_end(&mut bytes).map_err(fail)?;
+    }
+    if bytes.is_empty() {
+        // A pipe into which nobody writes, and the like.
+        check_plain(&file, path)?;
+    }
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(HostError::invalid(path, format!("more than {MAX_FILE_BYTES} bytes")));
+    }
+    match str::from_utf8(&bytes) {
+        Ok(text) => Ok(text.trim().to_owned()),
+        Err(e) => Err(HostError::invalid(path, format!("not text: {e}"))),
+    }
+}
+
+/// The names in an open folder.
+pub(crate) fn names_of(folder: rfs::Dir) -> rustix::io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in folder {
+        match entry?.file_name().to_str() {
+            Ok("." | "..") | Err(_) => {}
+            Ok(name) => names.push(name.to_owned()),
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
 }
 
 /// At the real root a path needs no file descriptor to begin at, and a look at it is one system call instead of three.

@@ -2,7 +2,7 @@
 //! (`Documentation/ABI/stable/sysfs-driver-dma-idxd`).
 
 use device_plugin::{Expectation, Health, error_chain};
-use host::Host;
+use host::{Folder, Host, HostError};
 
 /// Where accelerators and queues are.
 pub(crate) const BUS: &str = "/sys/bus/dsa/devices";
@@ -18,6 +18,8 @@ const BY_DRIVER: u32 = 0x8000_0000;
 /// What all queues of an accelerator have in common.
 #[derive(Debug)]
 pub(crate) struct Accelerator {
+    /// With its queues in it.
+    pub(crate) folder: Folder,
     /// Of it and so of its queues.
     pub(crate) health: Health,
     /// Whether it waits for a reset; the kernel then disables its queues.
@@ -32,14 +34,17 @@ impl Accelerator {
     /// Looks at the accelerator `name`, such as `dsa0`.
     ///
     /// Its `errors` are not looked at: they hold the last mistake that some program made, until the next one.
-    pub(crate) fn look(host: &Host, name: &str, warn: &mut impl FnMut(String)) -> Self {
-        let path = format!("{BUS}/{name}/state");
-        let (expects, state) = match host.read(&path) {
+    pub(crate) fn look(host: &Host, name: &str, warn: &mut impl FnMut(String)) -> Result<Self, HostError> {
+        let folder = host.folder(format!("{BUS}/{name}"))?;
+        let (expects, state) = match folder.read("state") {
             // Trees made for tests may have none.
             Err(error) if error.is_not_found() => (None, Ok(ENABLED.to_owned())),
-            read => (Some(Expectation::Value { path: path.into(), value: ENABLED.to_owned() }), read),
+            read => {
+                let path = folder.path().join("state");
+                (Some(Expectation::Value { path, value: ENABLED.to_owned() }), read)
+            }
         };
-        let status = last_command(host, name, warn);
+        let status = last_command(&folder, name, warn);
         let health = match &state {
             Err(error) => Health::Unhealthy(error_chain(error)),
             Ok(state) if state == ENABLED && status & BY_DRIVER == 0 && status & 0xff == HARDWARE_ERROR => {
@@ -52,7 +57,8 @@ impl Accelerator {
             }
         };
         let is_halted = state.is_ok_and(|state| state == "halted");
-        Self { health, is_halted, numa: numa_nodes(host, name, warn), expects }
+        let numa = numa_nodes(host, name, warn);
+        Ok(Self { folder, health, is_halted, numa, expects })
     }
 }
 
@@ -76,17 +82,18 @@ pub(crate) fn numa_nodes(host: &Host, name: &str, warn: &mut impl FnMut(String))
 }
 
 /// What the last command to the accelerator ended with; 0 is success.
-fn last_command(host: &Host, name: &str, warn: &mut impl FnMut(String)) -> u32 {
-    let path = format!("{BUS}/{name}/cmd_status");
-    match host.read(&path) {
+fn last_command(folder: &Folder, name: &str, warn: &mut impl FnMut(String)) -> u32 {
+    let mut unknown = |why: &str| warn(format!("{name}: hardware errors are not known: {why}"));
+    match folder.read("cmd_status") {
         Ok(text) => number(&text).unwrap_or_else(|| {
-            warn(format!("{name}: hardware errors are not known: {path} says {text:?}, which is no number"));
+            let path = folder.path().join("cmd_status");
+            unknown(&format!("{} says {text:?}, which is no number", path.display()));
             0
         }),
         // Kernels before 5.10 have none.
         Err(error) if error.is_not_found() => 0,
         Err(error) => {
-            warn(format!("{name}: hardware errors are not known: {}", error_chain(&error)));
+            unknown(&error_chain(&error));
             0
         }
     }

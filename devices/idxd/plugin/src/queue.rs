@@ -1,11 +1,11 @@
 //! A work queue, `wq0.1`, and what a container gets with it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use device_plugin::{DeviceSpec, Expectation, error_chain};
 use host::{Host, HostError};
 
-use crate::accelerator::{Accelerator, BUS, ENABLED};
+use crate::accelerator::{Accelerator, ENABLED};
 use crate::family::Family;
 
 /// A queue that can be offered.
@@ -27,32 +27,34 @@ pub(crate) fn is_queue(name: &str) -> bool {
 }
 
 impl Queue {
-    /// The queue `name` of the accelerator `device`, or `None` if it is not enabled, or not there any more. An error is a
+    /// The queue `name` of an accelerator, or `None` if it is not enabled, or not there any more. An error is a
     /// warning for the admin.
     pub(crate) fn find(
         host: &Host,
         family: &Family,
-        device: &str,
         accelerator: &Accelerator,
         name: &str,
     ) -> Result<Option<Self>, String> {
         let left_out = |why: String| format!("{name} is left out: {why}");
-        let folder = format!("{BUS}/{device}/{name}");
-        match host.read(format!("{folder}/state")) {
+        let folder = &accelerator.folder;
+        match folder.read(format!("{name}/state")) {
             Ok(state) if state == ENABLED => {}
             Ok(_) => return Ok(None),
             Err(error) if error.is_not_found() => return Ok(None),
             Err(error) => return Err(left_out(error_chain(&error))),
         }
-        let read = |attribute: &str| {
-            let path = format!("{folder}/{attribute}");
-            match host.read(&path) {
-                Ok(value) if is_word(&value) && value != "none" => Ok(Some(value)),
-                Ok(value) => Err(left_out(format!("{path} says {value:?}, which no enabled queue can have"))),
-                // It went while it was looked at.
-                Err(error) if error.is_not_found() && !host.exists(&folder) => Ok(None),
-                Err(error) => Err(left_out(error_chain(&error))),
+        let path = |attribute: &str| -> PathBuf {
+            [folder.path(), name.as_ref(), attribute.as_ref()].iter().collect()
+        };
+        let read = |attribute: &str| match folder.read(format!("{name}/{attribute}")) {
+            Ok(value) if is_word(&value) && value != "none" => Ok(Some(value)),
+            Ok(value) => {
+                let path = path(attribute);
+                Err(left_out(format!("{} says {value:?}, which no enabled queue can have", path.display())))
             }
+            // It went while it was looked at.
+            Err(error) if error.is_not_found() && !host.exists(folder.path().join(name)) => Ok(None),
+            Err(error) => Err(left_out(error_chain(&error))),
         };
         let (Some(kind), Some(mode)) = (read("type")?, read("mode")?) else { return Ok(None) };
         let resource = format!("wq-{kind}-{mode}");
@@ -61,8 +63,7 @@ impl Queue {
         // The queue may be configured anew, under the same name, before it is handed out.
         let mut spec = DeviceSpec { numa: Some(Vec::new()), ..DeviceSpec::default() };
         for (attribute, value) in [("state", ENABLED), ("type", &kind), ("mode", &mode)] {
-            let path = format!("{folder}/{attribute}").into();
-            spec.expects.push(Expectation::Value { path, value: value.to_owned() });
+            spec.expects.push(Expectation::Value { path: path(attribute), value: value.to_owned() });
         }
         spec.expects.extend(accelerator.expects.clone());
         if kind == "user" {

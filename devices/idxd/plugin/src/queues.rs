@@ -33,11 +33,11 @@ impl QueuePlugin {
     }
 
     fn add_device(&self, host: &Host, device: &str, inventory: &mut Inventory) -> Result<(), HostError> {
-        let entries = host.names(format!("{BUS}/{device}"))?;
-        let accelerator = Accelerator::look(host, device, &mut |warning| inventory.warn(warning));
+        let accelerator = Accelerator::look(host, device, &mut |warning| inventory.warn(warning))?;
+        let entries = accelerator.folder.names()?;
         let mut is_offered = false;
         for name in entries.iter().filter(|entry| is_queue(entry)) {
-            match Queue::find(host, self.family, device, &accelerator, name) {
+            match Queue::find(host, self.family, &accelerator, name) {
                 Ok(Some(queue)) => {
                     self.add_queue(name, queue, &accelerator, inventory);
                     is_offered = true;
