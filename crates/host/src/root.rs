@@ -242,7 +242,8 @@ impl Host {
 pub(crate) fn text_of(file: OwnedFd, path: &Path) -> Result<String, HostError> {
     let fail = |e: io::Error| HostError::new("read", path, e);
     let mut file = File::from(file);
-    if !is_attribute(path) {
+    let is_attribute = is_attribute(path);
+    if !is_attribute {
         check_plain(&file, path)?;
     }
     let mut page = [0; PAGE];
@@ -250,10 +251,10 @@ pub(crate) fn text_of(file: OwnedFd, path: &Path) -> Result<String, HostError> {
         Ok(count) => count,
         Err(error) => return Err(check_plain(&file, path).err().unwrap_or_else(|| fail(error))),
     };
-    let mut bytes = page.get(..count).unwrap_or_default().to_vec();
+    let mut bytes = Cow::Borrowed(page.get(..count).unwrap_or_default());
     // The kernel gives an attribute of sysfs in one piece; all else is asked until there is no more.
-    if count == PAGE || !is_attribute(path) {
-        file.by_ref().take(MAX_FILE_BYTES).read_to_end(&mut bytes).map_err(fail)?;
+    if count == PAGE || !is_attribute {
+        file.by_ref().take(MAX_FILE_BYTES).read_to_end(bytes.to_mut()).map_err(fail)?;
     }
     if bytes.is_empty() {
         // A pipe into which nobody writes, and the like.
@@ -288,7 +289,9 @@ fn absolute(path: &Path) -> Cow<'_, Path> {
 
 /// Whether the path is one of sysfs, and not of a file system that is mounted in it.
 fn is_attribute(path: &Path) -> bool {
-    path.starts_with("/sys") && !path.starts_with("/sys/kernel/debug")
+    // Comparing part by part would cost as much as the system calls.
+    let path = path.as_os_str().as_bytes();
+    path.starts_with(b"/sys/") && !path.starts_with(b"/sys/kernel/debug")
 }
 
 fn check_plain(file: impl AsFd, path: &Path) -> Result<(), HostError> {
