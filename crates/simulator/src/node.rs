@@ -17,7 +17,16 @@ mod graft;
 pub use change::Damage;
 
 /// What every node has, whatever its devices.
-const FOLDERS: [&str; 5] = ["/dev", "/proc", "/sys", "/var/lib/kubelet/device-plugins", "/var/run/cdi"];
+const FOLDERS: [&str; 8] = [
+    "/dev",
+    "/proc",
+    "/sys/bus",
+    "/sys/class",
+    "/sys/dev",
+    "/sys/devices",
+    "/var/lib/kubelet/device-plugins",
+    "/var/run/cdi",
+];
 
 /// A folder that looks like a node's `/sys`, `/dev` and so on, and changes as a node's do.
 ///
@@ -234,8 +243,8 @@ impl SimulatedNode {
         let Some(parent) = folder.parent() else { return Ok(()) };
         match self.folders.get_mut(folder) {
             None => return Ok(()),
-            Some(count) if *count > 1 || is_kernels_own(folder) => {
-                *count = count.saturating_sub(1);
+            Some(count) if *count > 1 => {
+                *count -= 1;
                 return Ok(());
             }
             Some(_) => self.folders.remove(folder),
@@ -261,11 +270,6 @@ impl SimulatedNode {
         }
         Ok(())
     }
-}
-
-/// Whether the kernel has this folder without any device in it: `/dev`, and in sysfs `/sys/devices`, `/sys/class` and so on.
-fn is_kernels_own(folder: &Path) -> bool {
-    folder == Path::new("/dev") || folder.starts_with("/sys") && folder.components().count() <= 3
 }
 
 #[cfg(test)]

@@ -9,8 +9,6 @@ use std::path::Path;
 use host::uevent::{Drained, Uevent, UeventSource};
 use simulator::{Damage, Profile, SimulatedNode, SimulatorError, listing};
 
-/// What is there without any device.
-const KERNELS_OWN: &str = "dir /dev\ndir /sys/bus\ndir /sys/class\ndir /sys/dev\ndir /sys/devices\ndir /sys/kernel\n";
 const CARD: &str =
     "pci-gpu as=card8 at=pci0000:3a pci=0000:3a:00.0 device=0x56c0 driver=i915 card=8 render=136";
 const FOLDER: &str = "/sys/devices/pci0000:3a/0000:3a:00.0";
@@ -88,7 +86,7 @@ fn what_is_plugged_in_and_pulled_out_is_announced() {
 #[test]
 fn a_device_that_cannot_be_plugged_in_wholly_leaves_nothing_behind() {
     // In the way of udev: the kernel's part is there by then, and has been announced.
-    let (_folder, mut node) = node_of(&format!("{KERNELS_OWN}dangling /dev/char/226:8 -> ../gone"));
+    let (_folder, mut node) = node_of("dangling /dev/char/226:8 -> ../gone");
     let mut uevents = UeventSource::open(&node.host()).unwrap();
     let before = tree(&node);
     let message = chain(&node.add(CARD).unwrap_err());
@@ -100,7 +98,7 @@ fn a_device_that_cannot_be_plugged_in_wholly_leaves_nothing_behind() {
     assert!(said[2].starts_with("add ") && said[3].starts_with("remove "), "{said:?}");
 
     // In the way of the kernel: nobody ever heard of the device.
-    let (_folder, mut node) = node_of(&format!("{KERNELS_OWN}char /dev/dri/card8 1:3"));
+    let (_folder, mut node) = node_of("char /dev/dri/card8 1:3");
     let mut uevents = UeventSource::open(&node.host()).unwrap();
     let before = tree(&node);
     assert!(node.add(CARD).is_err());
@@ -134,7 +132,7 @@ fn what_other_programs_made_stays_unless_it_is_in_a_folder_of_sysfs_that_goes() 
 
 #[test]
 fn a_damaged_device_can_be_pulled_out() {
-    let (_folder, mut node) = node_of(&format!("{KERNELS_OWN}use drm"));
+    let (_folder, mut node) = node_of("use drm");
     let before = tree(&node);
     for path in [
         "/dev/dri/card8",
