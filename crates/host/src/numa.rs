@@ -82,13 +82,7 @@ impl<'a> Search<'a> {
             return Ok(());
         }
         self.add_members(&folder)?;
-        for ancestor in folder.ancestors().take_while(|path| *path != "/sys/devices") {
-            let nodes = nodes_of(self.host, ancestor)?;
-            if !nodes.is_empty() {
-                self.nodes.extend(nodes);
-                break;
-            }
-        }
+        self.nodes.extend(nearest(self.host, &folder)?);
         Ok(())
     }
 
@@ -98,6 +92,10 @@ impl<'a> Search<'a> {
             let name = name.to_string_lossy();
             let group = name.strip_prefix("noiommu-").unwrap_or(&name);
             self.add_all(&Path::new("/sys/kernel/iommu_groups").join(group).join("devices"))?;
+        }
+        // Only block devices have it, and most devices are none.
+        if !folder.iter().any(|part| part == "block") {
+            return Ok(());
         }
         match self.add_all(&folder.join("slaves")) {
             Err(error) if !error.is_not_found() => Err(error),
@@ -112,12 +110,24 @@ impl<'a> Search<'a> {
     }
 }
 
-/// What one folder of sysfs itself says; none where it says nothing, or nothing of use.
-fn nodes_of(host: &Host, folder: &Path) -> Result<Vec<u32>, HostError> {
-    let NodeList(nodes) = match host.parse(folder.join("numa_node"), EXPECTED) {
-        Err(error) if error.is_not_found() => return Ok(Vec::new()),
-        found => found?,
-    };
+/// What the nearest folder says, from one without links upwards.
+pub(crate) fn nearest(host: &Host, folder: &Path) -> Result<Vec<u32>, HostError> {
+    for folder in folder.ancestors().take_while(|path| *path != "/sys/devices") {
+        match nodes_of(host, folder) {
+            Err(error) if error.is_not_found() => {}
+            Ok(nodes) if nodes.is_empty() => {}
+            said => return said,
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// What one folder of sysfs itself says; none where that is of no use. Where it says nothing, the error is "not found".
+pub(crate) fn nodes_of(host: &Host, folder: &Path) -> Result<Vec<u32>, HostError> {
+    let NodeList(nodes) = host.parse(folder.join("numa_node"), EXPECTED)?;
+    if nodes.is_empty() {
+        return Ok(nodes);
+    }
     // Firmware that names a node without CPUs is taken to be wrong: a pod could never be placed there, so a parent's
     // word, or none, is better. Where there is no list of CPUs at all, the node stands.
     match host.read(folder.join("local_cpulist")) {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::attribute::ParseError;
-use crate::{Host, HostError};
+use crate::{Host, HostError, numa};
 
 const PCI_ID: &str = "a PCI id like 0x8086";
 const COUNT: &str = "a number of functions";
@@ -175,6 +175,19 @@ impl PciFunction {
     /// The physical function that it is a virtual function of, if it is one.
     pub fn physical_function(&self) -> Result<Option<Self>, HostError> {
         self.optional(Self::of(&self.host, self.folder.join("physfn")))
+    }
+
+    /// The NUMA nodes that it is near to, sorted, each once. What counts is in [`numa`]; this is cheaper than
+    /// [`numa::of_sysfs_device`], which does not know where the links end.
+    pub fn numa_nodes(&self) -> Result<Vec<u32>, HostError> {
+        let own = self.optional(numa::nodes_of(&self.host, &self.folder))?.unwrap_or_default();
+        let mut nodes = match self.folder.parent() {
+            Some(parent) if own.is_empty() => numa::nearest(&self.host, parent)?,
+            _ => own,
+        };
+        nodes.sort_unstable();
+        nodes.dedup();
+        Ok(nodes)
     }
 
     /// `None` for what is not there, unless the function itself is gone.
