@@ -9,6 +9,7 @@
 mod attribute;
 pub mod device_node;
 mod folder;
+mod in_root;
 mod inotify;
 pub mod numa;
 pub mod pci;
@@ -23,6 +24,7 @@ mod write;
 pub use attribute::ParseError;
 pub use device_node::DeviceNumber;
 pub use folder::Folder;
+pub use in_root::open_in_root;
 pub use pci::{PciAddress, PciFunction, PciId};
 pub use plan::Plan;
 pub use root::{Host, HostError};

@@ -24,6 +24,19 @@ pub struct Nearby {
     pub errors: Vec<HostError>,
 }
 
+impl From<Result<Vec<u32>, HostError>> for Nearby {
+    fn from(found: Result<Vec<u32>, HostError>) -> Self {
+        match found {
+            Ok(mut nodes) => {
+                nodes.sort_unstable();
+                nodes.dedup();
+                Self { nodes, errors: Vec::new() }
+            }
+            Err(error) => Self { nodes: Vec::new(), errors: vec![error] },
+        }
+    }
+}
+
 /// The NUMA nodes that the device nodes `paths` (such as `/dev/dri/card0`) are near to.
 ///
 /// A VFIO group (`/dev/vfio/12`) is near to what its devices are near to. A path that is no device node is an error.

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::attribute::ParseError;
-use crate::{Host, HostError, numa};
+use crate::numa::{self, Nearby};
+use crate::{Host, HostError};
 
 const PCI_ID: &str = "a PCI id like 0x8086";
 const COUNT: &str = "a number of functions";
@@ -177,17 +178,14 @@ impl PciFunction {
         self.optional(Self::of(&self.host, self.folder.join("physfn")))
     }
 
-    /// The NUMA nodes that it is near to, sorted, each once. What counts is in [`numa`]; this is cheaper than
-    /// [`numa::of_sysfs_device`], which does not know where the links end.
-    pub fn numa_nodes(&self) -> Result<Vec<u32>, HostError> {
-        let own = self.optional(numa::nodes_of(&self.host, &self.folder))?.unwrap_or_default();
-        let mut nodes = match self.folder.parent() {
-            Some(parent) if own.is_empty() => numa::nearest(&self.host, parent)?,
-            _ => own,
-        };
-        nodes.sort_unstable();
-        nodes.dedup();
-        Ok(nodes)
+    /// The NUMA nodes that it is near to. The same as [`numa::of_sysfs_device`] of its folder, but cheaper, because that one
+    /// does not know that no link is on the way.
+    pub fn nearby(&self) -> Nearby {
+        let own = self.optional(numa::nodes_of(&self.host, &self.folder)).map(Option::unwrap_or_default);
+        match (own, self.folder.parent()) {
+            (Ok(nodes), Some(parent)) if nodes.is_empty() => numa::nearest(&self.host, parent).into(),
+            (own, _) => own.into(),
+        }
     }
 
     /// `None` for what is not there, unless the function itself is gone.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use rustix::fs::{self as rfs, Access, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
+use crate::in_root::open_in_root;
 use crate::write::Attributes;
 
 /// No attribute that we read is longer than a page (`Documentation/filesystems/sysfs.rst`); the few files in `/proc` and
@@ -23,9 +24,6 @@ const PAGE: usize = 4096;
 
 /// A pipe or a device in an attribute's place must not hang discovery.
 pub(crate) const READ: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
-
-/// The kernel gives up on a path with `..` in it when anything on the machine is renamed meanwhile (`openat2(2)`).
-const MOST_TRIES: usize = 128;
 
 /// A node, real or simulated. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -223,18 +221,11 @@ impl Host {
 
     /// Opens `path` below the root, never outside.
     pub(crate) fn open(&self, path: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
-        let flags = flags | OFlags::CLOEXEC;
         let mode = if flags.contains(OFlags::CREATE) { Mode::from_raw_mode(0o644) } else { Mode::empty() };
-        let Some(folder) = &self.root.folder else {
-            return rfs::open(&*absolute(path), flags, mode);
-        };
-        for _ in 0..MOST_TRIES {
-            match rfs::openat2(folder, path, flags, mode, ResolveFlags::IN_ROOT) {
-                Err(Errno::AGAIN) => {}
-                result => return result,
-            }
+        match &self.root.folder {
+            None => rfs::open(&*absolute(path), flags | OFlags::CLOEXEC, mode),
+            Some(folder) => open_in_root(folder, path, flags, mode, ResolveFlags::empty()),
         }
-        Err(Errno::AGAIN)
     }
 }
 

@@ -191,12 +191,12 @@ impl Tree {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
             return Err(Errno::INVAL);
         };
-        let resolve = match links {
-            Links::Refuse => ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS,
-            Links::Follow => ResolveFlags::IN_ROOT,
+        let extra = match links {
+            Links::Refuse => ResolveFlags::NO_SYMLINKS,
+            Links::Follow => ResolveFlags::empty(),
         };
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        Ok((rfs::openat2(&self.root, parent, flags, Mode::empty(), resolve)?, name))
+        let flags = OFlags::PATH | OFlags::DIRECTORY;
+        Ok((host::open_in_root(&self.root, parent, flags, Mode::empty(), extra)?, name))
     }
 }
 

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use host::uevent::{Drained, Uevent, UeventSource};
 use simulator::{Damage, Profile, SimulatedNode, SimulatorError, listing};
@@ -198,6 +199,27 @@ fn a_damaged_attribute_cannot_be_read_until_it_is_set() {
     assert!(node.host().read(vendor).unwrap_err().is_not_found());
     assert!(chain(&node.delete(vendor).unwrap_err()).starts_with(&format!("cannot find {vendor}: ")));
     assert!(chain(&node.damage(vendor, Damage::Binary).unwrap_err()).starts_with("cannot find "));
+}
+
+#[test]
+fn renames_elsewhere_on_the_machine_do_not_get_in_the_way() {
+    let (folder, mut node) = node_of("file /a/value 0\nlink /b/c/d/e/f/g/way -> /a");
+    let (one, two) = (folder.path().join("one"), folder.path().join("two"));
+    fs::write(&one, "").unwrap();
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                fs::rename(&one, &two).unwrap();
+                fs::rename(&two, &one).unwrap();
+            }
+        });
+        let set: Vec<_> = (0..3_000).map(|_| node.set_attribute("/b/c/d/e/f/g/way/value", "1")).collect();
+        stop.store(true, Ordering::Relaxed);
+        for result in set {
+            result.unwrap();
+        }
+    });
 }
 
 #[test]
