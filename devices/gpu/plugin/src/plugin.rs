@@ -9,6 +9,7 @@ use device_plugin::{
 };
 use host::Host;
 
+use crate::bypath::Links;
 use crate::card::{self, Card};
 use crate::{Config, Health, HealthSource, Monitoring, Snapshot, Verdict, health, prefer, wsl};
 
@@ -47,13 +48,14 @@ impl GpuPlugin {
         let mut inventory = Inventory::default();
         let mut monitoring: BTreeMap<String, DeviceSpec> = BTreeMap::new();
         let mut cards = BTreeSet::new();
+        let links = Links::read(host, self.config.bypath);
         for name in card::names(host)? {
             let mut warnings = Vec::new();
             match Card::find(host, &name, &self.config.ids, &mut |warning| warnings.push(warning)) {
                 Ok(Some(card)) => {
-                    self.add_card(host, &card, &snapshot, &mut inventory);
+                    self.add_card(host, &card, &links, &snapshot, &mut inventory);
                     cards.extend(
-                        card.address
+                        card.address()
                             .map(|at| format!("{} is the GPU at {at}, on {}", card.name, card.driver)),
                     );
                     if let Some(mode) = self.config.monitoring {
@@ -85,10 +87,17 @@ impl GpuPlugin {
         *introduced = cards;
     }
 
-    fn add_card(&self, host: &Host, card: &Card, snapshot: &Snapshot, inventory: &mut Inventory) {
-        let spec = card.spec(host, self.config.bypath, &mut |warning| inventory.warn(warning));
+    fn add_card(
+        &self,
+        host: &Host,
+        card: &Card,
+        links: &Links,
+        snapshot: &Snapshot,
+        inventory: &mut Inventory,
+    ) {
+        let spec = card.spec(host, links, &mut |warning| inventory.warn(warning));
         let spec = Arc::new(spec);
-        let verdict = card.address.and_then(|address| snapshot.verdicts.get(&address));
+        let verdict = card.address().and_then(|address| snapshot.verdicts.get(&address));
         let state = match verdict {
             Some(Verdict::Unhealthy(reason)) => State::Unhealthy(reason.clone()),
             Some(Verdict::Healthy) | None => State::Healthy,
@@ -155,8 +164,8 @@ impl DevicePlugin for GpuPlugin {
 
 /// Monitoring has no place: it would tie the container to one socket for the sake of a GPU in each.
 fn add_monitoring(host: &Host, card: &Card, spec: &mut DeviceSpec) {
-    for (path, is_visible) in card.monitoring_nodes() {
-        let node = DeviceNode::same_path(host, path);
+    for (path, is_visible) in card.monitoring_nodes(host) {
+        let node = DeviceNode::same_path(host, &path);
         if spec.edits.nodes.contains(&node) {
             continue;
         }

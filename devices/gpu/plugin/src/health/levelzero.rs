@@ -100,8 +100,7 @@ fn client(host: &Host) -> LevelzeroClient<Channel> {
 /// Where Intel's cards are.
 fn addresses(host: &Host) -> Result<Vec<PciAddress>, HostError> {
     let names = card::names(host)?;
-    let intel = names.iter().filter(|name| card::is_intel(host, name).unwrap_or(false));
-    Ok(intel.filter_map(|name| card::address(host, name)).collect())
+    Ok(names.iter().filter_map(|name| card::intel_address(host, name)).collect())
 }
 
 /// The verdicts on all GPUs: the `former` one on those that can't be asked about, of which the error names the last.
