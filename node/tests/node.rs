@@ -1,11 +1,15 @@
 //! `node`: all families in one process, and a file that changes under it.
 #![expect(clippy::panic, clippy::unwrap_used, reason = "tests")]
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+use host::uevent::Uevent;
 use rustix::process::{Pid, Signal, kill_process};
 use simulator::kubelet::{Kubelet, Options, State};
 use simulator::{Profile, SimulatedNode};
@@ -39,11 +43,15 @@ impl World {
     }
 
     fn start(&mut self, config: &Path) {
+        self.start_with(config, &[]);
+    }
+
+    fn start_with(&mut self, config: &Path, flags: &[&str]) {
         let log = fs::File::create(self.folder.path().join("log")).unwrap();
         let mut command = Command::new(BINARY);
         command.args(["node", "-v=2", "-node-name=one", "-config"]).arg(config);
         command.arg("-prefix").arg(self.node.root()).arg("-kubelet-dir").arg(self.kubelet.folder());
-        command.arg("-cdi-dir").arg(self.folder.path());
+        command.arg("-cdi-dir").arg(self.folder.path()).args(flags);
         self.process = Some(command.stdin(Stdio::null()).stderr(log).spawn().unwrap());
     }
 
@@ -170,6 +178,46 @@ fn a_file_can_be_checked_before_it_is_rolled_out() {
         said.contains("nodes.two.gpu: flag provided but not defined: -bypas; did you mean -bypath?"),
         "{said}"
     );
+}
+
+/// How often each family looked at the node.
+fn looks(metrics: SocketAddr) -> Option<BTreeMap<String, u32>> {
+    let mut stream = TcpStream::connect(metrics).ok()?;
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n").ok()?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).ok()?;
+    let lines =
+        text.lines().filter_map(|line| line.strip_prefix("device_plugin_discoveries_total{plugin=\""));
+    let looks = lines.map(|line| line.split_once("\"} ").unwrap());
+    Some(looks.map(|(plugin, count)| (plugin.to_owned(), count.parse().unwrap())).collect())
+}
+
+#[tokio::test]
+async fn what_happens_to_one_family_wakes_no_other() {
+    let mut world = World::new("xeon-full");
+    fs::write(world.config(), "").unwrap();
+    let metrics = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    world.start_with(&world.config(), &[&format!("-metrics-address={metrics}")]);
+    world.wait(|state| state.allocatable(I915) == 8 && state.allocatable("qat.intel.com/cy") == 32).await;
+    let before = looks(metrics).unwrap();
+    assert_eq!(before.len(), 8, "{before:?}");
+
+    // As the kernel says it of any display controller; what it is told of twice, a family has looked at once by then.
+    for times in 1..=2 {
+        let event = Uevent {
+            action: "change".to_owned(),
+            devpath: "/devices/pci0000:15/0000:18:00.0".to_owned(),
+            subsystem: "pci".to_owned(),
+            properties: [("PCI_CLASS".to_owned(), "38000".to_owned())].into(),
+        };
+        world.node.uevent(&event).unwrap();
+        while looks(metrics).unwrap()["gpu.intel.com"] < before["gpu.intel.com"] + times {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    }
+    let after = looks(metrics).unwrap();
+    let woken = after.iter().filter(|(plugin, count)| before[*plugin] != **count).map(|(plugin, _)| plugin);
+    assert_eq!(woken.collect::<Vec<_>>(), ["gpu.intel.com"], "{before:?} {after:?}");
 }
 
 /// Graphics and NPUs of this node cannot be listed; nobody else may suffer.
