@@ -6,10 +6,17 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::{cargo, output_of};
+use crate::{cargo, output_of, root};
 
 /// Packages that are shipped; each has one binary of its own name.
 pub(crate) const SHIPPED: [&str; 1] = ["intel-device-plugins"];
+
+/// Names of sections with the types in them, which the layout needs; and few bytes for each relocation.
+const FLAGS: &str = "-C target-feature=+crt-static -C symbol-mangling-version=v0 \
+                     -C link-arg=-Wl,-z,pack-relative-relocs";
+
+/// A linker script that lays what runs at the start side by side (`docs/decisions/0007-the-start-in-one-place.md`).
+const LAYOUT: &str = "xtask/start.ld";
 
 /// Builds and prints them all.
 pub(crate) fn run() -> Result<(), String> {
@@ -28,9 +35,10 @@ pub(crate) fn ship(package: &str) -> Result<PathBuf, String> {
     let variable = format!("CARGO_TARGET_{}_RUSTFLAGS", host.to_uppercase().replace('-', "_"));
     let mut command = cargo();
     command
-        .args(["build", "--release", "--locked", "--message-format=json-render-diagnostics"])
+        .args(["rustc", "--release", "--locked", "--message-format=json-render-diagnostics"])
         .args(["--package", package, "--target", &host])
-        .env(variable, "-C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs")
+        .args(["--", "-C", &format!("link-arg=-Wl,-T,{}", root().join(LAYOUT).display())])
+        .env(variable, FLAGS)
         // These would be taken in place of the variable above.
         .env_remove("RUSTFLAGS")
         .env_remove("CARGO_ENCODED_RUSTFLAGS");

@@ -1,0 +1,52 @@
+#!/bin/bash
+# Makes xtask/start.ld anew: the functions that plugins run from their start to their lists.
+# Needs root, valgrind and binutils, and takes some minutes. Usage: xtask/start.sh [BINARY, not stripped]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mkdir "$work"/{calls,kubelet,cdi}
+
+# A target folder of its own, because names are stripped from what is shipped.
+binary=${1:-$(CARGO_PROFILE_RELEASE_STRIP=none CARGO_TARGET_DIR=target/start cargo xtask build | sed 's/ ([0-9]* bytes)$//')}
+
+# Stands in for the binary. Valgrind knows no openat2 before 3.22, so there is no prefix but the node's folders in place.
+cat > "$work/traced" <<WRAPPER
+#!/bin/bash
+command=\$1 node=\$3 kubelet=\$5
+export node kubelet
+exec unshare --mount --propagation private sh -ec '
+    mount --bind "\$kubelet" $work/kubelet; mount --bind "\$node/sys" /sys; mount --bind "\$node/dev" /dev; exec "\$@"
+' sh valgrind --tool=callgrind --callgrind-out-file=$work/calls/\$command.%p --demangle=no \\
+    $binary \$command -kubelet-dir $work/kubelet -cdi-dir $work/cdi
+WRAPPER
+chmod +x "$work/traced"
+# The bench ends with an error: what it waits for is too slow with all families in one process.
+cargo run --release -p bench -- -quick -families "$work/traced" || true
+
+# A function may have several names, and only one of them is that of its section.
+sed -n "s/^c\?fn=([0-9]*) //p" "$work"/calls/* | sed "s/'[0-9]*\$//" | sort -u > "$work/called"
+nm "$binary" | awk 'NF == 3 && $2 ~ /[tTwW]/ { print $1, $3 }' > "$work/symbols"
+awk 'NR == FNR { called[$1]; next }
+     FNR == 1 { pass++ }
+     pass == 1 && $2 in called { at[$1] }
+     pass == 2 && $1 in at { print $2 }' "$work/called" "$work/symbols" "$work/symbols" | sort -u > "$work/names"
+test "$(wc -l < "$work/names")" -gt 500
+
+{
+    cat <<HEAD
+/* The functions that plugins run from their start to their lists, side by side; see
+   docs/decisions/0007-the-start-in-one-place.md. Made by xtask/start.sh. A name that is nowhere does no harm. */
+SECTIONS {
+    .text.start : {
+HEAD
+    # Of C, by object file. Of Rust, by function; what differs between builds of a crate is any.
+    nm -A --defined-only "$(cc -print-file-name=libc.a)" 2> /dev/null |
+        awk -F '[: ]' 'NR == FNR { name[$1]; next } $NF in name { print $2 }' "$work/names" - | sort -u |
+        sed 's/.*/        *libc.a:&(.text .text.*)/'
+    grep '^_R' "$work/names" | sed -E 's/Cs[0-9A-Za-z]+_/Cs*_/g' | sort -u |
+        sed 's/.*/        *(.text.*&)/'
+    printf '    }\n}\nINSERT BEFORE .text;\n'
+} > xtask/start.ld
+touch node/src/main.rs
+wc xtask/start.ld
