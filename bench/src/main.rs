@@ -122,6 +122,6 @@ fn figures(ours: &Measured, theirs: Option<&Measured>) -> Vec<Figure> {
         figure("lists sent while idle, per 30 s", "", 0.0, |m| m.idle_lists),
         figure("Allocate with CDI, p50", "ms", 0.2, |m| m.allocate.percentile(50.0)),
         figure("Allocate with CDI, p99", "ms", 0.6, |m| m.allocate.percentile(99.0)),
-        figure("binary, static and stripped", "MB", 4.0, |m| m.binary_mb),
+        figure("binary, static and stripped", "MB", 7.0, |m| m.binary_mb),
     ]
 }
