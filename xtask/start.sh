@@ -10,7 +10,7 @@ mkdir "$work"/{calls,kubelet,cdi}
 # A target folder of its own, because names are stripped from what is shipped.
 binary=${1:-$(CARGO_PROFILE_RELEASE_STRIP=none CARGO_TARGET_DIR=target/start cargo xtask build | sed 's/ ([0-9]* bytes)$//')}
 
-# Stands in for the binary. Valgrind knows no openat2 before 3.22, so there is no prefix but the node's folders in place.
+# Stands in for the binary. Valgrind 3.19 knows no openat2, so there is no prefix but the node's folders in place.
 cat > "$work/traced" <<WRAPPER
 #!/bin/bash
 command=\$1 node=\$3 kubelet=\$5
@@ -21,7 +21,7 @@ exec unshare --mount --propagation private sh -ec '
     $binary \$command -kubelet-dir $work/kubelet -cdi-dir $work/cdi
 WRAPPER
 chmod +x "$work/traced"
-# The bench ends with an error: what it waits for is too slow with all families in one process.
+# What comes too late for the bench is traced all the same.
 cargo run --release -p bench -- -quick -families "$work/traced" || true
 
 # A function may have several names, and only one of them is that of its section.
