@@ -30,6 +30,18 @@ pub struct Cluster {
     _input: Option<ChildStdin>,
 }
 
+/// A program that runs on the node.
+#[derive(Debug)]
+pub struct OnNode(Child);
+
+impl Drop for OnNode {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// An image of the program under one of its names.
 #[derive(Debug, Clone, Copy)]
 pub struct Image {
@@ -48,6 +60,7 @@ impl Cluster {
         let node = SimulatedNode::create(state.join("node"), &profile).expect("a simulated node");
         let mut process = Command::new(folder().join("up"))
             .args([&state, node.root(), &prerequisites.kubernetes])
+            .env("FPGA_EMULATOR", &prerequisites.fpga_emulator)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -95,6 +108,21 @@ impl Cluster {
             .expect("coreutils' timeout");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+    }
+
+    /// Runs a program on the node until the answer is dropped, with the node's processes and mounts around it.
+    pub fn run_on_node(&self, command: &[&str]) -> OnNode {
+        let process = Command::new("nsenter")
+            .args(["--target", &self.pid, "--mount", "--pid", "--"])
+            .args(command)
+            .spawn()
+            .expect("nsenter");
+        OnNode(process)
+    }
+
+    /// What the FPGA emulator logged, a JSON document a line.
+    pub fn fpga_log(&self) -> String {
+        fs::read_to_string(self.state.join("fpga.log")).unwrap_or_default()
     }
 
     /// Whether a component such as `kubelet` has been started and not stopped.
@@ -170,7 +198,7 @@ impl Cluster {
         let entrypoint = format!("[\"{entrypoint}\"]");
         run(Command::new(folder().join("image")).arg(&archive).args([image, &entrypoint, program]));
         let socket = self.state.join("containerd.sock");
-        run(Command::new("ctr")
+        run(Command::new(self.binary.with_file_name("ctr"))
             .arg("-a")
             .arg(socket)
             .args(["-n", "k8s.io", "images", "import"])

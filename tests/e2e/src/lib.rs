@@ -4,8 +4,8 @@
 mod cluster;
 mod objects;
 
-pub use cluster::{Cluster, Image};
-pub use objects::{Counts, Kubernetes, healthy, pod};
+pub use cluster::{Cluster, Image, OnNode};
+pub use objects::{Counts, Kubernetes, healthy, pod, with_variables};
 
 use std::path::PathBuf;
 
@@ -16,6 +16,8 @@ pub struct Prerequisites {
     pub kubernetes: PathBuf,
     /// The static `intel-device-plugins`, as `cargo xtask build` makes it.
     pub plugins: PathBuf,
+    /// The `fpga-emulator`, which stands in for the drivers of FPGAs.
+    pub fpga_emulator: PathBuf,
 }
 
 impl Prerequisites {
@@ -30,9 +32,14 @@ impl Prerequisites {
             return missing("a cluster needs root".to_owned());
         }
         let path = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.exists());
-        match (path("E2E_KUBERNETES"), path("E2E_PLUGINS")) {
-            (Some(kubernetes), Some(plugins)) => Some(Self { kubernetes, plugins }),
-            _ => missing("E2E_KUBERNETES and E2E_PLUGINS name no files; run ./test".to_owned()),
+        match (path("E2E_KUBERNETES"), path("E2E_PLUGINS"), path("E2E_FPGA_EMULATOR")) {
+            (Some(kubernetes), Some(plugins), Some(fpga_emulator)) => {
+                Some(Self { kubernetes, plugins, fpga_emulator })
+            }
+            _ => missing(
+                "E2E_KUBERNETES, E2E_PLUGINS and E2E_FPGA_EMULATOR do not all name files; run ./test"
+                    .to_owned(),
+            ),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::apps::v1::DaemonSet;
-use k8s_openapi::api::core::v1::{Node, Pod, ServiceAccount};
+use k8s_openapi::api::core::v1::{EnvVar, Event, Node, Pod, ServiceAccount};
 use kube::api::{Api, DeleteParams, ListParams, LogParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
@@ -50,6 +50,21 @@ pub fn pod(name: &str, requests: &[(&str, u32)], script: &str) -> Pod {
         },
     });
     serde_json::from_value(pod).expect("a pod")
+}
+
+/// The pod, with these variables in its container.
+pub fn with_variables(mut pod: Pod, variables: &[(&str, &str)]) -> Pod {
+    let variables = variables.iter().map(|(name, value)| EnvVar {
+        name: (*name).to_owned(),
+        value: Some((*value).to_owned()),
+        ..EnvVar::default()
+    });
+    let containers = pod.spec.as_mut().map(|spec| &mut spec.containers);
+    containers
+        .expect("a pod with containers")
+        .iter_mut()
+        .for_each(|c| c.env = Some(variables.clone().collect()));
+    pod
 }
 
 impl Kubernetes {
@@ -169,6 +184,24 @@ impl Kubernetes {
                 (phase == "Running").then_some(found)
             },
         )
+    }
+
+    /// Makes a pod that cannot start, waits until an event of it says why, and deletes it.
+    pub fn refused(&self, pod: &Pod, why: &str, state: impl Fn() -> String) {
+        let created = self.runtime.block_on(self.pods().create(&PostParams::default(), pod));
+        let name = created.expect("a new pod").metadata.name.unwrap_or_default();
+        let events: Api<Event> = Api::default_namespaced(self.client.clone());
+        let of_pod = ListParams::default().fields(&format!("involvedObject.name={name}"));
+        let messages = || {
+            let list = self.runtime.block_on(events.list(&of_pod)).ok();
+            list.into_iter().flatten().filter_map(|event| event.message).collect::<Vec<_>>()
+        };
+        self.wait_for(
+            &format!("an event of pod {name} that says {why:?}"),
+            || format!("{:?}\n{}", messages(), state()),
+            || messages().iter().any(|message| message.contains(why)).then_some(()),
+        );
+        self.delete(&name);
     }
 
     /// The pod as it is now.

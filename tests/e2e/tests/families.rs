@@ -7,10 +7,11 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use e2e::{Cluster, Counts, Image, Kubernetes, Prerequisites, healthy, pod};
+use e2e::{Cluster, Counts, Image, Kubernetes, Prerequisites, healthy, pod, with_variables};
+use fpga_bitstream::writer;
 use host::PciFunction;
 
-const IMAGES: [Image; 9] = [
+const IMAGES: [Image; 10] = [
     Image { name: "intel-device-plugins", entry_point: "intel-device-plugins" },
     Image { name: "intel-npu-plugin", entry_point: "intel_npu_device_plugin" },
     Image { name: "intel-qat-plugin", entry_point: "intel_qat_device_plugin" },
@@ -20,6 +21,7 @@ const IMAGES: [Image; 9] = [
     Image { name: "intel-dlb-plugin", entry_point: "intel_dlb_device_plugin" },
     Image { name: "intel-sgx-plugin", entry_point: "intel_sgx_device_plugin" },
     Image { name: "intel-fpga-plugin", entry_point: "intel_fpga_device_plugin" },
+    Image { name: "intel-fpga-initcontainer", entry_point: "intel-fpga-initcontainer" },
 ];
 
 const FPGA: &str = "fpga.intel.com/af-695.d84.aVKNtusxV3qMNmj5-qCB9thCTcSko8QT-J5DNoP5BAs";
@@ -43,6 +45,8 @@ const ALL: [(&str, i64); 13] = [
 const NPU: &str = "npu as=npu0 device=0x643e group=900 accel=0";
 const QUEUE: &str = "idxd-wq-user as=wq0.0 kind=dsa name=dsa0 wq=0.0 at=pci0000:6a pci=0000:6a:01.0 mode=dedicated major=236 \
                      minor=0";
+const BALANCER: &str = "dlb-vf as=dlb2 id=2 at=pci0000:ea pci=0000:ea:00.1 pf=0000:ea:00.0 vf=0 group=903 numa=1 \
+                        cpus=52-103,156-207";
 const HEARTBEAT: &str = "/sys/kernel/debug/qat_4xxx_0000:6b:00.0/heartbeat/status";
 
 /// Prints the character devices that a container has and others have not, a path a line with its number, and the variables
@@ -92,6 +96,10 @@ impl World {
         self.cluster.kubectl(&["delete", "-k", &format!("deployments/{folder}"), "--timeout=60s"]);
     }
 
+    fn wait_for_rollout(&self, namespace: &str, daemonset: &str) {
+        self.cluster.kubectl(&["rollout", "status", "-n", namespace, daemonset, "--timeout=110s"]);
+    }
+
     fn expect(&self, domain: &str, counts: &Counts) {
         self.kubernetes.wait_for_resources(domain, counts, || self.state());
     }
@@ -129,6 +137,20 @@ impl World {
         let function = PciFunction::at(&self.cluster.node.host(), address.parse().unwrap()).unwrap();
         function.vfio_group().unwrap().unwrap()
     }
+}
+
+/// A line of what a container sees, with each number as `#`, and of a variable the name.
+fn without_numbers(line: &str) -> String {
+    let name = line.split_once('=').map_or(line, |(name, _)| name);
+    let mut text = String::new();
+    for character in name.chars() {
+        match character {
+            '0'..='9' if text.ends_with('#') => {}
+            '0'..='9' => text.push('#'),
+            other => text.push(other),
+        }
+    }
+    text
 }
 
 #[test]
@@ -213,16 +235,32 @@ fn dsa_and_iaa() {
     world.expect_but(dedicated, 15, 15);
     world.cluster.node.add(QUEUE).unwrap();
     world.expect_but(dedicated, 16, 16);
+    // A queue that somebody disables is offered no more; those of an accelerator that halted are there and unusable.
+    world.cluster.node.set_attribute("/sys/bus/dsa/devices/wq0.0/state", "disabled\n").unwrap();
+    world.expect_but(dedicated, 15, 15);
+    world.cluster.node.set_attribute("/sys/bus/dsa/devices/wq0.0/state", "enabled\n").unwrap();
+    world.expect_but(dedicated, 16, 16);
+    world.cluster.node.set_attribute("/sys/bus/dsa/devices/dsa0/state", "halted\n").unwrap();
+    let mut halted = all_of("dsa.intel.com/");
+    halted.values_mut().for_each(|counts| counts.1 = 12);
+    world.expect("dsa.intel.com/", &halted);
+    world.cluster.node.set_attribute("/sys/bus/dsa/devices/dsa0/state", "enabled\n").unwrap();
+    world.expect("dsa.intel.com/", &all_of("dsa.intel.com/"));
     world.remove("dsa_plugin");
     world.remove("iaa_plugin");
 }
 
 #[test]
 fn dlb() {
-    let Some(world) = world() else { return };
+    let Some(mut world) = world() else { return };
     world.deploy("dlb_plugin", "intel-dlb-plugin", "dlb.intel.com/");
     assert_eq!(world.seen_by("dlb-pf", &[("dlb.intel.com/pf", 1)]), ["dlb0"]);
     assert_eq!(world.seen_by("dlb-vf", &[("dlb.intel.com/vf", 1)]), ["dlb2"]);
+    world.cluster.node.delete("/dev/dlb2").unwrap();
+    world.expect_but("dlb.intel.com/vf", 0, 0);
+    world.cluster.node.remove("dlb2").unwrap();
+    world.cluster.node.add(BALANCER).unwrap();
+    world.expect("dlb.intel.com/", &all_of("dlb.intel.com/"));
     world.remove("dlb_plugin");
 }
 
@@ -238,20 +276,25 @@ fn sgx() {
 
 #[test]
 fn fpga() {
-    let Some(world) = world() else { return };
+    let Some(mut world) = world() else { return };
     let (namespace, daemonset) = ("intelfpgaplugin-system", "daemonset/intelfpgaplugin-intel-fpga-plugin");
-    let rolled_out = || {
-        world.cluster.kubectl(&["rollout", "status", "-n", namespace, daemonset, "--timeout=110s"]);
-    };
     world.cluster.kubectl(&["apply", "-k", "deployments/fpga_plugin/overlays/af"]);
-    rolled_out();
+    world.wait_for_rollout(namespace, daemonset);
     world.expect("fpga.intel.com/", &all_of("fpga.intel.com/"));
     assert_eq!(world.seen_by("function", &[(FPGA, 1)]), ["intel-fpga-port.0"]);
+
+    // Somebody programs another function.
+    let function = "/sys/bus/platform/devices/intel-fpga-port.0/afu_id";
+    world.cluster.node.set_attribute(function, "f7df405cbd7acf7222f144b0b93acd18\n").unwrap();
+    let other = "fpga.intel.com/af-695.f7d.aVKNtusxV3qMNmj5-qCB9vffQFy9es9yIvFEsLk6zRg";
+    world.expect("fpga.intel.com/", &healthy(&[(other, 1)]));
+    world.cluster.node.set_attribute(function, "d8424dc4a4a3c413f89e433683f9040b\n").unwrap();
+    world.expect("fpga.intel.com/", &all_of("fpga.intel.com/"));
 
     // An annotation of the node wins over the flag.
     world.cluster.kubectl(&["annotate", "node", "node-1", "fpga.intel.com/device-plugin-mode=regiondevel"]);
     world.cluster.kubectl(&["rollout", "restart", "-n", namespace, daemonset]);
-    rolled_out();
+    world.wait_for_rollout(namespace, daemonset);
     let region = "fpga.intel.com/region-69528db6eb31577a8c3668f9faa081f6";
     world.kubernetes.wait_for(
         "the region",
@@ -263,21 +306,105 @@ fn fpga() {
     world.cluster.kubectl(&["delete", "-k", "deployments/fpga_plugin/overlays/af", "--timeout=60s"]);
 }
 
+/// A function that is programmed before the container starts: by the hook, which the plugin's CDI file attaches and runc
+/// runs. The drivers are emulated.
+#[test]
+fn fpga_orchestrated() {
+    const ARRIA: &str = "69528db6eb31577a8c3668f9faa081f6";
+    const NLB0: &str = "d8424dc4a4a3c413f89e433683f9040b";
+    const NLB3: &str = "f7df405cbd7acf7222f144b0b93acd18";
+    let Some(world) = world() else { return };
+    let node = world.cluster.node.root().to_owned();
+    let store = node.join("srv/intel.com/fpga").join(ARRIA);
+    std::fs::create_dir_all(&store).unwrap();
+    let put = |name: &str, function: &str| {
+        let payload = format!("SIMULATED BITSTREAM {ARRIA} {function}\n");
+        let gbs = writer::gbs(ARRIA.parse().unwrap(), function.parse().unwrap(), payload.as_bytes());
+        std::fs::write(store.join(format!("{name}.gbs")), gbs).unwrap();
+    };
+    let function = || {
+        let file = node.join("sys/bus/platform/devices/intel-fpga-port.0/afu_id");
+        std::fs::read_to_string(file).unwrap().trim().to_owned()
+    };
+    let region = format!("fpga.intel.com/region-{ARRIA}");
+    let asking = |name: &str, function: &str| {
+        let variables = [("FPGA_REGION_1", ARRIA), ("FPGA_AFU_1", function)];
+        with_variables(pod(name, &[(&region, 1)], LOOK), &variables)
+    };
+    let (namespace, daemonset) = ("intelfpgaplugin-system", "daemonset/intelfpgaplugin-intel-fpga-plugin");
+    world.cluster.kubectl(&["apply", "-k", "deployments/fpga_plugin/overlays/region"]);
+    world.wait_for_rollout(namespace, daemonset);
+    world.kubernetes.wait_for(
+        "the region",
+        || world.state(),
+        || (world.kubernetes.resources("fpga.intel.com/").get(&region) == Some(&(1, 1))).then_some(()),
+    );
+
+    // What is there already is not programmed, so no bitstream is needed.
+    assert_eq!(function(), NLB0);
+    let expected =
+        ["intel-fpga-port.0".to_owned(), format!("FPGA_AFU_1={NLB0}"), format!("FPGA_REGION_1={ARRIA}")];
+    world.kubernetes.run(&asking("there", NLB0), || world.state());
+    assert_eq!(world.kubernetes.output("there").lines().collect::<Vec<_>>(), expected);
+    world.kubernetes.delete("there");
+
+    world.kubernetes.refused(&asking("missing", NLB3), &format!("no bitstream {NLB3}.gbs"), || world.state());
+    put(NLB3, NLB0);
+    world.kubernetes.refused(&asking("wrong", NLB3), "is in the wrong place", || world.state());
+    put(NLB3, NLB3);
+    let port = node.join("dev/.emulated/intel-fpga-port.0").display().to_string();
+    let user = world.cluster.run_on_node(&["/bin/sh", "-c", &format!("exec sleep 1000 3<>{port}")]);
+    world.kubernetes.refused(&asking("busy", NLB3), "intel-fpga-port.0 is in use", || world.state());
+    assert_eq!(function(), NLB0);
+    drop(user);
+
+    world.kubernetes.run(&asking("programmed", NLB3), || world.state());
+    assert_eq!(function(), NLB3);
+    assert!(world.kubernetes.output("programmed").starts_with("intel-fpga-port.0\n"));
+    let programmed = world.cluster.fpga_log().lines().filter(|line| line.contains("\"pr\"")).count();
+    assert_eq!(programmed, 1, "{}", world.cluster.fpga_log());
+    world.kubernetes.delete("programmed");
+    world.cluster.kubectl(&["delete", "-k", "deployments/fpga_plugin/overlays/region", "--timeout=60s"]);
+}
+
 /// Last by its name: the node's status keeps what the kubelet has forgotten for some minutes.
 #[test]
 fn zz_all_families_in_one_process() {
     let Some(mut world) = world() else { return };
     world.cluster.kubectl(&["apply", "-k", "deployments/node"]);
     world.kubernetes.wait_for_daemonset("intel-device-plugins", || world.state());
-    for domain in ["dlb", "dsa", "gpu", "iaa", "npu", "qat", "sgx"] {
+    for domain in ["dlb", "dsa", "fpga", "gpu", "iaa", "npu", "qat", "sgx"] {
         let domain = format!("{domain}.intel.com/");
         world.expect(&domain, &all_of(&domain));
     }
-    let seen = world
-        .seen_by("some", &[("gpu.intel.com/i915", 1), ("qat.intel.com/dc", 1), ("npu.intel.com/accel", 1)]);
-    for expected in ["accel/accel0", "dri/card", "dri/renderD", "vfio/vfio", "QAT0="] {
-        assert!(seen.iter().any(|line| line.starts_with(expected)), "{expected} is not in {seen:?}");
-    }
+    let one_of_each = [
+        ("dlb.intel.com/pf", 1),
+        ("dsa.intel.com/wq-user-shared", 1),
+        (FPGA, 1),
+        ("gpu.intel.com/i915", 1),
+        ("iaa.intel.com/wq-user-dedicated", 1),
+        ("npu.intel.com/accel", 1),
+        ("qat.intel.com/dc", 1),
+        ("sgx.intel.com/enclave", 1),
+    ];
+    let seen = world.seen_by("one-of-each", &one_of_each);
+    let kinds: Vec<String> = seen.iter().map(|line| without_numbers(line)).collect();
+    let expected = [
+        "accel/accel#",
+        "char/#:#",
+        "char/#:#",
+        "dlb#",
+        "dri/card#",
+        "dri/renderD#",
+        "dsa/wq#.#",
+        "iax/wq#.#",
+        "intel-fpga-port.#",
+        "sgx_enclave",
+        "vfio/#",
+        "vfio/vfio",
+        "QAT#",
+    ];
+    assert_eq!(kinds, expected, "{seen:?}");
 
     // The file is followed without a restart.
     world.cluster.kubectl(&["apply", "-f", "deployments/node/config.yaml"]);
@@ -296,6 +423,7 @@ fn zz_all_families_in_one_process() {
         let domain = format!("{domain}.intel.com/");
         world.expect(&domain, &all_of(&domain));
     }
+    world.expect_but("gpu.intel.com/i915", 16, 16);
     world.cluster.kubectl(&["delete", "-f", "deployments/node/config.yaml"]);
     world.remove("node");
 }

@@ -117,6 +117,14 @@ fn hotplug_and_removal_reach_the_node() {
     kubernetes.wait_for_resources(DOMAIN, &healthy(&[(I915, 1)]), || state(&cluster));
     cluster.node.add(SECOND_GPU).unwrap();
     kubernetes.wait_for_resources(DOMAIN, &healthy(&GPUS), || state(&cluster));
+
+    // With the last GPU goes /dev/dri, and the plugin's mount is of a dead folder.
+    cluster.node.remove("card0").unwrap();
+    cluster.node.remove("card1").unwrap();
+    kubernetes.wait_for_resources(DOMAIN, &healthy(&[]), || state(&cluster));
+    cluster.node.add(FIRST_GPU).unwrap();
+    cluster.node.add(SECOND_GPU).unwrap();
+    kubernetes.wait_for_resources(DOMAIN, &healthy(&GPUS), || state(&cluster));
 }
 
 #[test]
