@@ -17,6 +17,7 @@
 //! ```
 
 mod error;
+mod golden;
 mod kernel;
 pub mod kubelet;
 mod listing;
@@ -25,6 +26,7 @@ mod profile;
 mod tree;
 
 pub use error::SimulatorError;
+pub use golden::golden;
 pub use kernel::Kernel;
 pub use listing::listing;
 pub use node::{Damage, SimulatedNode};
