@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use simulator::{Profile, SimulatedNode};
+use simulator::{Profile, SimulatedNode, golden};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_intel-device-plugins");
 /// A guard against hanging.
@@ -99,16 +99,67 @@ fn every_profile_can_be_simulated() {
     }
 }
 
+/// What every family does with flags, and with values that it does not take.
 #[test]
 fn exit_codes_are_those_of_the_go_implementation() {
-    for (args, code) in [
-        (vec!["gpu", "-allocation-policy=x"], 255),
-        (vec!["gpu", "-no-such-flag"], 2),
-        (vec!["gpu", "-h"], 0),
-        (vec!["no-such-command"], 2),
-        (vec![], 2),
+    for (family, bad_value, code) in [
+        ("gpu", "-allocation-policy=x", 255),
+        ("npu", "-shared-dev-num=0", 1),
+        ("npu", "-shared-dev-num=many", 2),
+        ("qat", "-dpdk-driver=uio", 1),
+        ("qat", "-max-num-devices=-1", 1),
+        ("dsa", "-shared-dev-num=0", 1),
+        ("iaa", "-shared-dev-num=0", 1),
+        ("dlb", "-v=many", 2),
+        ("sgx", "-enclave-limit=100001", 1),
+        ("sgx", "-enclave-limit=-1", 2),
+        ("fpga", "-mode=unparsable", 255),
     ] {
-        assert_eq!(run(&args).status.code(), Some(code), "{args:?}");
+        for (flag, code) in
+            [(bad_value, code), ("-no-such-flag", 2), ("-h", 0), ("-prefix=/no/such/folder", 255)]
+        {
+            assert_eq!(run(&[family, flag]).status.code(), Some(code), "{family} {flag}");
+        }
+    }
+    for (args, code) in [
+        (&["no-such-command"][..], 2),
+        (&[], 2),
+        (&["setup"], 2),
+        (&["setup", "gpu"], 2),
+        (&["setup", "dlb", "-numvfs=1"], 2),
+        (&["setup", "qat", "-numvfs=1"], 2),
+    ] {
+        assert_eq!(run(args).status.code(), Some(code), "{args:?}");
+    }
+}
+
+#[test]
+fn setup_on_a_node_without_the_hardware_has_nothing_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let prefix = format!("-prefix={}", folder.path().display());
+    let output = run(&["setup", "dlb", &prefix]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
+/// Those of the other families are beside their plugins.
+#[test]
+fn usage_texts_are_the_golden_ones() {
+    for (name, args) in [
+        ("intel-device-plugins", &[][..]),
+        ("node", &["node"]),
+        ("setup", &["setup"]),
+        ("setup-dlb", &["setup", "dlb"]),
+        ("setup-qat", &["setup", "qat"]),
+        ("simulate", &["simulate"]),
+        ("dlb", &["dlb"]),
+        ("qat", &["qat"]),
+    ] {
+        let mut command = Command::new(BINARY);
+        // They are defaults of flags.
+        command.env_remove("NODE_NAME").env_remove("PODS_PER_CORE");
+        let output = command.args(args).arg("-h").stdin(Stdio::null()).output().unwrap();
+        assert!(output.status.success() && output.stdout.is_empty(), "{name}");
+        golden(format!("tests/golden/usage/{name}.txt"), &text(&output.stderr));
     }
 }
 

@@ -23,11 +23,13 @@ pub mod kubelet;
 mod listing;
 mod node;
 mod profile;
+mod shown;
 mod tree;
 
 pub use error::SimulatorError;
 pub use golden::golden;
 pub use kernel::Kernel;
 pub use listing::listing;
-pub use node::{Damage, SimulatedNode};
+pub use node::{Damage, Ruin, SimulatedNode, TemporaryNode};
 pub use profile::Profile;
+pub use shown::shown;

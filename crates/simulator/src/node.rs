@@ -13,8 +13,12 @@ use crate::tree::{Links, Tree};
 
 mod change;
 mod graft;
+mod ruin;
+mod temporary;
 
 pub use change::Damage;
+pub use ruin::Ruin;
+pub use temporary::TemporaryNode;
 
 /// What every node has, whatever its devices.
 const FOLDERS: [&str; 8] = [

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use host::pci::{self, PciFunction};
 use host::{Host, numa};
-use simulator::{Profile, SimulatedNode, listing};
+use simulator::{Profile, SimulatedNode, golden, listing};
 
 type Made = (tempfile::TempDir, SimulatedNode);
 
@@ -50,12 +50,7 @@ fn every_profile_has_a_title_and_makes_a_node() {
 fn the_flex_170_node_is_laid_out_like_a_real_one() {
     let (_folder, node) = create(&Profile::builtin("flex-170-x2").unwrap());
     let found = listing(node.root()).unwrap();
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/flex-170-x2.txt");
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        fs::write(&golden, &found).unwrap();
-    }
-    let expected = fs::read_to_string(&golden).unwrap();
-    assert!(found == expected, "the tree differs from {}; UPDATE_GOLDEN=1 renews it", golden.display());
+    golden("tests/golden/flex-170-x2.txt", &found);
 }
 
 #[test]

@@ -16,8 +16,7 @@ pub(crate) struct Balancer {
 
 /// Whether this is the name of a load balancer's node, `dlb0`.
 pub(crate) fn is_balancer(name: &str) -> bool {
-    let number = name.strip_prefix("dlb").unwrap_or_default();
-    !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+    host::number_of(name, "dlb").is_some()
 }
 
 /// The physical function that the load balancer `/dev/dlb0` is, or is part of; its id where that cannot be found out.

@@ -1,23 +1,17 @@
 //! What is offered on a node, tree by tree.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::fmt::Write as _;
-use std::path::Path;
-
 use device_plugin::{Capabilities, DevicePlugin, Expectation, Health, Inventory, policy::Choice};
 use dlb_plugin::DlbPlugin;
-use simulator::{Damage, Profile, SimulatedNode};
+use simulator::{Damage, Profile, TemporaryNode, golden, shown};
 
 struct Scene {
-    _folder: tempfile::TempDir,
-    node: SimulatedNode,
+    node: TemporaryNode,
 }
 
 impl Scene {
     fn of(profile: &Profile) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let node = SimulatedNode::create_with_stand_ins(folder.path().join("node"), profile).unwrap();
-        Self { _folder: folder, node }
+        Self { node: TemporaryNode::new(profile).unwrap() }
     }
 
     /// Physical functions with that many virtual ones enabled (not made), and virtual ones of the first.
@@ -66,41 +60,10 @@ fn functions_are_told_by_their_virtual_functions() {
     assert_eq!(Scene::of(&Profile::builtin("empty").unwrap()).look(), Inventory::default());
 }
 
-/// An inventory for people to read.
-fn shown(inventory: &Inventory, scene: &Scene) -> String {
-    let mut text = String::new();
-    for (name, resource) in &inventory.resources {
-        for (id, device) in &resource.devices {
-            writeln!(text, "{name} {id} {:?}, NUMA nodes {:?}", device.health, device.spec.numa).unwrap();
-            let edits = &device.spec.edits;
-            for node in &edits.nodes {
-                let (host, container) = (node.host_path.display(), node.container_path.display());
-                writeln!(text, "  node {host} at {container} {}", node.permissions).unwrap();
-            }
-            for expectation in &device.spec.expects {
-                writeln!(text, "  expects {expectation:?}").unwrap();
-            }
-            assert!(edits.mounts.is_empty() && edits.env.is_empty() && edits.annotations.is_empty());
-            assert_eq!(device.spec.cdi, None);
-        }
-    }
-    for warning in &inventory.warnings {
-        writeln!(text, "warning {warning}").unwrap();
-    }
-    let root = scene.node.root().canonicalize().unwrap();
-    text.replace(&root.display().to_string(), "<root>")
-}
-
 #[test]
 fn a_container_gets_the_node_and_nothing_else() {
     let scene = Scene::of(&Profile::builtin("xeon-accelerators").unwrap());
-    let found = shown(&scene.look(), &scene);
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/xeon-accelerators.txt");
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(&path, &found).unwrap();
-    }
-    let expected = std::fs::read_to_string(&path).unwrap();
-    assert_eq!(expected, found, "run with UPDATE_GOLDEN=1 and read the difference");
+    golden("tests/golden/xeon-accelerators.txt", &shown(&scene.look(), scene.node.root()));
 }
 
 /// Its virtual functions take what it has, so it must not be handed out once it has any.

@@ -7,22 +7,19 @@ use std::sync::Arc;
 use device_plugin::{Device, DevicePlugin, Expectation, Health, Inventory};
 use gpu_plugin::{GpuPlugin, Options, Snapshot, Verdict};
 use host::Host;
-use simulator::{Damage, Profile, SimulatedNode};
+use simulator::{Damage, Profile, TemporaryNode};
 use tokio::sync::watch;
 
 const DRM: &str =
     "use drm\nuse pci-driver driver=i915\nuse pci-driver driver=xe\nuse pci-driver driver=vfio-pci\n";
 
 struct Scene {
-    _folder: tempfile::TempDir,
-    node: SimulatedNode,
+    node: TemporaryNode,
 }
 
 impl Scene {
     fn of(profile: &Profile) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let node = SimulatedNode::create(folder.path().join("node"), profile).unwrap();
-        Self { _folder: folder, node }
+        Self { node: TemporaryNode::new(profile).unwrap() }
     }
 
     fn builtin(name: &str) -> Self {

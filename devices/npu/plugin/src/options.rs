@@ -77,11 +77,6 @@ mod tests {
     fn the_usage_text_is_the_golden_one() {
         let stop = Options::parse("intel_npu_device_plugin", ["-h"]).unwrap_err();
         assert_eq!(stop.exit_code(), 0);
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/usage.txt");
-        if std::env::var_os("UPDATE_GOLDEN").is_some() {
-            std::fs::write(&path, stop.to_string()).unwrap();
-        }
-        let expected = std::fs::read_to_string(&path).unwrap();
-        assert_eq!(expected, stop.to_string(), "run with UPDATE_GOLDEN=1 and read the difference");
+        simulator::golden("tests/golden/usage.txt", &stop.to_string());
     }
 }

@@ -71,7 +71,7 @@ impl DevicePlugin for NpuPlugin {
             names => names?,
         };
         let mut inventory = Inventory::default();
-        for name in names.iter().filter(|name| is_accelerator(name)) {
+        for name in names.iter().filter(|name| host::number_of(name, "accel").is_some()) {
             let mut warnings = Vec::new();
             match npu(host, name, &mut |warning| warnings.push(warning)) {
                 Ok(Some(spec)) => {
@@ -102,12 +102,6 @@ impl DevicePlugin for NpuPlugin {
     fn list_size_flag(&self) -> Option<&'static str> {
         Some("-shared-dev-num")
     }
-}
-
-/// Whether this is the name of a device of the class, `accel0`.
-fn is_accelerator(name: &str) -> bool {
-    let number = name.strip_prefix("accel").unwrap_or_default();
-    !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// What a container gets with the accelerator `name`; `None` if it is not one of Intel's NPUs.

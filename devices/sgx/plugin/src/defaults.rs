@@ -45,7 +45,26 @@ fn processors() -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_number_of_pods_is_multiplied_and_cut(pods in any::<u32>(), processors in 1_u64..4096) {
+            let (units, warning) = of(Some(&pods.to_string()), processors);
+            let product = u64::from(pods) * processors;
+            prop_assert_eq!(units, product.min(MAX_UNITS));
+            prop_assert_eq!(warning.is_some(), product > MAX_UNITS);
+        }
+
+        #[test]
+        fn any_other_text_is_said_and_ignored(text in "[^0-9]\\PC{0,20}|\\PC{0,20}[^0-9]", processors in 1_u64..4096) {
+            let (units, warning) = of(Some(&text), processors);
+            prop_assert_eq!(units, PODS);
+            prop_assert!(warning.unwrap().contains("not a number"));
+        }
+    }
 
     #[test]
     fn pods_per_core_multiplies_with_the_processors() {

@@ -1,22 +1,16 @@
 //! What is offered on a node, tree by tree.
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests")]
 
-use std::fmt::Write as _;
-use std::path::Path;
-
 use device_plugin::{CdiDevice, DevicePlugin, Filesystem, Inventory};
 use sgx_plugin::{Config, SgxPlugin};
-use simulator::{Damage, Profile, SimulatedNode};
+use simulator::{Damage, Profile, SimulatedNode, TemporaryNode, golden, shown};
 
 const ENCLAVE: &str = "char /dev/sgx_enclave 10:125\n";
 const PROVISION: &str = "char /dev/sgx_provision 10:126\n";
 const OLD: &str = "char /dev/sgx/enclave 10:125\nchar /dev/sgx/provision 10:126\n";
 
-fn node(profile: &str) -> (tempfile::TempDir, SimulatedNode) {
-    let folder = tempfile::tempdir().unwrap();
-    let profile = Profile::parse("test", profile).unwrap();
-    let node = SimulatedNode::create_with_stand_ins(folder.path().join("node"), &profile).unwrap();
-    (folder, node)
+fn node(profile: &str) -> TemporaryNode {
+    TemporaryNode::new(&Profile::parse("test", profile).unwrap()).unwrap()
 }
 
 fn look_at(node: &SimulatedNode, enclaves: u64, provisions: u64, infrastructure: bool) -> Inventory {
@@ -24,7 +18,7 @@ fn look_at(node: &SimulatedNode, enclaves: u64, provisions: u64, infrastructure:
 }
 
 fn look(profile: &str, enclaves: u64, provisions: u64) -> Inventory {
-    let (_folder, node) = node(profile);
+    let node = node(profile);
     look_at(&node, enclaves, provisions, false)
 }
 
@@ -40,31 +34,6 @@ fn nodes(inventory: &Inventory, resource: &str, id: &str) -> Vec<String> {
     let edits = &inventory.resources[resource].devices[id].spec.edits;
     assert!(edits.mounts.is_empty() && edits.env.is_empty() && edits.annotations.is_empty());
     edits.nodes.iter().map(|node| format!("{} {}", node.container_path.display(), node.permissions)).collect()
-}
-
-/// An inventory for people to read.
-fn shown(inventory: &Inventory, node: &SimulatedNode) -> String {
-    let mut text = String::new();
-    for (name, resource) in &inventory.resources {
-        for (id, device) in &resource.devices {
-            writeln!(text, "{name} {id} {:?}, NUMA nodes {:?}", device.health, device.spec.numa).unwrap();
-            for node in &device.spec.edits.nodes {
-                let (host, container) = (node.host_path.display(), node.container_path.display());
-                writeln!(text, "  node {host} at {container} {}", node.permissions).unwrap();
-            }
-            for expectation in &device.spec.expects {
-                writeln!(text, "  expects {expectation:?}").unwrap();
-            }
-            if let Some(cdi) = &device.spec.cdi {
-                writeln!(text, "  CDI {}={} {:?}", cdi.kind, cdi.name, cdi.filesystems).unwrap();
-            }
-        }
-    }
-    for warning in &inventory.warnings {
-        writeln!(text, "warning {warning}").unwrap();
-    }
-    let root = node.root().canonicalize().unwrap();
-    text.replace(&root.display().to_string(), "<root>")
 }
 
 #[test]
@@ -121,7 +90,7 @@ fn links_to_the_kernels_nodes_change_nothing() {
 
 #[test]
 fn attestation_gets_both_nodes_and_the_firmwares_variables() {
-    let (_folder, node) = node(&format!("{ENCLAVE}{PROVISION}"));
+    let node = node(&format!("{ENCLAVE}{PROVISION}"));
     let inventory = look_at(&node, 0, 3, true);
     assert_eq!(counts(&inventory), "provision=3 qe=1 registration=1");
     let both = ["/dev/sgx_enclave rw", "/dev/sgx_provision rw"];
@@ -140,34 +109,24 @@ fn attestation_gets_both_nodes_and_the_firmwares_variables() {
     };
     assert_eq!(inventory.resources["registration"].devices["registration-1"].spec.cdi, Some(expected));
     assert_eq!(look_at(&node, 0, 0, false), Inventory::default());
-    let (_folder, node) = self::node(OLD);
+    let node = self::node(OLD);
     let inventory = look_at(&node, 0, 0, true);
     assert_eq!(nodes(&inventory, "qe", "qe-1"), ["/dev/sgx/enclave rw", "/dev/sgx/provision rw"]);
 }
 
 #[test]
 fn a_server_with_sgx_offers_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let profile = Profile::builtin("xeon-accelerators").unwrap();
-    let node = SimulatedNode::create_with_stand_ins(folder.path().join("node"), &profile).unwrap();
-    let found = shown(&look_at(&node, 2, 1, true), &node);
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/xeon-accelerators.txt");
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(&path, &found).unwrap();
-    }
-    let expected = std::fs::read_to_string(&path).unwrap();
-    assert_eq!(expected, found, "run with UPDATE_GOLDEN=1 and read the difference");
+    let node = TemporaryNode::new(&Profile::builtin("xeon-accelerators").unwrap()).unwrap();
+    golden("tests/golden/xeon-accelerators.txt", &shown(&look_at(&node, 2, 1, true), node.root()));
     for profile in ["empty", "npu-laptop"] {
-        let folder = tempfile::tempdir().unwrap();
-        let profile = Profile::builtin(profile).unwrap();
-        let node = SimulatedNode::create_with_stand_ins(folder.path().join("node"), &profile).unwrap();
+        let node = TemporaryNode::new(&Profile::builtin(profile).unwrap()).unwrap();
         assert_eq!(look_at(&node, 1, 1, true), Inventory::default());
     }
 }
 
 #[test]
 fn nodes_that_come_later_are_found() {
-    let (_folder, mut node) = node("dir /dev");
+    let mut node = node("dir /dev");
     assert_eq!(look_at(&node, 1, 1, false), Inventory::default());
     node.add("sgx as=sgx").unwrap();
     assert_eq!(counts(&look_at(&node, 1, 1, false)), "enclave=1 provision=1");
@@ -182,7 +141,7 @@ fn nodes_that_come_later_are_found() {
 fn what_is_no_device_node_is_not_offered() {
     for path in ["/dev/sgx_enclave", "/dev/sgx_provision"] {
         for damage in Damage::ALL {
-            let (_folder, mut node) = node(&format!("{ENCLAVE}{PROVISION}"));
+            let mut node = node(&format!("{ENCLAVE}{PROVISION}"));
             node.damage(path, damage).unwrap();
             let inventory = look_at(&node, 1, 1, true);
             assert_eq!((counts(&inventory).as_str(), inventory.warnings.len()), ("", 1), "{path} {damage:?}");
@@ -190,7 +149,7 @@ fn what_is_no_device_node_is_not_offered() {
             assert!(warning.contains(path), "{warning}");
         }
     }
-    let (_folder, node) = node(&format!("block /dev/sgx_enclave 10:125\n{PROVISION}"));
+    let node = node(&format!("block /dev/sgx_enclave 10:125\n{PROVISION}"));
     let expected = "SGX is left out, it needs both of its nodes: /dev/sgx_enclave is a block device";
     assert_eq!(look_at(&node, 1, 1, false).warnings, [expected]);
 }

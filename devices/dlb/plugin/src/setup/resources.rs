@@ -99,7 +99,24 @@ fn number(host: &Host, physical: &PciFunction, folder: &str, name: &str) -> Resu
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn no_text_breaks_the_list(text in "\\PC{0,40}|([a-z_]{0,12}[=, ][0-9-]{0,22}[, ]){0,4}") {
+            let _ = text.parse::<Wanted>();
+        }
+
+        #[test]
+        fn every_list_survives_its_text(numbers in prop::collection::btree_map(0..KINDS.len(), any::<u64>(), 0..10)) {
+            let wanted = numbers.into_iter().filter_map(|(kind, number)| Some((KINDS.get(kind)?.name, number)));
+            let wanted: BTreeMap<_, _> = wanted.collect();
+            let words: Vec<String> = wanted.iter().map(|(name, number)| format!("{name}={number}")).collect();
+            prop_assert_eq!(words.join(", ").parse(), Ok(Wanted(wanted)));
+        }
+    }
 
     #[test]
     fn resources_are_named_as_the_driver_names_them() {

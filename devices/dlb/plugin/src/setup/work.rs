@@ -161,9 +161,7 @@ impl Work<'_> {
         for number in 0..enabled {
             let file = self.physical.folder().join(format!("vf{number}_resources/aux_vf_ids"));
             match self.host.read(&file) {
-                Ok(numbers) => {
-                    auxiliary.extend(numbers.split(',').filter_map(|word| word.parse::<u16>().ok()));
-                }
+                Ok(numbers) => auxiliary.extend(auxiliary_of(&numbers)),
                 Err(error) if error.is_not_found() => {}
                 Err(error) => return Err(error_chain(&error)),
             }
@@ -182,4 +180,30 @@ impl Work<'_> {
 fn bind(plan: &mut Plan, address: PciAddress) {
     let (bind, unbind) = (format!("{DRIVERS}/bind"), format!("{DRIVERS}/unbind"));
     plan.write(bind, address.to_string(), Some((unbind.into(), address.to_string())));
+}
+
+/// The numbers of an `aux_vf_ids`: `1,2`. What is no number of a function is passed over.
+fn auxiliary_of(text: &str) -> impl Iterator<Item = u16> {
+    text.split(',').filter_map(|word| word.trim().parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn no_text_breaks_the_list_of_auxiliary_functions(text in "\\PC{0,40}|[0-9, -]{0,40}") {
+            prop_assert!(auxiliary_of(&text).count() <= text.split(',').count());
+        }
+
+        #[test]
+        fn every_auxiliary_function_is_found(numbers in prop::collection::vec(any::<u16>(), 0..16), rest in "(,-1)?(,)?") {
+            let words: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+            let text = words.join(",") + &rest;
+            prop_assert_eq!(auxiliary_of(&text).collect::<Vec<_>>(), numbers);
+        }
+    }
 }

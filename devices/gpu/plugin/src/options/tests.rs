@@ -97,17 +97,5 @@ fn unknown_flags_are_refused_as_go_does() {
 fn the_usage_text_is_the_golden_one() {
     let stop = Options::parse("intel_gpu_device_plugin", ["-h"]).unwrap_err();
     assert_eq!(stop.exit_code(), 0);
-    golden("usage.txt", &stop.to_string());
-}
-
-fn golden(name: &str, found: &str) {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(&path, found).unwrap();
-    }
-    assert_eq!(
-        std::fs::read_to_string(&path).unwrap(),
-        found,
-        "run with UPDATE_GOLDEN=1 and read the difference"
-    );
+    simulator::golden("tests/golden/usage.txt", &stop.to_string());
 }

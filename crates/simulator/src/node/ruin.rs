@@ -1,0 +1,44 @@
+//! Ruins of a device, as property tests draw them.
+
+use std::path::PathBuf;
+
+use super::{Damage, SimulatedNode};
+use crate::SimulatorError;
+use crate::profile::Entry;
+
+/// One thing of a device that is ruined: numbers and bytes that a property test draws at random, all of which mean
+/// something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ruin {
+    /// Which of the device's files, links and device nodes: counted from the first, and round again.
+    pub which: usize,
+    /// One of [`Damage::ALL`], by its place there; beyond them, a file with `content` takes its place.
+    pub how: usize,
+    /// Any bytes.
+    pub content: Vec<u8>,
+}
+
+impl SimulatedNode {
+    /// Ruins some of what a device consists of. The folders stay.
+    pub fn ruin(&mut self, device: &str, ruins: &[Ruin]) -> Result<(), SimulatorError> {
+        let mut things: Vec<PathBuf> = Vec::new();
+        for line in self.devices.get(device).into_iter().flatten() {
+            if !matches!(line.entry, Entry::Folder { .. }) {
+                things.extend(line.entry.path().map(Into::into));
+            }
+        }
+        for Ruin { which, how, content } in ruins {
+            let Some(path) = which.checked_rem(things.len()).and_then(|which| things.get(which)) else {
+                let known = self.devices().collect::<Vec<_>>().join(", ");
+                return Err(SimulatorError::UnknownDevice { name: device.to_owned(), known });
+            };
+            match Damage::ALL.get(*how) {
+                // What is ruined twice may be gone already.
+                Some(_) if self.tree.require(path).is_err() => {}
+                Some(damage) => self.damage(path, *damage)?,
+                None => self.tree.replace_file(path, content)?,
+            }
+        }
+        Ok(())
+    }
+}

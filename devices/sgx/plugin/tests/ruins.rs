@@ -1,0 +1,38 @@
+//! Whatever is wrong with the nodes of SGX, nothing but device nodes is offered.
+
+use device_plugin::DevicePlugin as _;
+use proptest::prelude::*;
+use sgx_plugin::{Config, SgxPlugin};
+use simulator::{Damage, Profile, Ruin, TemporaryNode};
+
+/// Ruins of any kind: damage, bytes, and texts that could be values.
+fn ruins() -> impl Strategy<Value = Vec<Ruin>> {
+    let content = prop_oneof![
+        prop::collection::vec(any::<u8>(), 0..20),
+        "[0-9a-fx, \n-]{0,12}".prop_map(String::into_bytes),
+    ];
+    let ruin = (any::<usize>(), 0..Damage::ALL.len() * 2, content).prop_map(|(which, how, content)| Ruin {
+        which,
+        how,
+        content,
+    });
+    prop::collection::vec(ruin, 1..8)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn both_nodes_are_offered_or_none(ruins in ruins()) {
+        let mut node = TemporaryNode::new(&Profile::parse("test", "use sgx as=sgx").unwrap()).unwrap();
+        node.ruin("sgx", &ruins).unwrap();
+        let plugin = SgxPlugin::new(Config { enclaves: 1, provisions: 1, infrastructure: true });
+        let inventory = plugin.discover(&node.host()).unwrap();
+        prop_assert!([0, 4].contains(&inventory.resources.len()), "{:?}", inventory);
+        for device in inventory.resources.values().flat_map(|resource| resource.devices.values()) {
+            for path in device.spec.edits.nodes.iter().map(|node| &node.container_path) {
+                prop_assert!(node.host().device_number(path).is_ok_and(|number| !number.block), "{:?}", path);
+            }
+        }
+    }
+}
