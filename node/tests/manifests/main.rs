@@ -1,0 +1,245 @@
+//! The manifests of `deployments`: what every DaemonSet must hold, and a golden file of what each runs.
+#![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "tests")]
+
+mod kustomize;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+use simulator::golden;
+
+/// Containers that may be privileged.
+const PRIVILEGED: [&str; 5] = [
+    // These prepare the hardware before the plugin starts.
+    "intel-dlb-initcontainer",
+    "intel-iaa-initcontainer",
+    "intel-idxd-config-initcontainer",
+    "intel-qat-initcontainer",
+    // Sysman opens device nodes and writes to sysfs.
+    "intel-gpu-levelzero",
+];
+
+/// What a plugin may write to on the node.
+const WRITABLE: [(&str, &[&str]); 3] = [
+    ("/var/lib/kubelet/device-plugins", &[]),
+    ("/var/run/cdi", &[]),
+    // Virtual functions are bound to VFIO there.
+    ("/sys/bus/pci", &["intel-qat-plugin", "intel-device-plugins"]),
+];
+
+fn deployments() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../deployments").canonicalize().unwrap()
+}
+
+/// Every folder that can be applied, by its path below `deployments`, sorted.
+fn folders() -> Vec<String> {
+    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.ends_with("kustomization.yaml") {
+                found.push(folder.to_owned());
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(&deployments(), &mut found);
+    let relative = |path: &PathBuf| path.strip_prefix(deployments()).unwrap().to_str().unwrap().to_owned();
+    let mut found: Vec<String> = found.iter().map(relative).collect();
+    found.sort();
+    found
+}
+
+/// Each with its folder. There is one in every folder.
+fn daemon_sets() -> Vec<(String, Value)> {
+    let find = |folder: String| {
+        let mut objects = kustomize::render(&deployments().join(&folder));
+        objects.retain(|object| object["kind"] == "DaemonSet");
+        assert_eq!(objects.len(), 1, "{folder}");
+        (folder, objects.remove(0))
+    };
+    folders().into_iter().map(find).collect()
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_else(|| panic!("{value} is no text"))
+}
+
+/// All containers of a pod, with whether they only run before the others.
+fn containers(pod: &Value) -> impl Iterator<Item = (&Value, bool)> {
+    let first = list(&pod["initContainers"]).iter().map(|container| (container, true));
+    first.chain(list(&pod["containers"]).iter().map(|container| (container, false)))
+}
+
+#[test]
+fn pods_have_no_more_rights_than_they_need() {
+    for (folder, set) in daemon_sets() {
+        let pod = &set["spec"]["template"]["spec"];
+        for shared in ["hostNetwork", "hostPID", "hostIPC", "serviceAccountName"] {
+            assert!(pod[shared].is_null(), "{folder}: {shared}");
+        }
+        // FPGA's plugin asks for its node.
+        let token = if folder.starts_with("fpga_plugin") { Value::Null } else { json!(false) };
+        assert_eq!(pod["automountServiceAccountToken"], token, "{folder}");
+        for (container, _) in containers(pod) {
+            let name = text(&container["name"]);
+            let security = &container["securityContext"];
+            assert_eq!(security["readOnlyRootFilesystem"], json!(true), "{folder} {name}");
+            assert!(security["capabilities"]["add"].is_null(), "{folder} {name}");
+            if PRIVILEGED.contains(&name) {
+                assert_eq!(security["privileged"], json!(true), "{folder} {name}: not in the list any more");
+                continue;
+            }
+            assert!(security["privileged"].is_null(), "{folder} {name}");
+            assert_eq!(security["allowPrivilegeEscalation"], json!(false), "{folder} {name}");
+            assert_eq!(security["capabilities"]["drop"], json!(["ALL"]), "{folder} {name}");
+            assert_eq!(security["seccompProfile"]["type"], "RuntimeDefault", "{folder} {name}");
+        }
+    }
+}
+
+#[test]
+fn daemon_sets_are_scheduled_and_updated_like_each_other() {
+    for (folder, set) in daemon_sets() {
+        let spec = &set["spec"];
+        let template = &spec["template"];
+        assert_eq!(spec["selector"]["matchLabels"], template["metadata"]["labels"], "{folder}");
+        assert_eq!(spec["updateStrategy"]["rollingUpdate"]["maxUnavailable"], json!(1), "{folder}");
+        let pod = &template["spec"];
+        assert_eq!(pod["nodeSelector"]["kubernetes.io/arch"], "amd64", "{folder}");
+        assert_eq!(pod["priorityClassName"], "system-node-critical", "{folder}");
+        assert_eq!(pod["terminationGracePeriodSeconds"], json!(5), "{folder}");
+        for (container, first) in containers(pod) {
+            let image = text(&container["image"]);
+            assert!(image.starts_with("intel/intel-") && image.ends_with(":devel"), "{folder}: {image}");
+            for kind in ["requests", "limits"] {
+                for resource in ["cpu", "memory"] {
+                    let is_set = container["resources"][kind][resource].is_string();
+                    assert!(is_set || first, "{folder} {}: {kind} of {resource}", container["name"]);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_mounted_is_there_and_what_is_there_is_mounted() {
+    for (folder, set) in daemon_sets() {
+        let pod = &set["spec"]["template"]["spec"];
+        let mounts: Vec<&Value> =
+            containers(pod).flat_map(|(container, _)| list(&container["volumeMounts"])).collect();
+        for volume in list(&pod["volumes"]) {
+            assert!(mounts.iter().any(|mount| mount["name"] == volume["name"]), "{folder}: {volume}");
+        }
+        for (container, first) in containers(pod) {
+            let name = text(&container["name"]);
+            for mount in list(&container["volumeMounts"]) {
+                let volume = list(&pod["volumes"]).iter().find(|volume| volume["name"] == mount["name"]);
+                let volume = volume.unwrap_or_else(|| panic!("{folder} {name}: {mount} is of no volume"));
+                let path = text(&mount["mountPath"]);
+                let Some(host_path) = volume["hostPath"]["path"].as_str() else { continue };
+                assert_eq!(host_path, path, "{folder} {name}");
+                let may_write = WRITABLE
+                    .iter()
+                    .any(|(known, names)| *known == path && (names.is_empty() || names.contains(&name)));
+                let is_read_only = mount["readOnly"] == json!(true);
+                let may_write = may_write || first || PRIVILEGED.contains(&name);
+                assert!(is_read_only || may_write, "{folder} {name} may write to {path}");
+            }
+        }
+        let plugin = &pod["containers"][0];
+        let kubelet = json!({"name": "kubeletsockets", "mountPath": "/var/lib/kubelet/device-plugins"});
+        assert!(list(&plugin["volumeMounts"]).contains(&kubelet), "{folder}");
+    }
+}
+
+#[test]
+fn plugins_know_the_flags_that_they_are_given() {
+    for (folder, set) in daemon_sets() {
+        let plugin = &set["spec"]["template"]["spec"]["containers"][0];
+        let mut args: Vec<&str> = list(&plugin["args"]).iter().map(text).collect();
+        if args.first() != Some(&"node") {
+            let family =
+                text(&plugin["name"]).strip_prefix("intel-").unwrap().strip_suffix("-plugin").unwrap();
+            args.insert(0, family);
+        }
+        let mut command = Command::new(env!("CARGO_BIN_EXE_intel-device-plugins"));
+        let output = command.args(&args).arg("-h").stdin(Stdio::null()).output().unwrap();
+        assert!(output.status.success(), "{folder}: {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
+fn each_daemon_set_runs_what_the_golden_file_says() {
+    // A folder and its `base` are the same.
+    let mut sets: Vec<(String, String)> = Vec::new();
+    for (folder, set) in daemon_sets() {
+        let told = told_of(&set);
+        match sets.last_mut() {
+            Some((folders, last)) if *last == told => *folders += &format!(", {folder}"),
+            _ => sets.push((folder, told)),
+        }
+    }
+    let told: Vec<String> = sets.iter().map(|(folders, told)| format!("# {folders}\n{told}\n")).collect();
+    golden("tests/golden/manifests.txt", &told.concat());
+}
+
+fn told_of(set: &Value) -> String {
+    let pod = &set["spec"]["template"]["spec"];
+    let selector = pod["nodeSelector"].as_object().unwrap();
+    let selector: Vec<String> =
+        selector.iter().map(|(key, value)| format!("{key}={}", text(value))).collect();
+    let name = text(&set["metadata"]["name"]);
+    let place = set["metadata"]["namespace"].as_str().map(|space| format!(" in {space}")).unwrap_or_default();
+    let mut told = format!("{name}{place} on {}\n", selector.join(" "));
+    for (container, first) in containers(pod) {
+        tell(&mut told, pod, container, first);
+    }
+    told
+}
+
+fn tell(told: &mut String, pod: &Value, container: &Value, first: bool) {
+    let when = if first { "first " } else { "" };
+    let args: Vec<String> = list(&container["args"]).iter().map(|arg| format!(" {}", text(arg))).collect();
+    let (name, image) = (text(&container["name"]), text(&container["image"]));
+    writeln!(told, "  {when}{name}: {image}{}", args.concat()).unwrap();
+    let privileged =
+        if container["securityContext"]["privileged"] == json!(true) { "privileged, " } else { "" };
+    let user = &container["securityContext"]["seLinuxOptions"]["type"];
+    let amount = |kind: &str| {
+        let amount = &container["resources"][kind];
+        format!("{} {}", amount["cpu"].as_str().unwrap_or("-"), amount["memory"].as_str().unwrap_or("-"))
+    };
+    let (requests, limits) = (amount("requests"), amount("limits"));
+    writeln!(told, "    {privileged}SELinux {user}, requests {requests}, limits {limits}").unwrap();
+    for variable in list(&container["env"]) {
+        let value =
+            variable["value"].as_str().or(variable["valueFrom"]["fieldRef"]["fieldPath"].as_str()).unwrap();
+        writeln!(told, "    env {}={value}", text(&variable["name"])).unwrap();
+    }
+    for mount in list(&container["volumeMounts"]) {
+        let mut volume =
+            list(&pod["volumes"]).iter().find(|volume| volume["name"] == mount["name"]).unwrap().clone();
+        volume.as_object_mut().unwrap().remove("name");
+        let mode = if mount["readOnly"] == json!(true) { "ro" } else { "rw" };
+        let path = text(&mount["mountPath"]);
+        match &volume["hostPath"] {
+            // The same path in the container: there is a test for it.
+            Value::Object(host) if host.len() == 1 => writeln!(told, "    {mode} {path}"),
+            Value::Object(host) => writeln!(told, "    {mode} {path} {}", text(&host["type"])),
+            _ => {
+                volume.as_object_mut().unwrap().remove("hostPath");
+                writeln!(told, "    {mode} {path} of {volume}")
+            }
+        }
+        .unwrap();
+    }
+}
