@@ -10,7 +10,7 @@ use crate::profile::Entry;
 /// something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ruin {
-    /// Which of the device's files, links and device nodes: counted from the first, and round again.
+    /// Which of the device's things: what is in `/dev` comes first, then its other files and links, and round again.
     pub which: usize,
     /// One of [`Damage::ALL`], by its place there; beyond them, a file with `content` takes its place.
     pub how: usize,
@@ -27,6 +27,7 @@ impl SimulatedNode {
                 things.extend(line.entry.path().map(Into::into));
             }
         }
+        things.sort_by_key(|path| !path.starts_with("/dev"));
         for Ruin { which, how, content } in ruins {
             let Some(path) = which.checked_rem(things.len()).and_then(|which| things.get(which)) else {
                 let known = self.devices().collect::<Vec<_>>().join(", ");

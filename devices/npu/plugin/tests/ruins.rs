@@ -16,7 +16,9 @@ fn ruins() -> impl Strategy<Value = Vec<Ruin>> {
         prop::collection::vec(any::<u8>(), 0..20),
         "[0-9a-fx, \n-]{0,12}".prop_map(String::into_bytes),
     ];
-    let ruin = (any::<usize>(), 0..Damage::ALL.len() * 2, content).prop_map(|(which, how, content)| Ruin {
+    // Often the device nodes, which come first.
+    let which = prop_oneof![0..4_usize, any::<usize>()];
+    let ruin = (which, 0..Damage::ALL.len() * 2, content).prop_map(|(which, how, content)| Ruin {
         which,
         how,
         content,
