@@ -10,7 +10,7 @@ use crate::profile::Entry;
 /// something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ruin {
-    /// Which of the device's things: what is in `/dev` comes first, then its other files and links, and round again.
+    /// Which of the device's things: its device nodes come first, then its files and links, and round again.
     pub which: usize,
     /// One of [`Damage::ALL`], by its place there; beyond them, a file with `content` takes its place.
     pub how: usize,
@@ -21,13 +21,11 @@ pub struct Ruin {
 impl SimulatedNode {
     /// Ruins some of what a device consists of. The folders stay.
     pub fn ruin(&mut self, device: &str, ruins: &[Ruin]) -> Result<(), SimulatorError> {
-        let mut things: Vec<PathBuf> = Vec::new();
-        for line in self.devices.get(device).into_iter().flatten() {
-            if !matches!(line.entry, Entry::Folder { .. }) {
-                things.extend(line.entry.path().map(Into::into));
-            }
-        }
-        things.sort_by_key(|path| !path.starts_with("/dev"));
+        let mut entries: Vec<&Entry> =
+            self.devices.get(device).into_iter().flatten().map(|line| &line.entry).collect();
+        entries.retain(|entry| !matches!(entry, Entry::Folder { .. }));
+        entries.sort_by_key(|entry| !matches!(entry, Entry::Node { .. }));
+        let things: Vec<PathBuf> = entries.iter().filter_map(|entry| entry.path()).map(Into::into).collect();
         for Ruin { which, how, content } in ruins {
             let Some(path) = which.checked_rem(things.len()).and_then(|which| things.get(which)) else {
                 let known = self.devices().collect::<Vec<_>>().join(", ");

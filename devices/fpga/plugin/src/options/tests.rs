@@ -1,3 +1,5 @@
+use simulator::golden;
+
 use super::*;
 
 fn parse(flags: &[&str]) -> Options {
@@ -32,14 +34,5 @@ fn the_usage_text_is_the_golden_one() {
     let usage = stop.to_string();
     let own = usage.split("\nCommon flags:").next().unwrap_or_default();
     assert!(own.len() < usage.len(), "{usage}");
-    golden("usage.txt", own);
-}
-
-fn golden(name: &str, found: &str) {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(&path, found).unwrap();
-    }
-    let expected = std::fs::read_to_string(&path).unwrap();
-    assert_eq!(expected, found, "run with UPDATE_GOLDEN=1 and read the difference");
+    golden("tests/golden/usage.txt", own);
 }

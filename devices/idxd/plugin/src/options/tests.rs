@@ -1,3 +1,5 @@
+use simulator::golden;
+
 use super::*;
 use crate::family::{DSA, IAA};
 
@@ -70,15 +72,6 @@ fn the_usage_texts_are_the_golden_ones() {
         let usage = stop.to_string();
         let own = usage.split("\nCommon flags:").next().unwrap_or_default();
         assert!(own.len() < usage.len(), "{usage}");
-        golden(&format!("usage-{}.txt", family.name), own);
+        golden(format!("tests/golden/usage-{}.txt", family.name), own);
     }
-}
-
-fn golden(name: &str, found: &str) {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(&path, found).unwrap();
-    }
-    let expected = std::fs::read_to_string(&path).unwrap();
-    assert_eq!(expected, found, "run with UPDATE_GOLDEN=1 and read the difference");
 }

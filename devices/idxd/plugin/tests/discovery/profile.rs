@@ -1,6 +1,7 @@
 //! All that is offered on a whole node, as a text to read.
 
 use device_plugin::{DevicePlugin as _, Inventory};
+use simulator::golden;
 
 use crate::scene::{Scene, nodes, start};
 
@@ -19,7 +20,7 @@ fn the_inventory_of_a_xeon_is_the_golden_one() {
             text += &shown(&plugin.discover(&scene.host()).unwrap());
         }
     }
-    golden("xeon-accelerators.txt", &text);
+    golden("tests/golden/xeon-accelerators.txt", &text);
 }
 
 fn shown(inventory: &Inventory) -> String {
@@ -36,13 +37,4 @@ fn shown(inventory: &Inventory) -> String {
         }
     }
     text
-}
-
-fn golden(name: &str, found: &str) {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(&path, found).unwrap();
-    }
-    let expected = std::fs::read_to_string(&path).unwrap();
-    assert_eq!(expected, found, "run with UPDATE_GOLDEN=1 and read the difference");
 }

@@ -3,11 +3,9 @@
 use std::path::Path;
 
 use device_plugin::{DevicePlugin, Expectation};
-use simulator::Profile;
+use simulator::{Profile, golden, shown};
 
-use super::scene::{
-    C62X_ON_VFIO, FOLDER, PF, Scene, VF0, VF1, c62x, counts, device, golden, guest, ids, plugin, shown,
-};
+use super::scene::{C62X_ON_VFIO, FOLDER, PF, Scene, VF0, VF1, c62x, counts, device, guest, ids, plugin};
 
 const IGB_UIO: &str = "use pci-driver driver=igb_uio\nuse pci-bound at=pci0000:3d pci=0000:3d:01.0 driver=igb_uio\n\
                        dir /sys/devices/pci0000:3d/0000:3d:01.0/uio/uio0\n\
@@ -26,7 +24,7 @@ fn a_node_without_qat_offers_nothing() {
 fn the_builtin_node() {
     let scene = Scene::from(&Profile::builtin("xeon-accelerators").unwrap());
     let inventory = plugin(&[]).discover(&scene.host()).unwrap();
-    golden("xeon-accelerators.txt", &shown(&inventory, &scene));
+    golden("tests/golden/xeon-accelerators.txt", &shown(&inventory, scene.node.root()));
 }
 
 #[test]
@@ -43,7 +41,7 @@ fn igb_uio_offers_a_node_and_the_registers() {
     let scene = Scene::of(&[&c62x(IGB_UIO, "")]);
     let inventory = scene.look(&OF_C62X);
     assert_eq!((counts(&inventory).as_str(), inventory.warnings.len()), ("generic=1", 0), "{inventory:?}");
-    golden("igb_uio.txt", &shown(&inventory, &scene));
+    golden("tests/golden/igb_uio.txt", &shown(&inventory, scene.node.root()));
 }
 
 #[test]

@@ -1,7 +1,5 @@
 //! Nodes with QAT, and what the plugin finds on them.
 
-use std::fmt::Write as _;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use device_plugin::{Device, DevicePlugin, Health, Inventory};
@@ -138,43 +136,4 @@ pub(crate) fn ills(inventory: &Inventory) -> Vec<(&str, &str)> {
             Health::Unhealthy(reason) => Some((id.as_str(), reason.as_str())),
         })
         .collect()
-}
-
-/// An inventory for people to read.
-pub(crate) fn shown(inventory: &Inventory, scene: &Scene) -> String {
-    let mut text = String::new();
-    for (name, resource) in &inventory.resources {
-        for (id, device) in &resource.devices {
-            let numa = &device.spec.numa;
-            writeln!(text, "{name} {id} {:?}, NUMA nodes {numa:?}", device.health).unwrap();
-            for node in &device.spec.edits.nodes {
-                let (host, container) = (node.host_path.display(), node.container_path.display());
-                writeln!(text, "  node {host} at {container} {}", node.permissions).unwrap();
-            }
-            for mount in &device.spec.edits.mounts {
-                writeln!(text, "  mount {mount:?}").unwrap();
-            }
-            for expectation in &device.spec.expects {
-                writeln!(text, "  expects {expectation:?}").unwrap();
-            }
-        }
-    }
-    for warning in &inventory.warnings {
-        writeln!(text, "warning {warning}").unwrap();
-    }
-    let root = scene.node.root().canonicalize().unwrap();
-    text.replace(&root.display().to_string(), "<root>")
-}
-
-/// Compares with a file in `tests/golden`.
-pub(crate) fn golden(name: &str, found: &str) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(&path, found).unwrap();
-    }
-    assert_eq!(
-        std::fs::read_to_string(&path).unwrap(),
-        found,
-        "run with UPDATE_GOLDEN=1 and read the difference"
-    );
 }
