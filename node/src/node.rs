@@ -14,12 +14,10 @@ use cli::{FlagSet, Stop, fatal, logs, signals};
 use device_plugin::error_chain;
 use host::Host;
 
+use crate::families::FAMILIES;
 use config::Config;
 use file::ConfigFile;
 use fleet::Fleet;
-
-/// A driver that hangs takes a thread; the other families must have theirs.
-const BLOCKING_THREADS: usize = 32;
 
 #[derive(Debug, Default)]
 struct Options {
@@ -93,7 +91,7 @@ fn start(options: &Options) -> Result<ExitCode, String> {
     }
     let host = Host::at(&options.prefix).map_err(|error| format!("-prefix: {}", error_chain(&error)))?;
     let address = options.common.status_address()?;
-    let runtime = cli::plugin::runtime(BLOCKING_THREADS)?;
+    let runtime = cli::plugin::runtime(FAMILIES.len())?;
     let ended = runtime.block_on(async {
         let terminated = signals::terminated();
         let mut fleet = Fleet::new(host, options.common.paths());

@@ -97,7 +97,7 @@ fn run_any(options: &PluginOptions, host: Host, make: Make<'_>) -> ExitCode {
         Ok(address) => address,
         Err(error) => return fatal(error),
     };
-    let runtime = match runtime(4) {
+    let runtime = match runtime(1) {
         Ok(runtime) => runtime,
         Err(error) => return fatal(error),
     };
@@ -135,12 +135,13 @@ pub fn spawn(
     (status, task)
 }
 
-/// The runtime of a process of plugins. Each driver that hangs in a read takes one of the `blocking` threads.
-pub fn runtime(blocking: usize) -> Result<Runtime, String> {
+/// The runtime of a process of so many plugins: what hangs in one leaves the others their threads. Those that are idle
+/// for 10 s end.
+pub fn runtime(plugins: usize) -> Result<Runtime, String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
-        .max_blocking_threads(blocking)
+        .max_blocking_threads(plugins * device_plugin::MAX_BLOCKING_THREADS)
         // Discovery is not recursive; the default of 2 MiB is only address space, but is counted by some limits.
         .thread_stack_size(512 * 1024)
         .build();

@@ -45,4 +45,5 @@ pub use manager::{DeadMount, Manager, Paths};
 pub use metrics::Status;
 pub use plugin::{Capabilities, DevicePlugin, DiscoverError, Refusal, Triggers, error_chain};
 pub use readable::Readable;
+pub use server::MAX_BLOCKING_THREADS;
 pub use wakeups::Rescan;

@@ -48,8 +48,7 @@ pub struct Manager<P> {
 impl<P: DevicePlugin> Manager<P> {
     /// Nothing happens before [`Manager::run`].
     pub fn new(plugin: P, host: Host, paths: Paths, rescan: Rescan) -> Self {
-        let status = Arc::new(Status::new(plugin.namespace()));
-        let shared = Shared { plugin, host, cdi: CdiFolder::new(paths.cdi), status, rescan };
+        let shared = Shared::new(plugin, host, CdiFolder::new(paths.cdi), rescan);
         Self { shared: Arc::new(shared), kubelet_folder: paths.kubelet }
     }
 

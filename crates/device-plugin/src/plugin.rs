@@ -8,7 +8,8 @@ use crate::{ContainerEdits, Device, Inventory, policy};
 
 /// A device plugin: a function from a node's hardware to a list of devices, and answers that differ from the defaults.
 ///
-/// All methods are synchronous and quick: they read small files. [`crate::Manager`] does the rest.
+/// All methods are synchronous and quick: they read small files. [`crate::Manager`] asks on threads of their own, so one that
+/// hangs in a driver holds up nothing else, and does the rest.
 pub trait DevicePlugin: Send + Sync + 'static {
     /// The part of the resource names before the slash, such as `color.example.com`.
     fn namespace(&self) -> &str;

@@ -2,11 +2,12 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use host::Host;
 use prost::Message as _;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::time::timeout;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response};
@@ -16,6 +17,13 @@ use crate::cdi::CdiFolder;
 use crate::metrics::Status;
 use crate::{DevicePlugin, Refusal, Rescan, Resource, allocation, api, policy};
 
+/// Calls of one plugin that are answered at the same time. More wait, so that drivers that hang take no more threads.
+const MAX_CALLS: usize = 3;
+/// The threads of tokio's blocking pool that one plugin takes at most: those of its calls, and one for discovery.
+pub const MAX_BLOCKING_THREADS: usize = MAX_CALLS + 1;
+/// Milliseconds are the rule.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// What all resources of a plugin share.
 #[derive(Debug)]
 pub(crate) struct Shared<P> {
@@ -24,9 +32,15 @@ pub(crate) struct Shared<P> {
     pub(crate) cdi: CdiFolder,
     pub(crate) status: Arc<Status>,
     pub(crate) rescan: Rescan,
+    calls: Arc<Semaphore>,
 }
 
 impl<P: DevicePlugin> Shared<P> {
+    pub(crate) fn new(plugin: P, host: Host, cdi: CdiFolder, rescan: Rescan) -> Self {
+        let status = Arc::new(Status::new(plugin.namespace()));
+        Self { plugin, host, cdi, status, rescan, calls: Arc::new(Semaphore::new(MAX_CALLS)) }
+    }
+
     pub(crate) fn full_name(&self, resource: &str) -> String {
         format!("{}/{resource}", self.plugin.namespace())
     }
@@ -85,21 +99,21 @@ impl<P: DevicePlugin> DevicePluginService for ResourceService<P> {
         &self,
         request: Request<api::PreferredAllocationRequest>,
     ) -> tonic::Result<Response<api::PreferredAllocationResponse>> {
-        let container_responses = request
-            .get_ref()
-            .container_requests
-            .iter()
-            .map(|container| {
+        let name = Arc::clone(&self.name);
+        let answer = self.on_a_thread("choosing devices", move |shared| {
+            let prefer = |container: &api::ContainerPreferredAllocationRequest| {
                 let choice = policy::Choice {
                     available: container.available_device_ids.iter().map(String::as_str).collect(),
                     must_include: container.must_include_device_ids.iter().map(String::as_str).collect(),
                     size: usize::try_from(container.allocation_size).unwrap_or_default(),
                 };
-                let device_ids = self.shared.plugin.prefer(&self.name, &choice);
-                tracing::trace!("{}: prefer {device_ids:?} of {choice:?}", self.name);
+                let device_ids = shared.plugin.prefer(&name, &choice);
+                tracing::trace!("{name}: prefer {device_ids:?} of {choice:?}");
                 api::ContainerPreferredAllocationResponse { device_ids }
-            })
-            .collect();
+            };
+            request.get_ref().container_requests.iter().map(prefer).collect()
+        });
+        let container_responses = self.in_time(answer).await?;
         Ok(Response::new(api::PreferredAllocationResponse { container_responses }))
     }
 
@@ -108,29 +122,29 @@ impl<P: DevicePlugin> DevicePluginService for ResourceService<P> {
         request: Request<api::AllocateRequest>,
     ) -> tonic::Result<Response<api::AllocateResponse>> {
         let started = Instant::now();
-        let Shared { plugin, host, cdi, status, rescan } = &*self.shared;
-        let resource = Arc::clone(&self.devices.borrow());
-        let answer: Result<Vec<_>, Refusal> = request
-            .get_ref()
-            .container_requests
-            .iter()
-            .map(|container| {
-                allocation::allocate(plugin, host, cdi, &self.name, &resource, &container.device_ids)
-            })
-            .collect();
-        status.allocation(&self.name, answer.is_ok(), started.elapsed());
-        let asked =
-            || request.get_ref().container_requests.iter().flat_map(|container| &container.device_ids);
+        let request = Arc::new(request.into_inner());
+        let asked = Arc::clone(&request);
+        let (name, resource) = (Arc::clone(&self.name), Arc::clone(&self.devices.borrow()));
+        let answer = self.on_a_thread("allocating devices", move |Shared { plugin, host, cdi, .. }| {
+            let allocate = |container: &api::ContainerAllocateRequest| {
+                allocation::allocate(plugin, host, cdi, &name, &resource, &container.device_ids)
+            };
+            asked.container_requests.iter().map(allocate).collect::<Result<Vec<_>, Refusal>>()
+        });
+        let answer =
+            self.in_time(answer).await.and_then(|answer| answer.map_err(|refusal| refused(&refusal)));
+        self.shared.status.allocation(&self.name, answer.is_ok(), started.elapsed());
         match answer {
             Ok(container_responses) => {
-                tracing::debug!("{}: allocated {:?}", self.name, asked().collect::<Vec<_>>());
+                let ids = request.container_requests.iter().flat_map(|container| &container.device_ids);
+                tracing::debug!("{}: allocated {:?}", self.name, ids.collect::<Vec<_>>());
                 Ok(Response::new(api::AllocateResponse { container_responses }))
             }
-            Err(refusal) => {
-                tracing::warn!("{}: {refusal}", self.shared.full_name(&self.name));
+            Err(status) => {
+                tracing::warn!("{}: {}", self.shared.full_name(&self.name), status.message());
                 // The list may be older than the hardware: look again.
-                rescan.request();
-                Err(tonic::Status::failed_precondition(refusal.to_string()))
+                self.shared.rescan.request();
+                Err(status)
             }
         }
     }
@@ -140,22 +154,52 @@ impl<P: DevicePlugin> DevicePluginService for ResourceService<P> {
         request: Request<api::PreStartContainerRequest>,
     ) -> tonic::Result<Response<api::PreStartContainerResponse>> {
         let ids = request.into_inner().device_ids;
-        let resource = Arc::clone(&self.devices.borrow());
-        let shared = Arc::clone(&self.shared);
-        let name = Arc::clone(&self.name);
-        // A reset takes its time, and lists must go out meanwhile.
-        let started = tokio::task::spawn_blocking(move || {
+        let (name, resource) = (Arc::clone(&self.name), Arc::clone(&self.devices.borrow()));
+        let started = self.on_a_thread("preparing the devices", move |shared| {
             allocation::known(&resource, &ids).and_then(|devices| shared.plugin.pre_start(&name, &devices))
         });
-        match started.await {
-            Ok(Ok(())) => Ok(Response::new(api::PreStartContainerResponse {})),
-            Ok(Err(refusal)) => {
-                tracing::warn!("{}: {refusal}", self.shared.full_name(&self.name));
-                Err(tonic::Status::failed_precondition(refusal.to_string()))
-            }
-            Err(error) => Err(tonic::Status::internal(format!("preparing the devices broke off: {error}"))),
+        // A reset takes its time; the kubelet waits 30 s for it, and says so itself.
+        let started = started.await.and_then(|started| started.map_err(|refusal| refused(&refusal)));
+        if let Err(status) = &started {
+            tracing::warn!("{}: {}", self.shared.full_name(&self.name), status.message());
+        }
+        started.map(|()| Response::new(api::PreStartContainerResponse {}))
+    }
+}
+
+impl<P: DevicePlugin> ResourceService<P> {
+    /// Asks the plugin on a thread of its own: a driver that hangs in a read, or a bug, ends or delays this call and
+    /// nothing else.
+    async fn on_a_thread<T: Send + 'static>(
+        &self,
+        what: &str,
+        ask: impl FnOnce(&Shared<P>) -> T + Send + 'static,
+    ) -> tonic::Result<T> {
+        let broke_off =
+            |error: &dyn std::error::Error| tonic::Status::internal(format!("{what} broke off: {error}"));
+        let calls = Arc::clone(&self.shared.calls);
+        let permit = calls.acquire_owned().await.map_err(|error| broke_off(&error))?;
+        let shared = Arc::clone(&self.shared);
+        let answer = tokio::task::spawn_blocking(move || {
+            let _until_it_returns = permit;
+            ask(&shared)
+        });
+        answer.await.map_err(|error| broke_off(&error))
+    }
+
+    /// The kubelet itself waits for ever, and admits no pod meanwhile.
+    async fn in_time<T>(&self, answer: impl Future<Output = tonic::Result<T>>) -> tonic::Result<T> {
+        match timeout(PATIENCE, answer).await {
+            Ok(answer) => answer,
+            Err(_) => Err(tonic::Status::deadline_exceeded(format!(
+                "the hardware did not answer within {PATIENCE:?}: a driver may hang, see the node's kernel log"
+            ))),
         }
     }
+}
+
+fn refused(refusal: &Refusal) -> tonic::Status {
+    tonic::Status::failed_precondition(refusal.to_string())
 }
 
 /// One kubelet that listens to the list.

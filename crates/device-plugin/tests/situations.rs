@@ -6,6 +6,7 @@
 #[cfg(test)]
 mod situations {
     mod allocation;
+    mod calls;
     mod cdi;
     mod colors;
     mod discovery;

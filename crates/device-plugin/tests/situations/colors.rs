@@ -43,6 +43,12 @@ pub(super) struct Script {
     /// The hooks fail with this.
     pub(super) refusal: Option<String>,
     pub(super) pre_start_panics: bool,
+    /// What the kubelet asks, to allocate or to prefer, panics.
+    pub(super) calls_panic: bool,
+    /// And does not return.
+    pub(super) calls_hang: bool,
+    /// How many of these calls began.
+    pub(super) calls: usize,
     /// How many discoveries began.
     pub(super) discoveries: usize,
     pub(super) pre_starts: Vec<Vec<String>>,
@@ -65,6 +71,15 @@ impl Controls {
         drop(script);
         assert!(!panics, "a bug in discovery");
         failure.map_or(Ok(()), |failure| Err(DiscoverError::new(failure)))
+    }
+
+    fn call(&self) {
+        let mut script = self.script.lock().unwrap();
+        script.calls += 1;
+        let script = self.changed.wait_while(script, |script| script.calls_hang).unwrap();
+        let panics = script.calls_panic;
+        drop(script);
+        assert!(!panics, "a bug in a call");
     }
 
     fn refuse(&self) -> Result<(), Refusal> {
@@ -109,12 +124,14 @@ impl DevicePlugin for Colors {
         devices: &[(&str, &Device)],
         mut edits: ContainerEdits,
     ) -> Result<ContainerEdits, Refusal> {
+        self.controls.call();
         self.controls.refuse()?;
         edits.env.insert("COLORS".to_owned(), ids(devices).join(","));
         Ok(edits)
     }
 
     fn prefer(&self, _resource: &str, choice: &policy::Choice<'_>) -> Vec<String> {
+        self.controls.call();
         let must_include = choice.must_include.iter().map(ToString::to_string).collect();
         self.controls.script(|script| script.must_include.push(must_include));
         policy::first(choice)
