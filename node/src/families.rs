@@ -15,6 +15,8 @@ pub(crate) struct Family {
     pub(crate) entry_point: &'static str,
     /// Runs the plugin as a process of its own; gets the name for its usage text and the flags.
     pub(crate) main: fn(&str, Vec<OsString>) -> ExitCode,
+    /// Whether the plugin has the flag `-node-name`.
+    pub(crate) is_of_a_node: bool,
     /// The plugin that these flags ask for, to be run beside others.
     pub(crate) parse: fn(&[String]) -> Result<Start, String>,
 }
@@ -31,6 +33,7 @@ pub(crate) const FAMILIES: &[Family] = &[
         about: "Intel GPUs",
         entry_point: "intel_gpu_device_plugin",
         main: gpu_plugin::main,
+        is_of_a_node: false,
         parse: gpu_plugin::parse,
     },
     Family {
@@ -38,6 +41,7 @@ pub(crate) const FAMILIES: &[Family] = &[
         about: "Neural Processing Units",
         entry_point: "intel_npu_device_plugin",
         main: npu_plugin::main,
+        is_of_a_node: false,
         parse: npu_plugin::parse,
     },
     Family {
@@ -45,6 +49,7 @@ pub(crate) const FAMILIES: &[Family] = &[
         about: "QuickAssist",
         entry_point: "intel_qat_device_plugin",
         main: qat_plugin::main,
+        is_of_a_node: false,
         parse: qat_plugin::parse,
     },
     Family {
@@ -52,6 +57,7 @@ pub(crate) const FAMILIES: &[Family] = &[
         about: "Data Streaming Accelerators",
         entry_point: "intel_dsa_device_plugin",
         main: idxd_plugin::dsa::main,
+        is_of_a_node: false,
         parse: idxd_plugin::dsa::parse,
     },
     Family {
@@ -59,6 +65,7 @@ pub(crate) const FAMILIES: &[Family] = &[
         about: "In-Memory Analytics Accelerators",
         entry_point: "intel_iaa_device_plugin",
         main: idxd_plugin::iaa::main,
+        is_of_a_node: false,
         parse: idxd_plugin::iaa::parse,
     },
     Family {
@@ -66,6 +73,7 @@ pub(crate) const FAMILIES: &[Family] = &[
         about: "Dynamic Load Balancers",
         entry_point: "intel_dlb_device_plugin",
         main: dlb_plugin::main,
+        is_of_a_node: false,
         parse: dlb_plugin::parse,
     },
     Family {
@@ -73,6 +81,7 @@ pub(crate) const FAMILIES: &[Family] = &[
         about: "SGX enclaves and the provisioning key",
         entry_point: "intel_sgx_device_plugin",
         main: sgx_plugin::main,
+        is_of_a_node: false,
         parse: sgx_plugin::parse,
     },
     Family {
@@ -80,6 +89,7 @@ pub(crate) const FAMILIES: &[Family] = &[
         about: "FPGAs",
         entry_point: "intel_fpga_device_plugin",
         main: fpga_plugin::main,
+        is_of_a_node: true,
         parse: fpga_plugin::parse,
     },
 ];

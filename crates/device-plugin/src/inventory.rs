@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use host::Host;
 
@@ -13,6 +14,9 @@ pub struct Inventory {
     pub resources: BTreeMap<String, Resource>,
     /// What was left out, and why. Each is logged when it appears and when it goes, not at every discovery.
     pub warnings: Vec<String>,
+    /// How soon to look again though nothing told to, where that depends on what was found; `None`: see
+    /// [`Triggers::resync`](crate::Triggers::resync).
+    pub resync: Option<Duration>,
 }
 
 /// One extended resource of the node.

@@ -88,6 +88,7 @@ struct Running<P> {
     cdi_devices: BTreeMap<String, CdiDevice>,
     warnings: BTreeSet<String>,
     failure: Option<String>,
+    resync: Option<Duration>,
     stop: watch::Sender<bool>,
 }
 
@@ -110,6 +111,7 @@ impl<P: DevicePlugin> Running<P> {
             cdi_devices: BTreeMap::new(),
             warnings: BTreeSet::new(),
             failure: None,
+            resync: None,
             stop: watch::Sender::new(false),
         }
     }
@@ -124,7 +126,7 @@ impl<P: DevicePlugin> Running<P> {
                 tokio::time::sleep(LAST_WORD).await;
                 return DeadMount(folder.into());
             }
-            self.wakeups.next().await;
+            self.wakeups.next(self.resync).await;
         }
     }
 
@@ -140,7 +142,7 @@ impl<P: DevicePlugin> Running<P> {
             })
         });
         let discovered = discovered.await;
-        let failure = match discovered {
+        let (failure, is_early) = match discovered {
             Ok(Ok(inventory)) => {
                 self.shared.status.discovery_ended(None, inventory.warnings.len());
                 if self.failure.take().is_some() {
@@ -148,22 +150,27 @@ impl<P: DevicePlugin> Running<P> {
                 }
                 return self.publish(inventory);
             }
-            Ok(Err(error)) => error_chain(&error),
+            Ok(Err(error)) => (error_chain(&error), error.is_early()),
             // Not the JoinError: it has a number that differs each time. The panic itself has been printed.
-            Err(_) => "the plugin has a bug, it panicked".to_owned(),
+            Err(_) => ("the plugin has a bug, it panicked".to_owned(), false),
         };
         self.shared.status.discovery_ended(Some(failure.clone()), 0);
         if self.failure.as_ref() != Some(&failure) {
             let namespace = self.shared.plugin.namespace();
-            tracing::error!(
-                "{namespace}: discovery failed, nothing is changed until it works again: {failure}"
-            );
+            if is_early {
+                tracing::info!("{namespace}: nothing is changed yet: {failure}");
+            } else {
+                tracing::error!(
+                    "{namespace}: discovery failed, nothing is changed until it works again: {failure}"
+                );
+            }
         }
         self.failure = Some(failure);
     }
 
     fn publish(&mut self, inventory: Inventory) {
-        let Inventory { mut resources, warnings } = inventory;
+        let Inventory { mut resources, warnings, resync } = inventory;
+        self.resync = resync;
         let mut warnings: BTreeSet<String> = warnings.into_iter().collect();
         for name in self.resources.keys() {
             // A resource whose last device went stays, empty, so that the kubelet hears of it at once.

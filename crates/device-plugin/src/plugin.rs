@@ -1,5 +1,6 @@
 //! The trait that a device plugin implements.
 
+use std::any::Any;
 use std::time::Duration;
 
 use host::Host;
@@ -10,7 +11,7 @@ use crate::{ContainerEdits, Device, Inventory, policy};
 ///
 /// All methods are synchronous and quick: they read small files. [`crate::Manager`] asks on threads of their own, so one that
 /// hangs in a driver holds up nothing else, and does the rest.
-pub trait DevicePlugin: Send + Sync + 'static {
+pub trait DevicePlugin: Any + Send + Sync {
     /// The part of the resource names before the slash, such as `color.example.com`.
     fn namespace(&self) -> &str;
 
@@ -60,6 +61,10 @@ pub trait DevicePlugin: Send + Sync + 'static {
         Ok(())
     }
 
+    /// Called before this plugin takes the place of `former`, one of the same namespace with other flags, while the kubelet
+    /// has its resources: a plugin that is told things that it cannot discover keeps what `former` has been told.
+    fn take_over(&self, _former: &dyn DevicePlugin) {}
+
     /// The flag that makes the list of devices shorter, for the message when it is longer than the kubelet takes.
     fn list_size_flag(&self) -> Option<&'static str> {
         None
@@ -97,6 +102,9 @@ impl DevicePlugin for std::sync::Arc<dyn DevicePlugin> {
     fn pre_start(&self, resource: &str, devices: &[(&str, &Device)]) -> Result<(), Refusal> {
         (**self).pre_start(resource, devices)
     }
+    fn take_over(&self, former: &dyn DevicePlugin) {
+        (**self).take_over(former);
+    }
     fn list_size_flag(&self) -> Option<&'static str> {
         (**self).list_size_flag()
     }
@@ -114,7 +122,8 @@ pub struct Capabilities {
 /// What tells that discovery has to run again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Triggers {
-    /// Kernel subsystems whose uevents matter, such as `drm`.
+    /// Kernel subsystems whose uevents matter, such as `drm`. With the beginning of names after it, only devices that are
+    /// called so: `misc/sgx_*`.
     pub subsystems: &'static [&'static str],
     /// Of the uevents of the subsystem `pci`, only those of functions whose class begins like this matter, as the kernel
     /// writes it in `PCI_CLASS`, without leading zeros: `30000`. Empty: all.
@@ -122,7 +131,7 @@ pub struct Triggers {
     /// Folders whose entries matter, such as `/dev/dri`; they need not exist. With a `*` at the end, only entries whose
     /// names begin like this: `/dev/dri/card*`.
     pub folders: &'static [&'static str],
-    /// How often to look again though nothing told to.
+    /// How soon to look again though nothing told to, unless [`Inventory::resync`] says otherwise.
     pub resync: Duration,
 }
 
@@ -134,19 +143,31 @@ impl Default for Triggers {
 
 /// Why nothing can be said about a node.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct DiscoverError(String);
+#[error("{message}")]
+pub struct DiscoverError {
+    message: String,
+    is_early: bool,
+}
 
 impl DiscoverError {
     /// An error with this message, which names the path.
     pub fn new(message: impl Into<String>) -> Self {
-        Self(message.into())
+        Self { message: message.into(), is_early: false }
+    }
+
+    /// Nothing is wrong, but the plugin waits to be told this. It asks for a new look then.
+    pub fn not_yet(message: impl Into<String>) -> Self {
+        Self { message: message.into(), is_early: true }
+    }
+
+    pub(crate) fn is_early(&self) -> bool {
+        self.is_early
     }
 }
 
 impl From<host::HostError> for DiscoverError {
     fn from(error: host::HostError) -> Self {
-        Self(error_chain(&error))
+        Self::new(error_chain(&error))
     }
 }
 

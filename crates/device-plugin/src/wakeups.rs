@@ -37,7 +37,6 @@ pub(crate) struct Wakeups {
     folders: Option<Readable<FolderWatch>>,
     triggers: Triggers,
     rescan: Rescan,
-    resync: Duration,
 }
 
 impl Wakeups {
@@ -46,15 +45,16 @@ impl Wakeups {
     pub(crate) fn new(host: &Host, triggers: &Triggers, rescan: Rescan) -> Self {
         let uevents = (!triggers.subsystems.is_empty()).then(|| open_uevents(host)).flatten();
         let folders = (!triggers.folders.is_empty()).then(|| watch_folders(host, triggers.folders)).flatten();
-        let mut wakeups =
-            Self { uevents, folders, triggers: triggers.clone(), rescan, resync: triggers.resync };
+        let wakeups = Self { uevents, folders, triggers: triggers.clone(), rescan };
         wakeups.check_sight();
         wakeups
     }
 
-    /// Waits until something happened and then, shortly, for what comes with it.
-    pub(crate) async fn next(&mut self) {
-        let resync = Instant::now() + self.resync;
+    /// Waits until something happened and then, shortly, for what comes with it; for no longer than `resync`, if that is
+    /// given.
+    pub(crate) async fn next(&mut self, resync: Option<Duration>) {
+        let resync = resync.unwrap_or(self.triggers.resync);
+        let resync = Instant::now() + if self.is_blind() { resync.min(BLIND) } else { resync };
         let mut cause = tokio::select! {
             cause = self.event() => cause,
             () = sleep_until(resync) => return,
@@ -91,11 +91,14 @@ impl Wakeups {
         }
     }
 
-    /// With no source of events left, looks often.
-    fn check_sight(&mut self) {
-        if self.uevents.is_none() && self.folders.is_none() && self.resync > BLIND {
+    /// With no source of events left, it looks often.
+    fn is_blind(&self) -> bool {
+        self.uevents.is_none() && self.folders.is_none()
+    }
+
+    fn check_sight(&self) {
+        if self.is_blind() && self.triggers.resync > BLIND {
             tracing::warn!("nothing tells of changes: looking at the hardware every {BLIND:?}");
-            self.resync = BLIND;
         }
     }
 }
@@ -103,7 +106,9 @@ impl Wakeups {
 impl Triggers {
     fn matter(&self, event: &Uevent) -> bool {
         let class = event.properties.get("PCI_CLASS").filter(|_| event.subsystem == "pci");
-        self.subsystems.contains(&event.subsystem.as_str())
+        let device = event.devpath.rsplit('/').next().unwrap_or_default();
+        let mut wanted = self.subsystems.iter().map(|wanted| split(wanted));
+        wanted.any(|(subsystem, begin)| event.subsystem == subsystem && device.starts_with(begin))
             && class.is_none_or(|class| {
                 self.pci_classes.is_empty() || self.pci_classes.iter().any(|ours| class.starts_with(ours))
             })
@@ -165,10 +170,10 @@ fn matters(change: &FolderChange, begin: &str) -> bool {
     change.replaced || change.names.is_empty() || change.names.iter().any(|name| name.starts_with(begin))
 }
 
-/// A folder of [`Triggers::folders`], and how the names begin that matter in it.
-pub(crate) fn split(folder: &str) -> (&str, &str) {
-    let filtered = folder.strip_suffix('*').and_then(|path| path.rsplit_once('/'));
-    filtered.unwrap_or((folder, ""))
+/// An entry of [`Triggers::folders`] or [`Triggers::subsystems`], and how the names begin that matter in it.
+pub(crate) fn split(entry: &str) -> (&str, &str) {
+    let filtered = entry.strip_suffix('*').and_then(|path| path.rsplit_once('/'));
+    filtered.unwrap_or((entry, ""))
 }
 
 #[cfg(test)]
@@ -198,6 +203,19 @@ mod tests {
         assert!(matters(&change(false, &["tty1"]), ""));
         assert!(matters(&change(true, &[]), "card"));
         assert!(matters(&change(false, &[]), "card"), "its own permissions");
+    }
+
+    #[test]
+    fn devices_of_other_names_do_not_matter() {
+        let triggers = Triggers { subsystems: &["misc/sgx_*", "drm"], ..Triggers::default() };
+        let matters = |subsystem: &str, devpath: &str| {
+            triggers.matter(&Uevent { devpath: devpath.to_owned(), ..event(subsystem, None) })
+        };
+        assert!(matters("misc", "/devices/virtual/misc/sgx_enclave"));
+        assert!(!matters("misc", "/devices/virtual/misc/kvm"));
+        assert!(!matters("misc", "/devices/sgx_x/misc/kvm"));
+        assert!(matters("drm", "/devices/a/drm/card0"));
+        assert!(!matters("other", "/devices/sgx_enclave"));
     }
 
     #[test]

@@ -26,6 +26,9 @@ use crate::families::{self, FAMILIES};
 /// No file of this kind is longer.
 pub(super) const MAX_BYTES: usize = 1 << 20;
 
+/// The flag of families that ask for the node: its name is that of the section, unless the file says otherwise.
+const NODE_NAME: &str = "node-name";
+
 /// The whole file, good for every node that it names.
 #[derive(Debug, Default)]
 pub(super) struct Config {
@@ -82,7 +85,10 @@ impl Config {
         let mut wanted = Wanted::new();
         for family in FAMILIES {
             let settings = [self.families.get(family.name), own.and_then(|own| own.get(family.name))];
-            let Some(flags) = merged(settings) else { continue };
+            let Some(mut flags) = merged(settings) else { continue };
+            if family.is_of_a_node && !name.is_empty() {
+                flags.entry(NODE_NAME.to_owned()).or_insert_with(|| name.to_owned());
+            }
             let flags: Vec<String> = flags.iter().map(|(name, value)| format!("-{name}={value}")).collect();
             let start = (family.parse)(&flags).map_err(|error| {
                 let place = if own.is_some() { format!("nodes.{name}") } else { "families".to_owned() };
@@ -131,7 +137,9 @@ fn flags_of(place: &str, value: &Value) -> Result<BTreeMap<String, String>, Stri
         }
         let value =
             scalar(value).ok_or_else(|| format!("{place}.{flag}: neither a value nor a list of values"))?;
-        flags.insert(name.to_owned(), value);
+        if flags.insert(name.to_owned(), value).is_some() {
+            return Err(format!("{place}: {name} is given twice, with a dash and without"));
+        }
     }
     Ok(flags)
 }

@@ -70,6 +70,9 @@ impl Fleet {
                 None => Rescan::default(),
             };
             let plugin = start(&self.host, &rescan);
+            if let Some(running) = self.running.get(name) {
+                plugin.take_over(&*running.plugin.get());
+            }
             match self.running.get_mut(name) {
                 Some(running) if running.plugin.is_like(&*plugin) => {
                     tracing::info!("{name} has other flags now: {}", flags.join(" "));

@@ -12,9 +12,11 @@
 //! cdi paint          a CDI device color.example.com/paint=red
 //! cdi paint shared   the same, of another name than the file's
 //! warn dusty         discovery complains
+//! look 5             look again after so many seconds
 //! ```
 
 use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use device_plugin::{
     Capabilities, CdiDevice, ContainerEdits, Device, DevicePlugin, DeviceSpec, DiscoverError, Expectation,
@@ -33,10 +35,13 @@ pub(super) struct Controls {
 }
 
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a trouble of its own")]
 pub(super) struct Script {
     pub(super) capabilities: Capabilities,
     /// Discovery fails with this.
     pub(super) failure: Option<String>,
+    /// It is no failure: something is not known yet.
+    pub(super) is_early: bool,
     pub(super) discovery_panics: bool,
     /// Discovery does not return.
     pub(super) discovery_hangs: bool,
@@ -68,9 +73,10 @@ impl Controls {
         script.discoveries += 1;
         let script = self.changed.wait_while(script, |script| script.discovery_hangs).unwrap();
         let (panics, failure) = (script.discovery_panics, script.failure.clone());
+        let error = if script.is_early { DiscoverError::not_yet } else { DiscoverError::new };
         drop(script);
         assert!(!panics, "a bug in discovery");
-        failure.map_or(Ok(()), |failure| Err(DiscoverError::new(failure)))
+        failure.map_or(Ok(()), |failure| Err(error(failure)))
     }
 
     fn call(&self) {
@@ -192,6 +198,7 @@ fn add(host: &Host, inventory: &mut Inventory, name: &str, text: &str) {
                 let (kind, name) = (format!("{NAMESPACE}/{class}"), name.to_owned());
                 spec.cdi = Some(CdiDevice { kind, name, ..CdiDevice::default() });
             }
+            "look" => inventory.resync = Some(Duration::from_secs(value.parse().unwrap())),
             "warn" => inventory.warn(format!("{name}: {value}")),
             _ => panic!("unknown key {key:?} in {name}"),
         }

@@ -56,6 +56,49 @@ async fn an_error_leaves_what_is_offered_as_it_is() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_not_known_yet_leaves_what_is_offered_as_it_is_and_is_no_error() {
+    let world = World::with([("red", "")]);
+    let (kubelet, plugin) = world.running().await;
+    world.controls.script(|script| {
+        script.failure = Some("nobody has named the colours yet".to_owned());
+        script.is_early = true;
+    });
+    world.set("blue", "");
+    world.log.says("nothing is changed yet: nobody has named the colours yet").await;
+    assert!(world.log.lines("ERROR").is_empty());
+    assert_eq!(known(&kubelet, PAINT).allocatable(), 1);
+    assert!(plugin.status.not_ready().is_some());
+    world.controls.script(|script| script.failure = None);
+    plugin.rescan.request();
+    world.agrees_by_events(&kubelet).await;
+}
+
+/// What raises no events is looked at often, but only where it is.
+#[tokio::test(start_paused = true)]
+async fn what_is_found_says_how_often_to_look() {
+    let world = World::with([("red", "")]);
+    let (kubelet, plugin) = world.running().await;
+    let looks_in_a_minute = async || {
+        let looks = || world.controls.script(|script| script.discoveries);
+        let before = looks();
+        pass(Duration::from_mins(1)).await;
+        looks() - before
+    };
+    assert!(looks_in_a_minute().await <= 1);
+    world.set("blue", "look 5");
+    world.agrees(&kubelet).await;
+    assert!((11..=12).contains(&looks_in_a_minute().await));
+    // A failure says nothing new of it.
+    world.controls.script(|script| script.failure = Some("out of paint".to_owned()));
+    assert!((11..=12).contains(&looks_in_a_minute().await));
+    world.controls.script(|script| script.failure = None);
+    world.remove("blue");
+    plugin.rescan.request();
+    world.agrees(&kubelet).await;
+    assert!(looks_in_a_minute().await <= 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_first_discovery_may_fail() {
     let world = World::with([("red", "")]);
     world.controls.script(|script| script.failure = Some("too early".to_owned()));

@@ -16,7 +16,7 @@ use crate::{idle, name};
 
 /// Programs a region before the container starts; it is on the host.
 const HOOK: &str = "/opt/intel/fpga-sw/intel-fpga-crihook";
-/// A function is programmed without any event.
+/// A function is programmed without any event, so ports are looked at this often.
 const RESYNC: Duration = Duration::from_secs(5);
 
 /// Offers FPGAs.
@@ -42,10 +42,10 @@ impl DevicePlugin for FpgaPlugin {
 
     fn triggers(&self) -> Triggers {
         Triggers {
-            subsystems: &["fpga", "fpga_region", "platform", "dfl", "pci"],
+            subsystems: &["fpga", "fpga_region", "platform/dfl-*", "platform/intel-fpga-*", "dfl", "pci"],
             pci_classes: &["1200"],
             folders: &["/dev/dfl-*", "/dev/intel-fpga-*"],
-            resync: RESYNC,
+            ..Triggers::default()
         }
     }
 
@@ -65,8 +65,14 @@ impl DevicePlugin for FpgaPlugin {
         if cards.is_empty() {
             return Ok(inventory);
         }
-        let Some(mode) = self.mode.get() else { return Ok(inventory) };
-        for (engine, region) in regions(host, &cards, &mut inventory) {
+        let Some(mode) = self.mode.get() else {
+            return Err(DiscoverError::not_yet(
+                "the API has not said yet whether the node's annotation sets the mode",
+            ));
+        };
+        let regions = regions(host, &cards, &mut inventory);
+        inventory.resync = (!regions.is_empty()).then_some(RESYNC);
+        for (engine, region) in regions {
             match mode {
                 Mode::Functions => {
                     for port in region.values() {

@@ -41,15 +41,16 @@ async fn without_an_answer_the_flag_is_followed() {
         start(&host, &Rescan::default())
     };
     let names = |plugin: &std::sync::Arc<dyn device_plugin::DevicePlugin>| {
-        let inventory = plugin.discover(&host).unwrap();
-        inventory.resources.into_keys().collect::<Vec<_>>()
+        let inventory = plugin.discover(&host).map_err(|error| error.to_string())?;
+        Ok::<_, String>(inventory.resources.into_keys().collect::<Vec<_>>())
     };
-    let region = ["region-69528db6eb31577a8c3668f9faa081f6"];
+    let region = Ok(vec!["region-69528db6eb31577a8c3668f9faa081f6".to_owned()]);
     assert_eq!(names(&regions(&["-mode=region", "-node-name="])), region);
     let plugin = regions(&["-mode=region", "-node-name=node-1", "-kubeconfig=/no/such/file"]);
-    assert!(names(&plugin).is_empty());
+    let error = names(&plugin).unwrap_err();
+    assert!(error.contains("has not said yet whether the node's annotation sets the mode"), "{error}");
     let offered = async {
-        while names(&plugin).is_empty() {
+        while names(&plugin).is_err() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };

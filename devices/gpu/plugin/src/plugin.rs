@@ -1,7 +1,8 @@
 //! The plugin: all GPUs of a node as resources of the kubelet.
 
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use device_plugin::{
     Capabilities, ContainerEdits, Device, DeviceNode, DevicePlugin, DeviceSpec, DiscoverError, Expectation,
@@ -21,6 +22,8 @@ const ALL: &str = "all";
 pub struct GpuPlugin {
     config: Config,
     health: Health,
+    /// What the plugin had been told whose place this one took.
+    inherited: OnceLock<Snapshot>,
     /// The cards that the log speaks of. Nothing else depends on it.
     introduced: Mutex<BTreeSet<String>>,
 }
@@ -28,7 +31,7 @@ pub struct GpuPlugin {
 impl GpuPlugin {
     /// A plugin that takes the GPUs' health from `health`.
     pub fn new(config: Config, health: Health) -> Self {
-        Self { config, health, introduced: Mutex::default() }
+        Self { config, health, inherited: OnceLock::new(), introduced: Mutex::default() }
     }
 
     /// A plugin with the source of health that the configuration names, which runs as a task of the current runtime and
@@ -43,8 +46,17 @@ impl GpuPlugin {
         Self::new(config, health)
     }
 
+    /// What is known of the GPUs' health: the last that this plugin was told, and before that what its forerunner was.
+    fn told(&self) -> Snapshot {
+        let mut told = self.inherited.get().cloned().unwrap_or_default();
+        let Snapshot { verdicts, indices } = (**self.health.borrow()).clone();
+        told.verdicts.extend(verdicts);
+        told.indices = indices.or(told.indices);
+        told
+    }
+
     fn discover_cards(&self, host: &Host) -> Result<Inventory, DiscoverError> {
-        let snapshot = Arc::clone(&self.health.borrow());
+        let snapshot = self.told();
         let mut inventory = Inventory::default();
         let mut monitoring: BTreeMap<String, DeviceSpec> = BTreeMap::new();
         let mut cards = BTreeSet::new();
@@ -132,9 +144,11 @@ impl DevicePlugin for GpuPlugin {
         if !self.config.wsl {
             return self.discover_cards(host);
         }
-        let snapshot = Arc::clone(&self.health.borrow());
+        let snapshot = self.told();
         let Some(indices) = &snapshot.indices else {
-            return Err(DiscoverError::new("the Level-Zero sidecar has not said yet which GPUs there are"));
+            return Err(DiscoverError::not_yet(
+                "the Level-Zero sidecar has not said yet which GPUs there are",
+            ));
         };
         let mut inventory = Inventory::default();
         wsl::discover(host, indices, self.config.shares, &mut inventory);
@@ -155,6 +169,17 @@ impl DevicePlugin for GpuPlugin {
 
     fn prefer(&self, _resource: &str, choice: &Choice<'_>) -> Vec<String> {
         prefer::prefer(self.config.policy, choice)
+    }
+
+    /// With other flags there is another connection to who says whether a GPU works: until it answers, each GPU keeps its
+    /// last state.
+    fn take_over(&self, former: &dyn DevicePlugin) {
+        let is_watched = self.config.health != HealthSource::None || self.config.wsl;
+        let former = (former as &dyn Any).downcast_ref::<Self>().filter(|_| is_watched);
+        if let Some(former) = former {
+            // Once is all there is to it.
+            let _ = self.inherited.set(former.told());
+        }
     }
 
     fn list_size_flag(&self) -> Option<&'static str> {

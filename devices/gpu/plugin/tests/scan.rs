@@ -355,6 +355,33 @@ fn the_verdict_on_a_card_is_that_of_all_its_units_but_not_of_monitoring() {
     assert_eq!(health("monitoring", "all"), Health::Healthy);
 }
 
+/// With other flags the sidecar is asked anew, and may be out of reach.
+#[test]
+fn a_plugin_that_takes_anothers_place_knows_what_that_was_told() {
+    let scene = Scene::cards(&[I915, XE]);
+    let xe = "0000:03:00.0".parse().unwrap();
+    let told = |verdict| Snapshot { verdicts: [(xe, verdict)].into(), indices: None };
+    let health = |plugin: &GpuPlugin| {
+        plugin.discover(&scene.host()).unwrap().resources["xe"].devices["card1-0"].health.clone()
+    };
+    let sick = || Health::Unhealthy("hot".to_owned());
+    let watched: &[&str] = &["-health-management", "-shared-dev-num=2"];
+    let first = plugin(watched, told(Verdict::Unhealthy("hot".to_owned())));
+    let second = plugin(watched, Snapshot::default());
+    assert_eq!(health(&second), Health::Healthy, "nobody has said otherwise");
+    second.take_over(&first);
+    assert_eq!(health(&second), sick());
+    let third = plugin(watched, Snapshot::default());
+    third.take_over(&second);
+    assert_eq!(health(&third), sick(), "though the second never was told itself");
+    let told_otherwise = plugin(watched, told(Verdict::Healthy));
+    told_otherwise.take_over(&third);
+    assert_eq!(health(&told_otherwise), Health::Healthy);
+    let unwatched = plugin(&["-shared-dev-num=2"], Snapshot::default());
+    unwatched.take_over(&third);
+    assert_eq!(health(&unwatched), Health::Healthy, "nobody would ever say that it is well again");
+}
+
 #[test]
 fn an_unreadable_class_folder_says_nothing_about_the_node() {
     let mut scene = Scene::cards(&[I915]);

@@ -43,7 +43,7 @@ impl DevicePlugin for SgxPlugin {
     }
 
     fn triggers(&self) -> Triggers {
-        Triggers { subsystems: &["misc"], folders: &["/dev/sgx*", "/dev/sgx"], ..Triggers::default() }
+        Triggers { subsystems: &["misc/sgx*"], folders: &["/dev/sgx*", "/dev/sgx"], ..Triggers::default() }
     }
 
     fn discover(&self, host: &Host) -> Result<Inventory, DiscoverError> {

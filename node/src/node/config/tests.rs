@@ -1,3 +1,6 @@
+use proptest::collection::vec;
+use proptest::prelude::*;
+
 use super::*;
 
 /// The flags of each family that runs on the node.
@@ -13,9 +16,25 @@ fn error(text: &str) -> String {
 #[test]
 fn an_empty_file_means_all_families_with_their_defaults() {
     for text in ["", "\n", "{}", "families:\n", "families: {}\nnodes:\n", "# nothing\n---\n"] {
-        let found = flags(text, "any");
+        let found = flags(text, "");
         assert_eq!(found.len(), FAMILIES.len(), "{text:?}");
         assert!(found.values().all(String::is_empty), "{text:?}: {found:?}");
+    }
+}
+
+/// Or its annotation would be asked for by another name than the section's.
+#[test]
+fn families_that_ask_for_the_node_get_its_name() {
+    let text = "families: {fpga: {mode: region}}\nnodes: {two: {fpga: {node-name: ''}}, three: {fpga: {node-name: x}}}";
+    assert_eq!(flags(text, "one")["fpga"], "-mode=region -node-name=one");
+    assert_eq!(flags(text, "two")["fpga"], "-mode=region -node-name=");
+    assert_eq!(flags(text, "three")["fpga"], "-mode=region -node-name=x");
+    assert_eq!(flags(text, "")["fpga"], "-mode=region");
+    assert!(flags("", "one").iter().all(|(family, flags)| flags.is_empty() || *family == "fpga"));
+    // The flag is there in no other family.
+    for family in FAMILIES {
+        let takes_it = (family.parse)(&["-node-name=x".to_owned()]).is_ok();
+        assert_eq!(takes_it, family.is_of_a_node, "{}", family.name);
     }
 }
 
@@ -77,6 +96,14 @@ fn what_is_wrong_is_said_with_its_place() {
         ("gpu", "the file must hold `name: value` pairs"),
         ("families: {gpu: {bypath: {a: b}}}", "families.gpu.bypath: neither a value nor a list of values"),
         ("families: {gpu: {bypath: }}", "families.gpu.bypath: neither a value nor a list of values"),
+        (
+            "families: {gpu: {bypath: none, -bypath: all}}",
+            "families.gpu: bypath is given twice, with a dash and without",
+        ),
+        (
+            "nodes: {one: {gpu: {--bypath: none, -bypath: all}}}",
+            "nodes.one.gpu: bypath is given twice, with a dash and without",
+        ),
     ] {
         assert_eq!(error(text), expected, "{text}");
     }
@@ -84,4 +111,54 @@ fn what_is_wrong_is_said_with_its_place() {
         assert!(error(text).starts_with("no YAML: "), "{text}: {}", error(text));
     }
     assert!(error(&" ".repeat(MAX_BYTES + 1)).contains("longer than"));
+}
+
+/// Texts that are nearly files.
+fn near_files() -> impl Strategy<Value = String> {
+    let word = prop_oneof![
+        Just("families"),
+        Just("nodes"),
+        Just("gpu"),
+        Just("fpga"),
+        Just("one"),
+        Just("shared-dev-num"),
+        Just("-bypath"),
+        Just("mode"),
+        Just("2"),
+        Just("false"),
+        Just("~"),
+        Just("[a, 1]"),
+        Just("{}"),
+        Just("&a"),
+        Just("*a"),
+        Just("'"),
+        Just("\u{0}"),
+    ];
+    let line = (0..4usize, word.clone(), prop_oneof![Just(":"), Just(": "), Just(""), Just(" - ")], word)
+        .prop_map(|(depth, key, colon, value)| format!("{}{key}{colon}{value}\n", "  ".repeat(depth)));
+    vec(line, 0..8).prop_map(|lines| lines.concat())
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_a_file_or_an_error(text in prop_oneof![any::<String>(), near_files()]) {
+        match Config::parse(&text) {
+            // What is good for the file is good for every node, named there or not.
+            Ok(config) => for node in ["", "one", "other"] {
+                prop_assert!(config.of_node(node).is_ok());
+            },
+            Err(error) => {
+                let places = ["no YAML: ", "the file", "families", "nodes"];
+                prop_assert!(places.iter().any(|place| error.starts_with(place)), "{}", error);
+            }
+        }
+    }
+
+    #[test]
+    fn any_value_of_a_flag_is_taken_or_refused_with_its_place(value in any::<String>(), flag in "[a-z-]{1,16}") {
+        let text = serde_json::json!({"nodes": {"one": {"gpu": {flag: value}}}}).to_string();
+        if let Err(error) = Config::parse(&text) {
+            prop_assert!(error.starts_with("nodes.one.gpu") || error.starts_with("no YAML: "), "{}", error);
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! Which driver is loaded, virtual functions, and what is no card.
 
+use std::time::Duration;
+
 use device_plugin::Inventory;
 use fpga_plugin::Mode;
 
@@ -15,6 +17,21 @@ fn nodes_without_cards_or_driver_offer_nothing() {
             ["dir /sys/class/fpga", "dir /sys/class/fpga_region", "dir /sys/class/fpga/intel-fpga-dev.0"]
         {
             assert_eq!(Scene::text(lines).look(mode), Inventory::default(), "{lines}");
+        }
+    }
+}
+
+/// A function is programmed without any event, where there is a card to program.
+#[test]
+fn only_nodes_with_cards_are_looked_at_often() {
+    for (scene, often) in [
+        (Scene::builtin("empty"), None),
+        (Scene::text("dir /sys/class/fpga_region"), None),
+        (Scene::dfl(), Some(Duration::from_secs(5))),
+        (Scene::builtin("fpga-arria10"), Some(Duration::from_secs(5))),
+    ] {
+        for mode in MODES {
+            assert_eq!(scene.look(mode).resync, often);
         }
     }
 }
