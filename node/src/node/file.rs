@@ -101,3 +101,44 @@ fn read(path: &Path) -> Found {
 fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The clock is paused: it jumps to the time of the next look when nothing else is left to do.
+    #[tokio::test(start_paused = true)]
+    async fn a_file_that_is_written_in_place_is_read_again_after_a_while() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.yaml");
+        std::fs::write(&path, "one").unwrap();
+        let mut file = ConfigFile::new(path.clone());
+        assert_eq!(file.read(), Ok("one".to_owned()));
+        let began = tokio::time::Instant::now();
+        let change = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let mut file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+            std::io::Write::write_all(&mut file, b"two").unwrap();
+        };
+        let (text, ()) = tokio::join!(file.changed(), change);
+        assert_eq!(text, Ok("two".to_owned()));
+        assert!(began.elapsed() <= RESYNC + Duration::from_secs(2), "{:?}", began.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_cannot_be_read_is_named_and_read_when_it_can() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.yaml");
+        std::fs::create_dir(&path).unwrap();
+        let mut file = ConfigFile::new(path.clone());
+        assert!(file.read().unwrap_err().starts_with(&path.display().to_string()));
+        std::fs::remove_dir(&path).unwrap();
+        std::fs::write(&path, [0xff]).unwrap();
+        assert!(file.changed().await.unwrap_err().contains("UTF-8"));
+        // No longer than the longest that is good, and that is told from a good one.
+        std::fs::write(&path, "x".repeat(2 * MAX_BYTES)).unwrap();
+        assert_eq!(file.changed().await.unwrap().len(), MAX_BYTES + 1);
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(file.changed().await, Ok(String::new()));
+    }
+}

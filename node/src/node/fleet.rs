@@ -219,3 +219,6 @@ impl DevicePlugin for Current {
         self.get().list_size_flag()
     }
 }
+
+#[cfg(test)]
+mod tests;
