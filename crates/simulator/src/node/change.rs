@@ -101,9 +101,18 @@ impl SimulatedNode {
             action: action.to_owned(),
             devpath: devpath.clone(),
             subsystem: subsystem.clone(),
-            properties: variables.iter().cloned().collect(),
+            properties: variables.iter().map(as_the_kernel_says).collect(),
         })
     }
+}
+
+/// The class of a PCI function has no `0x` and no leading zeros in an event (`pci_uevent`), as it has in sysfs.
+fn as_the_kernel_says((name, value): &(String, String)) -> (String, String) {
+    let value = match value.strip_prefix("0x").filter(|_| name == "PCI_CLASS") {
+        Some(digits) => digits.trim_start_matches('0').to_uppercase(),
+        None => value.clone(),
+    };
+    (name.clone(), value)
 }
 
 fn checked(path: &Path) -> Result<PathBuf, SimulatorError> {

@@ -9,6 +9,8 @@ use simulator::kubelet::{Kubelet, Options, PluginClient};
 
 use super::*;
 
+mod families;
+
 /// What a plugin does when it is asked for anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Act {
