@@ -22,6 +22,10 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
+fn text_of(output: &Output) -> String {
+    text(&output.stderr)
+}
+
 #[test]
 fn simulate_shows_what_a_node_offers_and_what_a_container_is_given() {
     let output = run(&["simulate", "-profile", "arc-b580-igpu", "--allocate", "gpu.intel.com/xe=1"]);
@@ -179,6 +183,57 @@ fn by_the_entry_points_name_it_is_the_plugin() {
         "{}",
         text(&output.stderr)
     );
+}
+
+/// An init container's image runs the setup of its name; one image is for both DSA and IAA, as in the Go implementation.
+#[test]
+fn by_an_images_name_it_is_the_setup_of_its_family() {
+    for (image, device_type, family, text) in [
+        ("intel-qat-initcontainer", None, "qat", "Prepares a node's Intel QAT"),
+        ("intel-dlb-initcontainer", Some("iaa"), "dlb", "Prepares a node's Intel DLB"),
+        ("intel-idxd-config-initcontainer", None, "dsa", "the work queues of a node's Intel DSA"),
+        ("intel-idxd-config-initcontainer", Some(""), "dsa", "the work queues of a node's Intel DSA"),
+        ("intel-idxd-config-initcontainer", Some("dsa"), "dsa", "the work queues of a node's Intel DSA"),
+        ("intel-idxd-config-initcontainer", Some("iaa"), "iaa", "the work queues of a node's Intel IAA"),
+    ] {
+        let mut command = Command::new(BINARY);
+        command.arg0(format!("/usr/local/bin/{image}")).arg("-h").env_remove("DEVICE_TYPE");
+        let output = command.envs(device_type.map(|device| ("DEVICE_TYPE", device))).output().unwrap();
+        let said = text_of(&output);
+        assert_eq!(output.status.code(), Some(0), "{image}: {said}");
+        assert!(said.starts_with(&format!("Usage: {image} [flags]")) && said.contains(text), "{said}");
+        // The same by the command, but for the name.
+        let same = text_of(&run(&["setup", family, "-h"]));
+        assert_eq!(same.replace(&format!("intel-device-plugins setup {family}"), image), said);
+    }
+}
+
+#[test]
+fn the_image_of_dsa_and_iaa_knows_no_other_device_type() {
+    for device_type in ["qat", "DSA", "dsa ", "dsa,iaa"] {
+        let mut command = Command::new(BINARY);
+        command.arg0("intel-idxd-config-initcontainer").arg("-h").env("DEVICE_TYPE", device_type);
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(255), "{device_type}");
+        let said = text_of(&output);
+        assert!(said.contains(&format!("DEVICE_TYPE is {device_type:?}, not dsa or iaa")), "{said}");
+    }
+}
+
+#[test]
+fn setup_is_of_a_family() {
+    for (args, code, begins) in [
+        (vec!["setup"], 2, "Makes devices ready"),
+        (vec!["setup", "-h"], 0, "Makes devices ready"),
+        (vec!["setup", "gpu"], 2, "there is no setup of \"gpu\""),
+        (vec!["setup", "", "-dry-run"], 2, "there is no setup of \"\""),
+        (vec!["setup", "qat", "-no-such-flag"], 2, "flag provided but not defined: -no-such-flag"),
+    ] {
+        let output = run(&args);
+        let said = text_of(&output);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
+        assert!(said.starts_with(begins), "{args:?}: {said}");
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
@@ -34,14 +34,22 @@ pub(crate) async fn mode_of_node(
     kubeconfig: &str,
     master: &str,
 ) -> Result<Option<String>, String> {
-    let access = if kubeconfig.is_empty() {
-        if !master.is_empty() {
-            tracing::warn!("-master has no effect without -kubeconfig");
+    if kubeconfig.is_empty() && !master.is_empty() {
+        tracing::warn!("-master has no effect without -kubeconfig");
+    }
+    let (kubeconfig, master) = (kubeconfig.to_owned(), master.to_owned());
+    // On a thread of its own: a file may be a pipe, or on a file system that hangs.
+    let access = spawn_blocking(move || {
+        if kubeconfig.is_empty() {
+            Access::in_cluster()
+        } else {
+            Access::of_kubeconfig(kubeconfig.as_ref(), &master)
         }
-        Access::in_cluster()?
-    } else {
-        Access::of_kubeconfig(kubeconfig.as_ref(), master)?
+    });
+    let Ok(access) = timeout(PATIENCE, access).await else {
+        return Err(format!("the account's files could not be read within {PATIENCE:?}"));
     };
+    let access = access.map_err(|error| format!("reading the account's files broke off: {error}"))??;
     annotation_within(PATIENCE, &access, name).await
 }
 

@@ -1,7 +1,8 @@
 //! Where the Kubernetes API is, whom to trust there, and who this is: a pod's own account, or a kubeconfig file.
 
 use std::fmt;
-use std::fs;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,6 +16,9 @@ use serde_json::Value;
 
 /// Where the kubelet mounts a pod's account.
 const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+/// No kubeconfig, bundle of certificates or token is longer.
+pub(super) const MAX_BYTES: u64 = 1 << 20;
 
 /// How to reach the API.
 #[derive(Clone)]
@@ -49,9 +53,10 @@ impl Access {
     }
 
     pub(super) fn of_account(host: String, port: u16, folder: &Path) -> Result<Self, String> {
-        let authorities = read(&folder.join("ca.crt"))?;
+        let authorities = folder.join("ca.crt");
+        let trusted = read(&authorities)?;
         let token = text(&folder.join("token"))?;
-        let tls = trusting(&authorities, None)?;
+        let tls = trusting(&trusted, None).map_err(|error| format!("{}: {error}", authorities.display()))?;
         Ok(Self {
             server_name: server_name(&host)?,
             host,
@@ -64,29 +69,29 @@ impl Access {
 
     /// By the current context of a kubeconfig file; `master` is the address instead of the file's, unless empty.
     pub(super) fn of_kubeconfig(file: &Path, master: &str) -> Result<Self, String> {
-        let shown = file.display();
+        let folder = file.parent().unwrap_or(Path::new("."));
+        Self::of_text(&text(file)?, folder, master).map_err(|error| format!("{}: {error}", file.display()))
+    }
+
+    fn of_text(text_of_file: &str, folder: &Path, master: &str) -> Result<Self, String> {
         // An excerpt of the file in an error would have the token in it.
         let options = serde_saphyr::options! { with_snippet: false };
-        let whole: Value = serde_saphyr::from_str_with_options(&text(file)?, options)
-            .map_err(|error| format!("{shown}: {error}"))?;
-        let folder = file.parent().unwrap_or(Path::new("."));
+        let whole: Value =
+            serde_saphyr::from_str_with_options(text_of_file, options).map_err(|error| error.to_string())?;
         let context = whole.get("current-context").and_then(Value::as_str).unwrap_or_default();
-        let context = Entry::find(&whole, folder, "contexts", "context", context)
-            .map_err(|e| format!("{shown}: {e}"))?;
+        let context = Entry::find(&whole, folder, "contexts", "context", context)?;
         let entry = |list: &str, kind: &str| {
             Entry::find(&whole, folder, list, kind, context.text(kind).unwrap_or_default())
-                .map_err(|error| format!("{shown}: {error}"))
         };
         let (cluster, user) = (entry("clusters", "cluster")?, entry("users", "user")?);
         let server = if master.is_empty() { cluster.text("server").unwrap_or_default() } else { master };
-        let address: Uri = server.parse().map_err(|error| format!("{shown}: server {server:?}: {error}"))?;
+        let address: Uri = server.parse().map_err(|error| format!("server {server:?}: {error}"))?;
         if address.scheme_str() != Some("https") {
-            return Err(format!("{shown}: server {server:?} is no https address"));
+            return Err(format!("server {server:?} is no https address"));
         }
         let host = address.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         let authorities = cluster.bytes("certificate-authority")?;
-        let authorities =
-            authorities.ok_or_else(|| format!("{shown}: the cluster has no certificate-authority"))?;
+        let authorities = authorities.ok_or("the cluster has no certificate-authority")?;
         let identity = user.bytes("client-certificate")?.zip(user.bytes("client-key")?);
         let token = match (user.text("token"), user.text("tokenFile")) {
             (Some(token), _) => Some(token.to_owned()),
@@ -94,7 +99,7 @@ impl Access {
             (None, None) => None,
         };
         if token.is_none() && identity.is_none() {
-            return Err(format!("{shown}: the user has neither a token nor a client certificate"));
+            return Err("the user has neither a token nor a client certificate".to_owned());
         }
         let name = cluster.text("tls-server-name").unwrap_or(&host);
         Ok(Self {
@@ -171,7 +176,13 @@ fn trusting(authorities: &[u8], identity: Option<(Vec<u8>, Vec<u8>)>) -> Result<
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
-    fs::read(path).map_err(|error| format!("{}: {error}", path.display()))
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes));
+    read.map_err(|error| format!("{}: {error}", path.display()))?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(format!("{}: longer than {MAX_BYTES} bytes", path.display()));
+    }
+    Ok(bytes)
 }
 
 fn text(path: &Path) -> Result<String, String> {

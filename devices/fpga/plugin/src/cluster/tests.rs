@@ -3,6 +3,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use proptest::prelude::*;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::server::WebPkiClientVerifier;
@@ -203,7 +204,11 @@ fn an_account_that_is_not_whole_is_an_error() {
     fs::write(folder.path().join("ca.crt"), "nothing").unwrap();
     assert!(of().unwrap_err().contains("token: No such file"));
     fs::write(folder.path().join("token"), "secret").unwrap();
-    assert_eq!(of().unwrap_err(), "the certificate authority cannot be used: it holds no certificate");
+    let error = of().unwrap_err();
+    assert!(
+        error.ends_with("/ca.crt: the certificate authority cannot be used: it holds no certificate"),
+        "{error}"
+    );
     // One that cannot be understood does not stand in the way.
     let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     fs::write(folder.path().join("ca.crt"), format!("{broken}{}", authority().pem())).unwrap();
@@ -265,10 +270,10 @@ async fn a_kubeconfig_file_may_hold_certificates() {
     };
     kubeconfig(&certificate.pem(), "no key");
     let error = Access::of_kubeconfig(&file, "").unwrap_err();
-    assert!(error.starts_with("the client key cannot be used: "), "{error}");
+    assert!(error.contains("config: the client key cannot be used: "), "{error}");
     kubeconfig(&certificate.pem(), &KeyPair::generate().unwrap().serialize_pem());
     let error = Access::of_kubeconfig(&file, "").unwrap_err();
-    assert!(error.starts_with("the client certificate cannot be used: "), "{error}");
+    assert!(error.contains("config: the client certificate cannot be used: "), "{error}");
     kubeconfig(&certificate.pem(), &key.serialize_pem());
     let answer = mode_of_node("node-1", file.to_str().unwrap(), "").await;
     assert_eq!(answer, Ok(Some("region".to_owned())));
@@ -288,5 +293,92 @@ fn errors_do_not_show_the_token() {
         fs::write(&file, broken).unwrap();
         let error = Access::of_kubeconfig(&file, "").unwrap_err();
         assert!(error.contains("config: ") && !error.contains("secret"), "{error}");
+    }
+}
+
+#[test]
+fn files_that_never_end_are_not_read_to_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let endless = Path::new("/dev/zero");
+    let error = Access::of_kubeconfig(endless, "").unwrap_err();
+    assert_eq!(error, format!("/dev/zero: longer than {} bytes", access::MAX_BYTES));
+    for name in ["ca.crt", "token"] {
+        fs::write(folder.path().join("ca.crt"), authority().pem()).unwrap();
+        fs::write(folder.path().join("token"), "secret").unwrap();
+        fs::remove_file(folder.path().join(name)).unwrap();
+        std::os::unix::fs::symlink(endless, folder.path().join(name)).unwrap();
+        let error = Access::of_account("::1".to_owned(), 443, folder.path()).unwrap_err();
+        assert!(error.ends_with(&format!("{name}: longer than {} bytes", access::MAX_BYTES)), "{error}");
+        fs::remove_file(folder.path().join(name)).unwrap();
+    }
+    // Those that a kubeconfig file names, too.
+    let file = folder.path().join("config");
+    fs::write(folder.path().join("ca.pem"), authority().pem()).unwrap();
+    let text = "current-context: x\ncontexts: [{name: x, context: {cluster: c, user: u}}]\n\
+                clusters: [{name: c, cluster: {server: 'https://a', certificate-authority: ca.pem}}]\n\
+                users: [{name: u, user: {tokenFile: token}}]\n";
+    fs::write(folder.path().join("token"), "secret").unwrap();
+    fs::write(&file, text).unwrap();
+    Access::of_kubeconfig(&file, "").unwrap();
+    for (from, to) in [("ca.pem", "/dev/zero"), ("tokenFile: token", "tokenFile: /dev/zero")] {
+        fs::write(&file, text.replace(from, to)).unwrap();
+        let error = Access::of_kubeconfig(&file, "").unwrap_err();
+        assert!(error.contains("config: /dev/zero: longer than"), "{error}");
+    }
+}
+
+/// Kubeconfig files in which one thing or another is something else.
+fn near_kubeconfigs() -> impl Strategy<Value = String> {
+    let odd = || {
+        prop_oneof![
+            3 => Just(None),
+            1 => "[ -~]{0,12}".prop_map(Some),
+            1 => Just(Some("~".to_owned())),
+            1 => Just(Some("[]".to_owned())),
+            1 => Just(Some("{}".to_owned())),
+            1 => Just(Some("LS0t".to_owned())),
+        ]
+    };
+    let or = |odd: Option<String>, good: &str| odd.unwrap_or_else(|| good.to_owned());
+    proptest::array::uniform7(odd()).prop_map(
+        move |[context, cluster, user, server, authority, token, key]| {
+            format!(
+                "current-context: {}\ncontexts: [{{name: x, context: {{cluster: {}, user: {}}}}}]\n\
+             clusters: [{{name: c, cluster: {{server: {}, certificate-authority-data: {}}}}}]\n\
+             users: [{{name: u, user: {{token: {}, client-certificate-data: LS0t, client-key-data: {}}}}}]\n",
+                or(context, "x"),
+                or(cluster, "c"),
+                or(user, "u"),
+                or(server, "https://a:1"),
+                or(authority, "LS0t"),
+                or(token, "secret"),
+                or(key, "LS0t"),
+            )
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn any_file_is_a_kubeconfig_or_an_error_that_names_it(
+        content in prop_oneof![any::<Vec<u8>>(), near_kubeconfigs().prop_map(String::into_bytes)],
+        master in prop_oneof![Just(String::new()), any::<String>()],
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config");
+        fs::write(&file, content).unwrap();
+        if let Err(error) = Access::of_kubeconfig(&file, &master) {
+            prop_assert!(error.starts_with(&file.display().to_string()), "{}", error);
+            prop_assert!(!error.contains("secret"), "{}", error);
+        }
+    }
+
+    #[test]
+    fn any_account_is_good_or_an_error_that_names_its_file(authorities: Vec<u8>, token: Vec<u8>, host: String) {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("ca.crt"), authorities).unwrap();
+        fs::write(folder.path().join("token"), token).unwrap();
+        let error = Access::of_account(host.clone(), 443, folder.path()).unwrap_err();
+        prop_assert!(error.starts_with(&folder.path().display().to_string()), "{}", error);
     }
 }

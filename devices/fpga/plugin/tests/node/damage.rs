@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use proptest::prelude::*;
 use simulator::Damage;
 
 use crate::scene::{DFL_CARD, MODES, OPAE_CARD, Scene};
@@ -82,4 +83,43 @@ fn any_damage_to_a_card_on_intels_driver_harms_no_other() {
 fn any_damage_to_a_card_on_the_kernels_driver_harms_no_other() {
     let links = ["/sys/class/fpga_region/region0", "/dev/dfl-port.0", "/dev/dfl-fme.0"];
     damage_all(Scene::dfl(), DFL_CARD, links, ["dfl-port.0", "dfl-fme.0", "region0"]);
+}
+
+proptest! {
+    // Each is a node of its own.
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    /// Whatever the files of a card say, it is offered or left out with a word of it, and the other card is offered.
+    #[test]
+    fn any_content_of_a_cards_files_is_an_answer_or_a_warning(
+        content in prop_oneof![any::<Vec<u8>>(), "[0-9a-fA-F]{0,41}\n?".prop_map(String::into_bytes)],
+        which in 0..5usize,
+    ) {
+        let scene = Scene::dfl();
+        let engine = format!("{DFL_CARD}/dfl-fme.0");
+        let file = [
+            format!("{engine}/dfl-fme-region.0/fpga_region/region10/compat_id"),
+            format!("{engine}/ports_num"),
+            format!("{DFL_CARD}/dfl-port.0/afu_id"),
+            format!("{DFL_CARD}/dfl-port.0/id"),
+            "/sys/devices/pci0000:80/0000:80:01.0/0000:81:00.0/class".to_owned(),
+        ][which].clone();
+        let path = scene.node.root().join(&file[1..]);
+        prop_assert!(path.exists(), "{}", file);
+        let before = MODES.map(|mode| scene.look(mode));
+        fs::write(&path, content).unwrap();
+        for (mode, before) in MODES.into_iter().zip(before) {
+            let after = scene.look(mode);
+            let has = |inventory: &device_plugin::Inventory, id: &str| {
+                inventory.resources.values().any(|resource| resource.devices.contains_key(id))
+            };
+            for id in ["dfl-port.0", "dfl-fme.0"] {
+                let is_said = after.warnings.iter().any(|warning| warning.starts_with("dfl-"));
+                prop_assert!(!has(&before, id) || has(&after, id) || is_said, "{} {}: {:?}", mode, file, after);
+            }
+            for id in ["dfl-port.1", "dfl-fme.1"] {
+                prop_assert_eq!(has(&before, id), has(&after, id), "{} {}", mode, file);
+            }
+        }
+    }
 }
