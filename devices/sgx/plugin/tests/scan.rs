@@ -134,7 +134,7 @@ fn nodes_that_come_later_are_found() {
     assert_eq!(look_at(&node, 1, 1, false), Inventory::default());
     let plugin = SgxPlugin::new(Config { enclaves: 1, provisions: 1, infrastructure: false });
     assert_eq!(plugin.triggers().folders, ["/dev/sgx*", "/dev/sgx"]);
-    assert_eq!(plugin.triggers().subsystems, ["misc"]);
+    assert_eq!(plugin.triggers().subsystems, ["misc/sgx*"]);
 }
 
 #[test]
