@@ -123,7 +123,7 @@ pub struct Capabilities {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Triggers {
     /// Kernel subsystems whose uevents matter, such as `drm`. With the beginning of names after it, only devices that are
-    /// called so: `misc/sgx_*`.
+    /// called so: `misc/paint_*`.
     pub subsystems: &'static [&'static str],
     /// Of the uevents of the subsystem `pci`, only those of functions whose class begins like this matter, as the kernel
     /// writes it in `PCI_CLASS`, without leading zeros: `30000`. Empty: all.
