@@ -114,6 +114,8 @@ impl Cluster {
     pub fn run_on_node(&self, command: &[&str]) -> OnNode {
         let process = Command::new("nsenter")
             .args(["--target", &self.pid, "--mount", "--pid", "--"])
+            // The program is a child of nsenter's, which is what can be ended.
+            .args(["setpriv", "--pdeathsig", "KILL", "--"])
             .args(command)
             .spawn()
             .expect("nsenter");

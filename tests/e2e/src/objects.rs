@@ -170,7 +170,7 @@ impl Kubernetes {
         Api::default_namespaced(self.client.clone())
     }
 
-    /// Makes a pod and waits until it runs.
+    /// Makes a pod and waits until its containers run.
     pub fn run(&self, pod: &Pod, state: impl Fn() -> String) -> Pod {
         let created = self.runtime.block_on(self.pods().create(&PostParams::default(), pod));
         let name = created.expect("a new pod").metadata.name.unwrap_or_default();
@@ -179,9 +179,11 @@ impl Kubernetes {
             || format!("{:?}\n{}", self.pod(&name), state()),
             || {
                 let found = self.pod(&name)?;
-                let phase = found.status.as_ref()?.phase.clone()?;
-                assert!(phase != "Failed", "pod {name} failed: {:?}\n{}", found.status, state());
-                (phase == "Running").then_some(found)
+                let status = found.status.as_ref()?;
+                let failed = status.phase.as_deref() == Some("Failed");
+                assert!(!failed, "pod {name} failed: {status:?}\n{}", state());
+                let containers = status.container_statuses.as_ref()?;
+                containers.iter().all(|container| container.ready).then_some(found)
             },
         )
     }

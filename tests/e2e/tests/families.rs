@@ -242,7 +242,9 @@ fn dsa_and_iaa() {
     world.expect_but(dedicated, 16, 16);
     world.cluster.node.set_attribute("/sys/bus/dsa/devices/dsa0/state", "halted\n").unwrap();
     let mut halted = all_of("dsa.intel.com/");
-    halted.values_mut().for_each(|counts| counts.1 = 12);
+    for counts in halted.values_mut() {
+        counts.1 = 12;
+    }
     world.expect("dsa.intel.com/", &halted);
     world.cluster.node.set_attribute("/sys/bus/dsa/devices/dsa0/state", "enabled\n").unwrap();
     world.expect("dsa.intel.com/", &all_of("dsa.intel.com/"));
@@ -359,7 +361,7 @@ fn fpga_orchestrated() {
     drop(user);
 
     world.kubernetes.run(&asking("programmed", NLB3), || world.state());
-    assert_eq!(function(), NLB3);
+    assert_eq!(function(), NLB3, "{}", world.cluster.fpga_log());
     assert!(world.kubernetes.output("programmed").starts_with("intel-fpga-port.0\n"));
     let programmed = world.cluster.fpga_log().lines().filter(|line| line.contains("\"pr\"")).count();
     assert_eq!(programmed, 1, "{}", world.cluster.fpga_log());

@@ -73,8 +73,11 @@ pub(crate) fn program(host: &Host, options: &Options, out: &mut impl Write) -> O
 /// Takes a port from the card's physical function, or gives it back.
 pub(crate) fn hand_over(host: &Host, options: &Options, out: &mut impl Write) -> Outcome {
     let fme = Fme::find(host, &options.device)?;
-    let port = u32::try_from(options.port)
-        .map_err(|_| format!("-p {} is no port: ports are numbered from 0 to {}", options.port, u32::MAX))?;
+    let Ok(port) = u32::try_from(options.port) else {
+        return Err(
+            format!("-p {} is no port: ports are numbered from 0 to {}", options.port, u32::MAX).into()
+        );
+    };
     if options.dry_run {
         let count = fme.ports_num()?;
         if port >= count {

@@ -17,13 +17,13 @@ use std::time::Duration;
 use device_plugin::error_chain;
 use fpga_bitstream::Store;
 use host::Host;
-use serde_json::json;
+use serde_json::{Map, Value};
 
 use facts::print_json;
 use options::{COMMANDS, Options};
 
 /// For others who change the same card.
-const WAIT: Duration = Duration::from_secs(60);
+const WAIT: Duration = Duration::from_mins(1);
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -91,13 +91,10 @@ fn list(host: &Host, options: &Options, fmes: bool, ports: bool, out: &mut impl 
     let fmes = fmes.then(|| fpga_programming::fmes(host)).transpose()?;
     let ports = ports.then(|| fpga_programming::ports(host)).transpose()?;
     if options.json {
-        let mut document = json!({});
-        for (key, names) in [("fmes", fmes), ("ports", ports)] {
-            if let Some(names) = names {
-                document[key] = names.into();
-            }
-        }
-        return Ok(print_json(&document, out)?);
+        let both = [("fmes", fmes), ("ports", ports)];
+        let document: Map<String, Value> =
+            both.into_iter().filter_map(|(key, names)| Some((key.to_owned(), names?.into()))).collect();
+        return Ok(print_json(&document.into(), out)?);
     }
     for (title, names) in [("FMEs", fmes), ("Ports", ports)] {
         let Some(names) = names else { continue };
