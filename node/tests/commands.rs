@@ -155,6 +155,9 @@ fn usage_texts_are_the_golden_ones() {
         ("setup-dlb", &["setup", "dlb"]),
         ("setup-qat", &["setup", "qat"]),
         ("simulate", &["simulate"]),
+        ("fpga-hook", &["fpga-hook"]),
+        ("fpga-tool", &["fpga-tool"]),
+        ("install-fpga", &["install", "fpga"]),
         ("dlb", &["dlb"]),
         ("qat", &["qat"]),
     ] {

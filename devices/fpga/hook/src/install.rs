@@ -2,11 +2,13 @@
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, Permissions};
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
-use std::time::{Duration, Instant};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, SystemTime};
 
 use cli::{FlagSet, LogOptions, logs};
 use device_plugin::error_chain;
@@ -18,9 +20,10 @@ const HOOK: &str = "intel-fpga-crihook";
 /// The same program, which goes by the name that it is run by.
 const TOOL: &str = "fpga_tool";
 
-/// An installed program that does not say its version within this time is of somebody else.
+/// How long the installed program may take to say its version.
 const PATIENCE: Duration = Duration::from_secs(5);
-const PAUSE: Duration = Duration::from_millis(5);
+/// What says its version says no more than this, in bytes.
+const MAX_VERSION: u64 = 100;
 
 /// What is to be put where.
 #[derive(Debug, Clone)]
@@ -29,12 +32,14 @@ pub struct Install {
     pub program: PathBuf,
     /// Its version, three numbers with dots between.
     pub version: String,
-    /// The folder for the program.
+    /// The folder for the program, from the root.
     pub folder: PathBuf,
-    /// A folder of OCI hooks that CRI-O and Podman read, for runtimes without CDI; none when empty.
-    pub hooks: PathBuf,
+    /// A folder of OCI hooks that CRI-O and Podman read, for runtimes without CDI.
+    pub hooks: Option<PathBuf>,
     /// Replace a newer one too.
     pub force: bool,
+    /// An installed program that does not say its version within this time is somebody else's.
+    pub patience: Duration,
 }
 
 /// Nothing is half there then: each file is the old one or the new one.
@@ -87,12 +92,18 @@ pub fn main(program: &str, args: Vec<OsString>) -> ExitCode {
     if let Err(error) = logs::start(&log_options) {
         return cli::fatal(error_chain(&error));
     }
+    if !Path::new(&folder).is_absolute() {
+        return cli::fatal(format!(
+            "-dir {folder:?} is no path from the root, which runtimes need to find the hook"
+        ));
+    }
     let install = Install {
         program: "/proc/self/exe".into(),
         version: crate::VERSION.to_owned(),
         folder: folder.into(),
-        hooks: hooks.into(),
+        hooks: (!hooks.is_empty()).then(|| hooks.into()),
         force,
+        patience: PATIENCE,
     };
     let result = if dry_run {
         Ok(install.newer().map_or(Installed::Replaced, Installed::Newer))
@@ -119,25 +130,34 @@ pub fn main(program: &str, args: Vec<OsString>) -> ExitCode {
     ExitCode::SUCCESS
 }
 
+impl InstallError {
+    fn new(operation: &'static str, path: &Path, source: io::Error) -> Self {
+        Self { operation, path: path.to_owned(), source }
+    }
+}
+
 impl Install {
     /// Puts everything in its place, unless something newer is there.
     pub fn run(&self) -> Result<Installed, InstallError> {
         if let Some(version) = self.newer() {
             return Ok(Installed::Newer(version));
         }
-        let hook = self.folder.join(HOOK);
         make_folder(&self.folder)?;
+        let hook = self.folder.join(HOOK);
+        let mut program =
+            File::open(&self.program).map_err(|source| InstallError::new("open", &self.program, source))?;
         replace(&hook, |unfinished| {
             let mut to = create(unfinished, 0o755)?;
-            io::copy(&mut File::open(&self.program)?, &mut to)?;
+            io::copy(&mut program, &mut to)?;
             to.sync_all()
         })?;
         replace(&self.folder.join(TOOL), |unfinished| symlink(HOOK, unfinished))?;
-        if !self.hooks.as_os_str().is_empty() {
-            make_folder(&self.hooks)?;
-            replace(&self.hooks.join(format!("{HOOK}.json")), |unfinished| {
+        if let Some(hooks) = &self.hooks {
+            make_folder(hooks)?;
+            replace(&hooks.join(format!("{HOOK}.json")), |unfinished| {
                 let mut to = create(unfinished, 0o644)?;
-                serde_json::to_writer_pretty(&mut to, &hook_file(&hook))?;
+                serde_json::to_writer_pretty(&mut to, &hook_file(&hook)?)?;
+                to.write_all(b"\n")?;
                 to.sync_all()
             })?;
         }
@@ -146,24 +166,28 @@ impl Install {
 
     /// The version of the program that is there, if it is a newer one that must stay.
     fn newer(&self) -> Option<String> {
-        let installed = version_of(&self.folder.join(HOOK))?;
+        let installed = version_of(&self.folder.join(HOOK), self.patience)?;
         let is_newer = numbers(&installed)? > numbers(&self.version)?;
         (is_newer && !self.force).then_some(installed)
     }
 }
 
 /// The format is of <https://github.com/containers/common/blob/main/pkg/hooks/docs/oci-hooks.5.md>.
-fn hook_file(hook: &Path) -> serde_json::Value {
-    json!({
+fn hook_file(hook: &Path) -> serde_json::Result<serde_json::Value> {
+    Ok(json!({
         "version": "1.0.0",
-        "hook": {"path": hook},
+        "hook": {"path": serde_json::to_value(hook)?},
         "when": {"annotations": {r"^com\.intel\.fpga\.mode$": r"^fpga\.intel\.com/region$"}},
         "stages": ["createRuntime"],
-    })
+    }))
 }
 
-/// What a program says to `-version`; `None` for one that is not there, or not ours.
-fn version_of(program: &Path) -> Option<String> {
+/// What a program says to `-version`; `None` for one that is not there, or not ours. A link is no program: it is what is
+/// replaced, not what it leads to.
+fn version_of(program: &Path, patience: Duration) -> Option<String> {
+    if !fs::symlink_metadata(program).ok()?.is_file() {
+        return None;
+    }
     let command = Command::new(program)
         .arg("-version")
         .env_clear()
@@ -172,19 +196,15 @@ fn version_of(program: &Path) -> Option<String> {
         .stderr(Stdio::null())
         .spawn();
     let mut process = command.ok()?;
-    let since = Instant::now();
-    while matches!(process.try_wait(), Ok(None)) {
-        if since.elapsed() > PATIENCE {
-            // It may have ended by now.
-            let _ = process.kill();
-            let _ = process.wait();
-            return None;
-        }
-        std::thread::sleep(PAUSE);
-    }
-    let mut said = String::new();
-    process.stdout.take()?.take(100).read_to_string(&mut said).ok()?;
-    said.trim().strip_prefix("intel-device-plugins ").map(str::to_owned)
+    let output = process.stdout.take()?.take(MAX_VERSION);
+    let (sender, receiver) = mpsc::channel();
+    // On a thread that may stay behind: what the program has started can keep its output open after its own end.
+    thread::spawn(move || sender.send(io::read_to_string(output)));
+    let said = receiver.recv_timeout(patience);
+    // It has ended, as a rule.
+    let _ = process.kill();
+    let _ = process.wait();
+    said.ok()?.ok()?.trim_end().strip_prefix("intel-device-plugins ").map(str::to_owned)
 }
 
 fn numbers(version: &str) -> Option<Vec<u32>> {
@@ -193,22 +213,22 @@ fn numbers(version: &str) -> Option<Vec<u32>> {
 
 fn make_folder(path: &Path) -> Result<(), InstallError> {
     let made = DirBuilder::new().recursive(true).mode(0o755).create(path);
-    made.map_err(|source| InstallError { operation: "make", path: path.to_owned(), source })
+    made.map_err(|source| InstallError::new("make", path, source))
 }
 
 /// Makes something beside its place and moves it there, so that a runtime finds the old or the new one, whole. What is
 /// running goes on with the old one.
 fn replace(path: &Path, make: impl FnOnce(&Path) -> io::Result<()>) -> Result<(), InstallError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let unfinished = path.with_file_name(format!(".{name}.{}", std::process::id()));
-    // One left over by a process of our number.
-    let _ = fs::remove_file(&unfinished);
+    // Two containers may have the same process id.
+    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos();
+    let unfinished = path.with_file_name(format!(".{name}.{}.{now}", std::process::id()));
     let result = make(&unfinished).and_then(|()| fs::rename(&unfinished, path));
     if result.is_err() {
         // What failed before matters.
         let _ = fs::remove_file(&unfinished);
     }
-    result.map_err(|source| InstallError { operation: "write", path: path.to_owned(), source })
+    result.map_err(|source| InstallError::new("write", path, source))
 }
 
 fn create(path: &Path, mode: u32) -> io::Result<File> {
