@@ -34,6 +34,9 @@ const WAIT: Duration = Duration::from_secs(90);
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// Of a message, so many characters are said. A pod's event has room for 1024, the runtime's own words included.
+const MAX_SAID: usize = 600;
+
 #[derive(Debug)]
 struct Options {
     prefix: String,
@@ -137,7 +140,7 @@ pub fn main(program: &str, args: Vec<OsString>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // The runtime puts this in its own message, which is an event of the pod. Nobody is told if it is gone.
-            let _ = writeln!(io::stderr(), "fpga-hook: {error}");
+            let _ = writeln!(io::stderr(), "fpga-hook: {}", line(&error));
             ExitCode::FAILURE
         }
     }
@@ -235,6 +238,11 @@ fn read_config(bundle: &Path) -> Result<Config, Error> {
     let path = state::config(bundle);
     let read = || Config::read(File::open(&path).map_err(ConfigError::Read)?);
     read().map_err(|source| Error::Config { path: path.clone(), source })
+}
+
+/// One line that fits into an event, whatever a path or the container's configuration has in it.
+fn line(error: &str) -> String {
+    error.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_SAID).collect()
 }
 
 fn listed(found: &[Found]) -> String {

@@ -278,4 +278,33 @@ fn a_state_or_bundle_that_cannot_be_understood_stops_the_container() {
         assert_eq!(error.lines().count(), 1, "{error}");
     }
     assert!(scene.told().is_empty());
+
+    // Whatever they hold, a message is one line that fits into an event.
+    let long = scene.hook(&scene.bundle_of(&json!({"process": {"env": "x".repeat(5000)}}))).bad();
+    assert!(long.len() < 700 && long.contains("invalid type: string"), "{long}");
+    let broken = answer("{\"bundle\": \"/does\\nnot\\rexist\"}");
+    assert!(
+        broken.starts_with("fpga-hook: /does not exist/config.json: cannot read it: No such"),
+        "{broken}"
+    );
+}
+
+#[test]
+fn variables_that_ask_for_nothing_there_can_be_stop_the_container() {
+    let scene = Scene::on(DFL);
+    let port = scene.device_entry(DFL.port, "/dev/x");
+    let (region, afu) = (format!("FPGA_REGION_1={STRATIX}"), format!("FPGA_AFU_1={FIRST}"));
+    for (environment, expected) in [
+        (["FPGA_REGION_1", &afu], "the variable \"FPGA_REGION_1\" has no value"),
+        ([&region, "FPGA_AFU_1"], "the variable \"FPGA_AFU_1\" has no value"),
+        (
+            [&region, "FPGA_AFU_1=../../../etc/x"],
+            "FPGA_AFU_1: \"../../../etc/x\" is no name of a bitstream: expected 1 to 64 letters and digits",
+        ),
+        (["FPGA_REGION_1=..", &afu], "FPGA_REGION_1: \"..\" is no id: expected 32 hexadecimal digits"),
+    ] {
+        let config = json!({"process": {"env": environment}, "linux": {"devices": [port]}});
+        assert_eq!(scene.hook(&scene.bundle_of(&config)).bad(), format!("fpga-hook: {expected}"));
+    }
+    assert!(scene.told().is_empty());
 }

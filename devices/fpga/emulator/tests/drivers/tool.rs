@@ -179,6 +179,42 @@ fn files_say_what_they_are_and_are_installed_where_the_hook_finds_them() {
 }
 
 #[test]
+fn files_that_lack_something_are_no_more_than_looked_at() {
+    let scene = Scene::on(DFL);
+    let gbs = writer::gbs(STRATIX.parse().unwrap(), FIRST.parse().unwrap(), b"bits");
+    // Without a hash it has no place in the store.
+    let nameless = scene.file("nameless.aocx", &writer::aocx("", &gbs));
+    let info = scene.tool(&["info", "-b", &nameless]).good();
+    assert!(lines(&info).contains(&"Installation Path     : \"\""), "{info}");
+    for args in [&["install", "-b", &nameless][..], &["install", "-b", &nameless, "-force", "-q"]] {
+        let error = scene.tool(args).bad();
+        assert_eq!(
+            error,
+            format!(
+                "fpga_tool: {nameless} has no hash (section .acl.rand_hash), so it has no place in a store"
+            )
+        );
+    }
+    // Nothing to program is no bitstream.
+    let layout = writer::Layout { is_wide: true, is_big_endian: false };
+    let no_gbs = scene.file("no.aocx", &writer::elf(layout, &[(".acl.board", b"board")]));
+    let empty = scene.file("empty.gbs", &writer::gbs(STRATIX.parse().unwrap(), FIRST.parse().unwrap(), b""));
+    for (file, expected) in
+        [(no_gbs, "with a section .acl.fpga.bin"), (empty, "1 to 134217728 bytes of bitstream")]
+    {
+        for args in
+            [&["info"][..], &["install"], &["pr", "-dry-run", "-d", DFL.port], &["pr", "-d", DFL.port]]
+        {
+            let error = scene.tool(&[args, &["-b", &file]].concat()).bad();
+            assert!(error.starts_with(&format!("fpga_tool: {file} is no good bitstream: ")), "{error}");
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+    assert!(!scene.at("srv").exists());
+    assert_eq!(scene.events(), [json!(null); 0]);
+}
+
+#[test]
 fn what_is_missing_or_wrong_is_said() {
     let scene = Scene::on(DFL);
     for (args, code, expected) in [
