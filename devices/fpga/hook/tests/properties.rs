@@ -1,5 +1,4 @@
 //! What the hook reads is of others: whatever they write, the answer is one of its own or an error.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::fmt::Debug;
 use std::io::{self, Read};
