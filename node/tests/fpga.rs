@@ -1,10 +1,13 @@
 //! The hook, the tool and their installer as the one binary has them.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests")]
 
 use std::fs;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use simulator::{Profile, SimulatedNode};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_intel-device-plugins");
 const VERSION: &str = concat!("intel-device-plugins ", env!("CARGO_PKG_VERSION"), "\n");
@@ -114,4 +117,45 @@ fn what_cannot_be_installed_is_an_error() {
     assert!(text.contains("[\"more\", \"words\"] are no flags"), "{text}");
     assert_eq!(install(folder.path(), &["-no-such-flag"]).0, Some(2));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+/// The containers of a demo's pod or job.
+fn demo(name: &str) -> Vec<Value> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../demo").join(name);
+    let object: Value = serde_saphyr::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    let pod = object.pointer("/spec/template/spec").unwrap_or(&object["spec"]);
+    pod["containers"].as_array().unwrap().clone()
+}
+
+#[test]
+fn demos_ask_for_what_there_is_and_fail_if_their_port_has_another_function() {
+    const NLB0: &str = "d8424dc4a4a3c413f89e433683f9040b";
+    const NLB3: &str = "f7df405cbd7acf7222f144b0b93acd18";
+    let folder = tempfile::tempdir().unwrap();
+    let profile = Profile::builtin("xeon-full").unwrap();
+    let mut node = SimulatedNode::create_with_stand_ins(folder.path().join("node"), &profile).unwrap();
+    // Its container has the port alone.
+    node.delete("/dev/intel-fpga-fme.0").unwrap();
+    let prefix = node.root().to_str().unwrap().to_owned();
+    for (name, mode, function, other) in [
+        ("test-fpga-preprogrammed.yaml", "af", NLB0, NLB3),
+        ("intelfpga-job.yaml", "af", NLB0, NLB3),
+        ("test-fpga-orchestrated.yaml", "region", NLB3, NLB0),
+    ] {
+        for container in demo(name) {
+            let flags = format!("fpga: -mode={mode}");
+            for (resource, count) in container["resources"]["limits"].as_object().unwrap() {
+                let asked = format!("{resource}={count}");
+                let args = ["simulate", "-profile=xeon-full", "-plugin-flags", &flags, "-allocate", &asked];
+                assert_eq!(run("intel-device-plugins", &args).0, Some(0), "{name}: {asked}");
+            }
+            let args = container["args"].as_array().unwrap().iter().map(|arg| arg.as_str().unwrap());
+            let args: Vec<&str> = args.chain(["-prefix", &prefix]).collect();
+            for (found, code) in [(function, 0), (other, 1)] {
+                node.set_attribute("/sys/bus/platform/devices/intel-fpga-port.0/afu_id", found).unwrap();
+                let (ended, text) = run("intel-device-plugins", &args);
+                assert_eq!(ended, Some(code), "{name}: {text}");
+            }
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use host::{DeviceNumber, Host, HostError, PciAddress, PciFunction};
 use rustix::io::Errno;
@@ -59,12 +60,32 @@ impl Kind {
     }
 }
 
+/// What sysfs says of a character device.
+struct Number(DeviceNumber);
+
+impl FromStr for Number {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (major, minor) = text.split_once(':').ok_or(())?;
+        let number = |text: &str| text.parse().map_err(drop);
+        Ok(Self(DeviceNumber { block: false, major: number(major)?, minor: number(minor)? }))
+    }
+}
+
 impl Device {
     /// The device of a node, which is given by its name in `/dev` or by its path.
     pub(crate) fn find(host: &Host, node: &str, kind: Kind) -> Result<Self, Error> {
         let node = if node.contains('/') { PathBuf::from(node) } else { Path::new("/dev").join(node) };
         let number = host.device_number(&node)?;
         Self::of(host, number, kind, &node)
+    }
+
+    /// The device of a folder in sysfs. It needs no node: a container has that of its port, and not that of the card's
+    /// management engine.
+    pub(crate) fn at(host: &Host, folder: &Path, kind: Kind) -> Result<Self, Error> {
+        let Number(number) = host.parse(folder.join("dev"), "a device number, MAJOR:MINOR")?;
+        Self::of(host, number, kind, folder)
     }
 
     /// The device of that number; `asked` is what stands for it in messages.

@@ -45,13 +45,15 @@ impl Fme {
         };
         let mut found = Vec::new();
         for card in cards {
+            let folder = folder.join(card);
             // A file among them is no card.
-            let Ok(names) = host.names(folder.join(card)) else { continue };
-            found.extend(names.into_iter().filter(|name| number_after(name, driver.fme_prefix()).is_some()));
+            let Ok(mut names) = host.names(&folder) else { continue };
+            names.retain(|name| number_after(name, driver.fme_prefix()).is_some());
+            found.extend(names.into_iter().map(|name| folder.join(name)));
         }
         match found.as_slice() {
-            [name] => Self::find(host, name),
-            names => Err(Error::Engines { function: card.address(), count: names.len() }),
+            [engine] => Device::at(host, engine, Kind::Fme).map(Self),
+            engines => Err(Error::Engines { function: card.address(), count: engines.len() }),
         }
     }
 

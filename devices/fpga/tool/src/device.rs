@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
+use fpga_bitstream::Name;
 use fpga_programming::{Error, Fme, Port};
 use host::{Host, HostError, PciFunction};
 use serde_json::json;
 
+use crate::Outcome;
 use crate::facts::Facts;
 
 /// Where the Go implementation has its colons.
@@ -36,6 +38,16 @@ pub(crate) fn describe(host: &Host, device: &str, extent: Extent) -> (Facts, Res
         }
         Err(error) => (Facts::default(), Err(error)),
     }
+}
+
+/// An error if the port has not the function of that name, the name of a bitstream in the store.
+pub(crate) fn check(host: &Host, device: &str, function: &str) -> Outcome {
+    let wanted: Name = function.parse()?;
+    let port = Port::find(host, device)?;
+    if port.holds(&wanted)? {
+        return Ok(());
+    }
+    Err(format!("{} has the function {}, not {wanted}", port.name(), port.afu_id()?).into())
 }
 
 fn of_fme(host: &Host, fme: &Fme, extent: Extent, facts: &mut Facts) -> Result<(), Error> {

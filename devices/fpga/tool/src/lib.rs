@@ -69,7 +69,9 @@ fn run(program: &str, options: &Options, out: &mut impl Write) -> Outcome {
             let extent = device::Extent { is_quiet: options.quiet, asks_driver: !options.dry_run };
             let (facts, result) = device::describe(&host, &options.device, extent);
             facts.print(options.json, out)?;
-            Ok(result?)
+            result?;
+            let any = options.function.is_empty();
+            if any { Ok(()) } else { device::check(&host, &options.device, &options.function) }
         }
         "pr" => change::program(&host, options, out),
         "release" | "assign" => change::hand_over(&host, options, out),

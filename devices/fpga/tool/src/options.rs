@@ -12,7 +12,7 @@ pub(crate) const COMMANDS: &[(&str, &str)] = &[
     ("list", "the names of all management engines (FME) and ports"),
     ("list-fme", "the names of all management engines"),
     ("list-port", "the names of all ports"),
-    ("fpgainfo", "what a management engine or a port is (-d); also as fmeinfo and portinfo"),
+    ("fpgainfo", "what a management engine or a port is (-d, -afu); also as fmeinfo and portinfo"),
     ("pr", "programs a bitstream file behind a port: partial reconfiguration (-b, -d)"),
     (
         "release",
@@ -28,6 +28,8 @@ pub(crate) struct Options {
     pub(crate) command: String,
     pub(crate) bitstream: String,
     pub(crate) device: String,
+    /// What a port must have; anything when empty.
+    pub(crate) function: String,
     pub(crate) port: u64,
     pub(crate) dry_run: bool,
     pub(crate) force: bool,
@@ -68,6 +70,11 @@ impl Options {
         flags.commands(COMMANDS);
         flags.string("b", &mut self.bitstream, "bitstream file, .gbs or .aocx");
         flags.string("d", &mut self.device, "device: a node's name, such as dfl-port.0, or its path");
+        flags.string(
+            "afu",
+            &mut self.function,
+            "fail if the port has not this function: its id, or the hash of an OpenCL program",
+        );
         flags.uint("p", &mut self.port, "number of the port on its card");
         flags.bool(
             "dry-run",

@@ -101,6 +101,42 @@ fn a_port_says_what_it_is() {
 }
 
 #[test]
+fn a_port_is_looked_at_also_where_its_engine_has_no_node() {
+    for card in CARDS {
+        let mut scene = Scene::on(card);
+        // As in a container that has the port.
+        scene.node.delete(format!("/dev/{}", card.fme)).unwrap();
+        let said = scene.tool(&["portinfo", "-d", card.port, "-dry-run"]).good();
+        for line in [
+            format!("FME Name                         : {}", card.fme),
+            format!("Interface UUID                   : {}", card.interface),
+            format!("Accelerator UUID                 : {SECOND}"),
+        ] {
+            assert!(lines(&said).contains(&line.as_str()), "{line} is not in\n{said}");
+        }
+    }
+}
+
+#[test]
+fn a_port_that_has_another_function_than_it_should_is_an_error() {
+    for card in CARDS {
+        let scene = Scene::on(card);
+        let info = |device: &str, function: &str| {
+            scene.tool(&["portinfo", "-d", device, "-q", "-dry-run", "-afu", function])
+        };
+        let said = info(card.port, &SECOND.to_uppercase()).good();
+        assert!(said.contains(SECOND), "{said}");
+        let wrong = info(card.port, FIRST);
+        assert_eq!((wrong.code, wrong.out), (1, said));
+        assert_eq!(wrong.err, format!("fpga_tool: {} has the function {SECOND}, not {FIRST}", card.port));
+        assert!(info(card.port, "../x").err.starts_with("fpga_tool: \"../x\" is no name of a bitstream: "));
+        let engine = info(card.fme, FIRST);
+        assert_eq!(engine.code, 1);
+        assert!(engine.err.contains(", not an FPGA port (dfl-port.N or intel-fpga-port.N)"), "{engine:?}");
+    }
+}
+
+#[test]
 fn programming_says_what_was_there_and_what_is() {
     for card in CARDS {
         let scene = Scene::on(card);
