@@ -8,6 +8,7 @@
 
 mod families;
 mod figures;
+mod hook;
 mod measure;
 mod process;
 
@@ -21,6 +22,7 @@ use measure::{Measured, Place};
 const INSIDE: &str = "BENCH_FOLDER";
 const USAGE: &str = "usage: bench [-quick] BINARY [REFERENCE]
        bench [-quick] -families BINARY
+       bench [-quick] -hook BINARY
 BINARY is intel-device-plugins as `cargo xtask build` makes it, REFERENCE the Go implementation's GPU plugin.";
 
 fn main() -> ExitCode {
@@ -28,10 +30,12 @@ fn main() -> ExitCode {
     let mut is_given =
         |flag: &str| args.iter().position(|arg| arg == flag).map(|at| args.remove(at)).is_some();
     let (quick, only_families) = (is_given("-quick"), is_given("-families"));
+    let only_hook = is_given("-hook");
     let is_inside = is_given("-scans");
     let outcome = match args.as_slice() {
         [] if is_inside => families::scans(quick).map(|()| ExitCode::SUCCESS),
         [binary] if only_families => families(Path::new(binary), quick),
+        [binary] if only_hook => hook(Path::new(binary), quick),
         [binary] => bench(Path::new(binary), None, quick),
         [_, _] if std::env::var_os(INSIDE).is_none() => enter_namespace(),
         [binary, reference] => bench(Path::new(binary), Some(Path::new(reference)), quick),
@@ -70,6 +74,11 @@ fn families(binary: &Path, quick: bool) -> Result<ExitCode, Box<dyn std::error::
     let temporary = in_memory()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(families::run(binary, temporary.path(), quick))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn hook(binary: &Path, quick: bool) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    hook::run(binary, in_memory()?.path(), quick)?;
     Ok(ExitCode::SUCCESS)
 }
 
