@@ -5,13 +5,12 @@ use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
-use std::sync::mpsc;
-use std::thread;
-use std::time::{Duration, SystemTime};
+use std::process::{ChildStdout, Command, ExitCode, Stdio};
+use std::time::{Duration, Instant, SystemTime};
 
 use cli::{FlagSet, LogOptions, logs};
 use device_plugin::error_chain;
+use rustix::event::{PollFd, PollFlags, poll};
 use serde_json::json;
 
 /// Where the plugin's CDI files say that the hook is.
@@ -23,7 +22,7 @@ const TOOL: &str = "fpga_tool";
 /// How long the installed program may take to say its version.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// What says its version says no more than this, in bytes.
-const MAX_VERSION: u64 = 100;
+const MAX_VERSION: usize = 100;
 
 /// What is to be put where.
 #[derive(Debug, Clone)]
@@ -196,15 +195,30 @@ fn version_of(program: &Path, patience: Duration) -> Option<String> {
         .stderr(Stdio::null())
         .spawn();
     let mut process = command.ok()?;
-    let output = process.stdout.take()?.take(MAX_VERSION);
-    let (sender, receiver) = mpsc::channel();
-    // On a thread that may stay behind: what the program has started can keep its output open after its own end.
-    thread::spawn(move || sender.send(io::read_to_string(output)));
-    let said = receiver.recv_timeout(patience);
+    let said = process.stdout.take().and_then(|output| read_within(patience, output));
     // It has ended, as a rule.
     let _ = process.kill();
     let _ = process.wait();
-    said.ok()?.ok()?.trim_end().strip_prefix("intel-device-plugins ").map(str::to_owned)
+    said?.trim_end().strip_prefix("intel-device-plugins ").map(str::to_owned)
+}
+
+/// What comes to its end in time, or the beginning of more. What a program has started can keep its output open after its
+/// own end.
+fn read_within(patience: Duration, mut output: ChildStdout) -> Option<String> {
+    let until = Instant::now().checked_add(patience)?;
+    let mut said = Vec::new();
+    while said.len() < MAX_VERSION {
+        let left = until.saturating_duration_since(Instant::now()).try_into().ok()?;
+        if poll(&mut [PollFd::new(&output, PollFlags::IN)], Some(&left)).ok()? == 0 {
+            return None;
+        }
+        let mut bytes = [0; MAX_VERSION];
+        match output.read(&mut bytes).ok()? {
+            0 => break,
+            count => said.extend_from_slice(bytes.get(..count)?),
+        }
+    }
+    String::from_utf8(said).ok()
 }
 
 fn numbers(version: &str) -> Option<Vec<u32>> {

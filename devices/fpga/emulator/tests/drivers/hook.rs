@@ -208,6 +208,7 @@ fn containers_that_start_together_wait_for_each_other() {
         let bundle = scene.bundle(&one(card, FIRST), &[card.port]);
         let first = Programming::of(&scene, |fault| scene.start_hook(&[fault], &bundle));
         let second = scene.start_hook(&[], &bundle);
+        first.has_company(&scene, card);
         assert_eq!(first.finish(), format!("{}: {FIRST} (programmed)", card.port));
         assert_eq!(ended(second).good(), format!("{}: {FIRST} (has it already)", card.port));
         assert_eq!(scene.programmed(), 1);

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::process::{Child, Output};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use nix::libc::O_NONBLOCK;
 use nix::sys::signal::{Signal, kill};
@@ -12,6 +13,9 @@ use nix::sys::stat::Mode;
 use nix::unistd::Pid;
 
 use crate::scene::{CARDS, Card, FIRST, OPAE, SECOND, Said, Scene, ended};
+
+/// A guard against hanging.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A process that is in the middle of programming a card.
 pub(crate) struct Programming {
@@ -42,6 +46,16 @@ impl Programming {
         // The emulator opens its end when the bitstream has come.
         let pipe = OpenOptions::new().write(true).open(&path).unwrap();
         Self { process, end, pipe }
+    }
+
+    /// Waits until somebody else has come to the card's lock. This one came first.
+    pub(crate) fn has_company(&self, scene: &Scene, card: Card) {
+        let opened = format!("{} open: 0", card.fme);
+        let since = Instant::now();
+        while scene.log().into_iter().filter(|line| *line == opened).count() < 2 {
+            assert!(since.elapsed() < PATIENCE, "nobody has come");
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Lets it go on, to the end.
@@ -83,6 +97,7 @@ fn who_has_waited_does_not_program_again_what_is_there_by_then() {
         let file = scene.bitstream(card.interface, FIRST);
         let question = ["ensure", card.port, card.interface, FIRST, &file, "3600"];
         let second = scene.asking(&[], &question).spawn().unwrap();
+        first.has_company(&scene, card);
         first.finish();
         assert_eq!(ended(second).good(), "already there");
         let programmed = scene.told().iter().filter(|line| line.contains(" pr: ")).count();
@@ -98,6 +113,7 @@ fn two_who_want_different_functions_take_turns() {
         let file = scene.bitstream(card.interface, SECOND);
         let question = ["reconfigure", card.port, card.interface, SECOND, &file, "3600"];
         let second = scene.asking(&[], &question).spawn().unwrap();
+        first.has_company(&scene, card);
         first.finish();
         assert_eq!(ended(second).good(), "reconfigure: done");
         assert_eq!(scene.function(card.port), SECOND);

@@ -89,7 +89,7 @@ impl Scene {
     /// The emulator with a program, not started yet.
     pub(crate) fn emulator(&self, faults: &[&str], program: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fpga-emulator"));
-        command.arg("-root").arg(self.node.root()).arg("-log").arg(self.log());
+        command.arg("-root").arg(self.node.root()).arg("-log").arg(self.log_file());
         for fault in faults {
             command.args(["-fault", fault]);
         }
@@ -132,33 +132,41 @@ impl Scene {
 
     /// What the log has, and nothing of it any more.
     pub(crate) fn events(&self) -> Vec<Value> {
-        let text = fs::read_to_string(self.log()).unwrap_or_default();
-        fs::write(self.log(), "").unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        let events = self.logged();
+        fs::write(self.log_file(), "").unwrap();
+        events
     }
 
-    /// The log in short: node, request, result.
+    /// The log in short: node, request, result. Nothing is in it any more.
     pub(crate) fn told(&self) -> Vec<String> {
-        let word = |value: &Value| value.to_string().replace('"', "");
-        let told = |event: Value| {
-            let exclusive = if event["argument"]["exclusive"] == true { " exclusively" } else { "" };
-            format!(
-                "{} {}{exclusive}: {}",
-                word(&event["node"]),
-                word(&event["request"]),
-                word(&event["result"])
-            )
-        };
-        self.events().into_iter().map(told).collect()
+        self.events().iter().map(in_short).collect()
     }
 
-    fn log(&self) -> PathBuf {
+    /// The same, and all stays in it.
+    pub(crate) fn log(&self) -> Vec<String> {
+        self.logged().iter().map(in_short).collect()
+    }
+
+    fn logged(&self) -> Vec<Value> {
+        let text = fs::read_to_string(self.log_file()).unwrap_or_default();
+        // The last line may be on its way.
+        let lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+        lines.map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    fn log_file(&self) -> PathBuf {
         self.folder.path().join("log")
     }
 
     pub(crate) fn function(&self, port: &str) -> String {
         fs::read_to_string(self.device(port).join("afu_id")).unwrap().trim().to_owned()
     }
+}
+
+fn in_short(event: &Value) -> String {
+    let word = |value: &Value| value.to_string().replace('"', "");
+    let exclusive = if event["argument"]["exclusive"] == true { " exclusively" } else { "" };
+    format!("{} {}{exclusive}: {}", word(&event["node"]), word(&event["request"]), word(&event["result"]))
 }
 
 /// Waits for a program that was started.
