@@ -8,7 +8,7 @@ use fpga_bitstream::writer;
 use host::DeviceNumber;
 use serde_json::{Value, json};
 
-use crate::locks::Programming;
+use crate::locks::{Programming, wait_for_second};
 use crate::scene::{ARRIA, CARDS, Card, DFL, FIRST, OPAE, SECOND, STRATIX, Said, Scene, ended};
 
 /// Which `OpenCL` programs of a board have, all of them.
@@ -208,7 +208,7 @@ fn containers_that_start_together_wait_for_each_other() {
         let bundle = scene.bundle(&one(card, FIRST), &[card.port]);
         let first = Programming::of(&scene, |fault| scene.start_hook(&[fault], &bundle));
         let second = scene.start_hook(&[], &bundle);
-        first.has_company(&scene, card);
+        wait_for_second(&scene, card);
         assert_eq!(first.finish(), format!("{}: {FIRST} (programmed)", card.port));
         assert_eq!(ended(second).good(), format!("{}: {FIRST} (has it already)", card.port));
         assert_eq!(scene.programmed(), 1);

@@ -48,16 +48,6 @@ impl Programming {
         Self { process, end, pipe }
     }
 
-    /// Waits until somebody else has come to the card's lock. This one came first.
-    pub(crate) fn has_company(&self, scene: &Scene, card: Card) {
-        let opened = format!("{} open: 0", card.fme);
-        let since = Instant::now();
-        while scene.log().into_iter().filter(|line| *line == opened).count() < 2 {
-            assert!(since.elapsed() < PATIENCE, "nobody has come");
-            thread::sleep(Duration::from_millis(5));
-        }
-    }
-
     /// Lets it go on, to the end.
     pub(crate) fn finish(self) -> String {
         drop(self.pipe);
@@ -67,6 +57,16 @@ impl Programming {
     fn kill(self) {
         kill(Pid::from_raw(self.process.try_into().unwrap()), Signal::SIGKILL).unwrap();
         self.end.join().unwrap().1.unwrap();
+    }
+}
+
+/// Waits until somebody has come to the lock of a card that somebody else is programming.
+pub(crate) fn wait_for_second(scene: &Scene, card: Card) {
+    let opened = format!("{} open: 0", card.fme);
+    let since = Instant::now();
+    while scene.log().into_iter().filter(|line| *line == opened).count() < 2 {
+        assert!(since.elapsed() < PATIENCE, "nobody has come");
+        thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -97,7 +97,7 @@ fn who_has_waited_does_not_program_again_what_is_there_by_then() {
         let file = scene.bitstream(card.interface, FIRST);
         let question = ["ensure", card.port, card.interface, FIRST, &file, "3600"];
         let second = scene.asking(&[], &question).spawn().unwrap();
-        first.has_company(&scene, card);
+        wait_for_second(&scene, card);
         first.finish();
         assert_eq!(ended(second).good(), "already there");
         let programmed = scene.told().iter().filter(|line| line.contains(" pr: ")).count();
@@ -113,7 +113,7 @@ fn two_who_want_different_functions_take_turns() {
         let file = scene.bitstream(card.interface, SECOND);
         let question = ["reconfigure", card.port, card.interface, SECOND, &file, "3600"];
         let second = scene.asking(&[], &question).spawn().unwrap();
-        first.has_company(&scene, card);
+        wait_for_second(&scene, card);
         first.finish();
         assert_eq!(ended(second).good(), "reconfigure: done");
         assert_eq!(scene.function(card.port), SECOND);
