@@ -41,6 +41,23 @@ pub fn fatal(message: impl fmt::Display) -> ExitCode {
     ExitCode::from(255)
 }
 
+/// Runs a command that does its work and ends: starts the logs, has each error of `work` as a line there, and returns the exit
+/// code for `main`, 1 when there was one.
+pub fn run(options: &LogOptions, work: impl FnOnce() -> Result<(), Vec<String>>) -> ExitCode {
+    if let Err(error) = logs::start(options) {
+        return fatal(device_plugin::error_chain(&error));
+    }
+    match work() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(errors) => {
+            for error in errors {
+                tracing::error!("{error}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
 /// Logs why the process cannot begin, as a warning, and returns the exit code for `main`: 1. For the plugins whose Go
 /// implementation ends so.
 pub fn refuse(options: &LogOptions, message: impl fmt::Display) -> ExitCode {

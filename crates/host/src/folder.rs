@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{self as rfs, Mode, OFlags, ResolveFlags};
 
+use crate::below::open_below;
 use crate::root::{READ, names_of, text_of};
 use crate::{Host, HostError};
 
@@ -54,7 +55,7 @@ impl Folder {
     fn open(&self, name: &Path) -> rustix::io::Result<OwnedFd> {
         let flags = READ | OFlags::CLOEXEC;
         if self.host.is_simulated() {
-            rfs::openat2(&self.descriptor, name, flags, Mode::empty(), ResolveFlags::BENEATH)
+            open_below(&self.descriptor, name, flags, Mode::empty(), ResolveFlags::BENEATH)
         } else {
             rfs::openat(&self.descriptor, name, flags, Mode::empty())
         }

@@ -7,9 +7,9 @@
 //! Everything here is synchronous and reads and writes small files; nothing is cached.
 
 mod attribute;
+mod below;
 pub mod device_node;
 mod folder;
-mod in_root;
 mod inotify;
 pub mod numa;
 mod numbered;
@@ -23,9 +23,9 @@ pub mod watch;
 mod write;
 
 pub use attribute::ParseError;
+pub use below::open_below;
 pub use device_node::DeviceNumber;
 pub use folder::Folder;
-pub use in_root::open_in_root;
 pub use numbered::number_of;
 pub use pci::{PciAddress, PciFunction, PciId};
 pub use plan::Plan;

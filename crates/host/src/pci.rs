@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::attribute::ParseError;
-use crate::numa::{self, Nearby};
+use crate::numa;
 use crate::{Host, HostError};
 
 const PCI_ID: &str = "a PCI id like 0x8086";
@@ -178,13 +178,12 @@ impl PciFunction {
         self.optional(Self::of(&self.host, self.folder.join("physfn")))
     }
 
-    /// The NUMA nodes that it is near to. The same as [`numa::of_sysfs_device`] of its folder, but cheaper, because that one
-    /// does not know that no link is on the way.
-    pub fn nearby(&self) -> Nearby {
-        let own = self.optional(numa::nodes_of(&self.host, &self.folder)).map(Option::unwrap_or_default);
-        match (own, self.folder.parent()) {
-            (Ok(nodes), Some(parent)) if nodes.is_empty() => numa::nearest(&self.host, parent).into(),
-            (own, _) => own.into(),
+    /// The NUMA nodes that it is near to, sorted; none where it has no place.
+    pub fn numa_nodes(&self) -> Result<Vec<u32>, HostError> {
+        let own = self.optional(numa::nodes_of(&self.host, &self.folder))?.unwrap_or_default();
+        match self.folder.parent() {
+            Some(parent) if own.is_empty() => numa::nearest(&self.host, parent),
+            _ => Ok(own),
         }
     }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use rustix::fs::{self as rfs, Access, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
-use crate::in_root::open_in_root;
+use crate::below::open_below;
 use crate::write::Attributes;
 
 /// No attribute that we read is longer than a page (`Documentation/filesystems/sysfs.rst`); the few files in `/proc` and
@@ -224,7 +224,7 @@ impl Host {
         let mode = if flags.contains(OFlags::CREATE) { Mode::from_raw_mode(0o644) } else { Mode::empty() };
         match &self.root.folder {
             None => rfs::open(&*absolute(path), flags | OFlags::CLOEXEC, mode),
-            Some(folder) => open_in_root(folder, path, flags, mode, ResolveFlags::empty()),
+            Some(folder) => open_below(folder, path, flags, mode, ResolveFlags::IN_ROOT),
         }
     }
 }

@@ -191,12 +191,12 @@ impl Tree {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
             return Err(Errno::INVAL);
         };
-        let extra = match links {
-            Links::Refuse => ResolveFlags::NO_SYMLINKS,
-            Links::Follow => ResolveFlags::empty(),
+        let how = match links {
+            Links::Refuse => ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS,
+            Links::Follow => ResolveFlags::IN_ROOT,
         };
         let flags = OFlags::PATH | OFlags::DIRECTORY;
-        Ok((host::open_in_root(&self.root, parent, flags, Mode::empty(), extra)?, name))
+        Ok((host::open_below(&self.root, parent, flags, Mode::empty(), how)?, name))
     }
 }
 

@@ -135,7 +135,7 @@ fn a_function_that_is_gone_is_not_found() {
         function.sriov_totalvfs().unwrap_err(),
         function.virtual_functions().unwrap_err(),
         function.physical_function().unwrap_err(),
-        function.nearby().errors.remove(0),
+        function.numa_nodes().unwrap_err(),
         PciFunction::at(&tree.host(), function.address()).unwrap_err(),
     ];
     for error in errors {
@@ -148,17 +148,17 @@ fn a_function_is_near_to_what_it_or_the_nearest_device_above_it_says() {
     let tree = Tree::new();
     let folder = add_function(&tree, "0000:00:02.0");
     let function = PciFunction::at(&tree.host(), address("0000:00:02.0")).unwrap();
-    assert_eq!(function.nearby().nodes, [0_u32; 0]);
+    assert_eq!(function.numa_nodes().unwrap(), [0_u32; 0]);
     tree.file("/sys/devices/pci0000:00/numa_node", "1");
-    assert_eq!(function.nearby().nodes, [1]);
+    assert_eq!(function.numa_nodes().unwrap(), [1]);
     tree.file(&format!("{folder}/numa_node"), "-1");
-    assert_eq!(function.nearby().nodes, [1]);
+    assert_eq!(function.numa_nodes().unwrap(), [1]);
     tree.file(&format!("{folder}/numa_node"), "3,0,3");
-    assert_eq!(function.nearby().nodes, [0, 3]);
+    assert_eq!(function.numa_nodes().unwrap(), [0, 3]);
     tree.file(&format!("{folder}/local_cpulist"), "");
-    assert_eq!(function.nearby().nodes, [1]);
+    assert_eq!(function.numa_nodes().unwrap(), [1]);
     tree.file(&format!("{folder}/numa_node"), "many");
-    assert!(!function.nearby().errors[0].is_not_found());
+    assert!(!function.numa_nodes().unwrap_err().is_not_found());
 }
 
 #[test]

@@ -57,7 +57,7 @@ impl Machine<'_> {
         let is_iaa = self.ids_of(function).is_some_and(|(_, device)| IAA_IDS.contains(&device));
         // Both kinds are numbered together.
         let names = self.names(Path::new(DEVICES)).into_iter();
-        let numbers = names.filter_map(|name| Some(accelerator_number(&name)?.to_owned()));
+        let numbers = names.filter_map(|name| Some(accelerator_number(&name)?.to_string()));
         let id = number::first_free("", &numbers.collect::<Vec<_>>());
         let (template, kind) = if is_iaa { ("iaa-device", "iax") } else { ("dsa-device", "dsa") };
         let place = format!("at={} pci={}", function.at(), function.address);
@@ -187,7 +187,6 @@ impl Machine<'_> {
 }
 
 /// The number of `dsa0` or `iax1`.
-fn accelerator_number(name: &str) -> Option<&str> {
-    let number = name.strip_prefix("dsa").or_else(|| name.strip_prefix("iax"))?;
-    (!number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())).then_some(number)
+fn accelerator_number(name: &str) -> Option<u32> {
+    ["dsa", "iax"].iter().find_map(|word| host::number_of(name, word))
 }

@@ -18,6 +18,21 @@ pub struct Ruin {
     pub content: Vec<u8>,
 }
 
+#[cfg(feature = "proptest")]
+impl Ruin {
+    /// A few ruins of any kind: damage, bytes, and texts that could be values. Often of the device nodes.
+    pub fn several() -> impl proptest::strategy::Strategy<Value = Vec<Self>> {
+        use proptest::prelude::*;
+        let content = prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..20),
+            "[0-9a-fx, \n-]{0,12}".prop_map(String::into_bytes),
+        ];
+        let which = prop_oneof![0..4_usize, any::<usize>()];
+        let ruin = (which, 0..Damage::ALL.len() * 2, content);
+        prop::collection::vec(ruin.prop_map(|(which, how, content)| Self { which, how, content }), 1..8)
+    }
+}
+
 impl SimulatedNode {
     /// Ruins some of what a device consists of. The folders stay.
     pub fn ruin(&mut self, device: &str, ruins: &[Ruin]) -> Result<(), SimulatorError> {

@@ -56,11 +56,10 @@ impl Balancer {
         spec.add_node(host, node);
         // Another function may have the number by then.
         spec.expects.push(Expectation::Link { path: link.into(), name: function.address().to_string() });
-        let nearby = host::numa::of_sysfs_device(host, function.folder());
-        for error in nearby.errors {
+        spec.numa = Some(function.numa_nodes().unwrap_or_else(|error| {
             warn(format!("{name}: NUMA nodes are not known: {}", error_chain(&error)));
-        }
-        spec.numa = Some(nearby.nodes);
+            Vec::new()
+        }));
         Ok(Some(Self { resource, health, spec }))
     }
 }

@@ -11,7 +11,7 @@ use std::ffi::OsString;
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
-use cli::{FlagSet, LogOptions, Stop, logs};
+use cli::{FlagSet, LogOptions, Stop};
 use device_plugin::error_chain;
 use host::plan::{Outcome, PlanError};
 use host::{Host, HostError, PciAddress, PciFunction, Plan};
@@ -84,21 +84,10 @@ pub fn setup(program: &str, args: Vec<OsString>) -> ExitCode {
         Ok(options) => options,
         Err(stop) => return stop.report(),
     };
-    if let Err(error) = logs::start(&options.logs) {
-        return cli::fatal(error_chain(&error));
-    }
-    let outcome = Setup::new(&options)
-        .map_err(|error| vec![error])
-        .and_then(|setup| if options.dry_run { setup.show(&mut std::io::stdout()) } else { setup.run() });
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(errors) => {
-            for error in errors {
-                tracing::error!("{error}");
-            }
-            ExitCode::FAILURE
-        }
-    }
+    cli::run(&options.logs, || {
+        let setup = Setup::new(&options).map_err(|error| vec![error])?;
+        if options.dry_run { setup.show(&mut std::io::stdout()) } else { setup.run() }
+    })
 }
 
 impl Setup {

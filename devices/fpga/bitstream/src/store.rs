@@ -33,8 +33,6 @@ pub enum Replace {
     Existing,
 }
 
-/// The kernel gives up on a path with `..` in it when anything on the machine is renamed meanwhile (`openat2(2)`).
-const MOST_TRIES: usize = 128;
 /// So much of a file is in memory while it is copied.
 const BUFFER: usize = 256 * 1024;
 
@@ -156,14 +154,7 @@ fn check(bitstream: &Bitstream, interface: Id, name: &Name) -> Result<(), Error>
 
 /// Opens `path` below `folder`. No `..` and no link leads out of it.
 fn beneath(folder: impl AsFd, path: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-    for _ in 0..MOST_TRIES {
-        match rfs::openat2(&folder, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve) {
-            Err(Errno::AGAIN) => {}
-            result => return result,
-        }
-    }
-    Err(Errno::AGAIN)
+    host::open_below(folder, path, flags, Mode::empty(), ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS)
 }
 
 /// "Invalid cross-device link" says nothing to anybody.

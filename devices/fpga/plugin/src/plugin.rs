@@ -181,11 +181,11 @@ fn spec<'a>(host: &Host, ports: impl IntoIterator<Item = &'a Port>, inventory: &
     let mut nodes = Vec::new();
     for port in ports {
         spec.add_node(host, format!("/dev/{}", port.name));
-        let nearby = host::numa::of_sysfs_device(host, port.function.folder());
-        for error in nearby.errors {
+        let near = port.function.numa_nodes().unwrap_or_else(|error| {
             inventory.warn(format!("{}: NUMA nodes are not known: {}", port.name, error_chain(&error)));
-        }
-        nodes.extend(nearby.nodes);
+            Vec::new()
+        });
+        nodes.extend(near);
     }
     nodes.sort_unstable();
     nodes.dedup();

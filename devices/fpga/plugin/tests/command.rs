@@ -1,25 +1,12 @@
-//! The plugin as a command, and as one of several in a process.
+//! The plugin as one of several in a process. Exit codes: `node/tests/commands.rs`.
 
-use std::process::ExitCode;
 use std::time::Duration;
 
 use device_plugin::Rescan;
 use simulator::{Profile, SimulatedNode};
 
-fn run(args: &[&str]) -> ExitCode {
-    fpga_plugin::main("fpga", args.iter().map(Into::into).collect())
-}
-
 fn flags(flags: &[&str]) -> Vec<String> {
     flags.iter().map(|flag| (*flag).to_owned()).collect()
-}
-
-#[test]
-fn a_bad_mode_ends_the_plugin_with_255_and_an_unknown_flag_with_2() {
-    assert_eq!(run(&["-mode=unparsable"]), ExitCode::from(255));
-    assert_eq!(run(&["-no-such-flag"]), ExitCode::from(2));
-    assert_eq!(run(&["-h"]), ExitCode::SUCCESS);
-    assert_eq!(run(&["-prefix=/no/such/folder"]), ExitCode::from(255));
 }
 
 #[test]

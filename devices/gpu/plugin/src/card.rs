@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use device_plugin::{CdiDevice, DeviceSpec, Expectation, error_chain};
-use host::{DeviceNumber, Host, HostError, PciAddress, PciFunction};
+use host::{DeviceNumber, Host, HostError, PciAddress, PciFunction, number_of};
 
 use crate::IdFilter;
 use crate::bypath::Links;
@@ -61,7 +61,7 @@ impl CardDevice {
 /// The names of all cards, Intel's or not, in byte order.
 pub(crate) fn names(host: &Host) -> Result<Vec<String>, HostError> {
     match host.names(CLASS) {
-        Ok(names) => Ok(names.into_iter().filter(|name| is_numbered(name, "card")).collect()),
+        Ok(names) => Ok(names.into_iter().filter(|name| number_of(name, "card").is_some()).collect()),
         // No graphics driver is loaded.
         Err(error) if error.is_not_found() => Ok(Vec::new()),
         Err(error) => Err(error),
@@ -103,7 +103,8 @@ impl Card {
         };
         let (driver, has_driver_link) = driver(host, &device, name, warn)?;
         let mut card = Self { name: name.to_owned(), driver, device, nodes: Vec::new(), has_driver_link };
-        let is_node = |entry: &&String| is_numbered(entry, "card") || is_numbered(entry, "renderD");
+        let is_node =
+            |entry: &&String| ["card", "renderD"].iter().any(|word| number_of(entry, word).is_some());
         for entry in entries.iter().filter(is_node) {
             let node = format!("/dev/dri/{entry}");
             match host.device_number(&node) {
@@ -135,14 +136,14 @@ impl Card {
             let path = format!("{}/driver", self.device.link).into();
             spec.expects.push(Expectation::Link { path, name: self.driver.clone() });
         }
-        let nearby = match &self.device.function {
-            Some(function) => function.nearby(),
-            None => host::numa::of_sysfs_device(host, &self.device.link),
+        let numa_nodes = match &self.device.function {
+            Some(function) => function.numa_nodes(),
+            None => host::numa::nodes_near(host, &self.device.link),
         };
-        for error in nearby.errors {
+        spec.numa = Some(numa_nodes.unwrap_or_else(|error| {
             warn(format!("{}: NUMA nodes are not known: {}", self.name, error_chain(&error)));
-        }
-        spec.numa = Some(nearby.nodes);
+            Vec::new()
+        }));
         spec.cdi = Some(CdiDevice {
             kind: "intel.cdi.k8s.io/gpu".to_owned(),
             name: self.name.clone(),
@@ -219,9 +220,4 @@ fn driver(
         }
         Err(error) => Err(format!("{name} is left out: {}", error_chain(&error))),
     }
-}
-
-fn is_numbered(name: &str, prefix: &str) -> bool {
-    let number = name.strip_prefix(prefix).unwrap_or_default();
-    !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())
 }

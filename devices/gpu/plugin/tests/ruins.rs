@@ -6,24 +6,8 @@ use std::sync::Arc;
 use device_plugin::{DevicePlugin as _, Inventory};
 use gpu_plugin::{GpuPlugin, Options, Snapshot};
 use proptest::prelude::*;
-use simulator::{Damage, Profile, Ruin, TemporaryNode};
+use simulator::{Profile, Ruin, TemporaryNode};
 use tokio::sync::watch;
-
-/// Ruins of any kind: damage, bytes, and texts that could be values.
-fn ruins() -> impl Strategy<Value = Vec<Ruin>> {
-    let content = prop_oneof![
-        prop::collection::vec(any::<u8>(), 0..20),
-        "[0-9a-fx, \n-]{0,12}".prop_map(String::into_bytes),
-    ];
-    // Often the device nodes, which come first.
-    let which = prop_oneof![0..4_usize, any::<usize>()];
-    let ruin = (which, 0..Damage::ALL.len() * 2, content).prop_map(|(which, how, content)| Ruin {
-        which,
-        how,
-        content,
-    });
-    prop::collection::vec(ruin, 1..8)
-}
 
 fn look(node: &TemporaryNode, flags: &[&str]) -> Inventory {
     let config = Options::parse("gpu", flags.iter().copied()).unwrap().check().unwrap();
@@ -34,7 +18,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
-    fn a_ruined_gpu_is_offered_with_nodes_that_are_there_or_not_at_all(ruins in ruins()) {
+    fn a_ruined_gpu_is_offered_with_nodes_that_are_there_or_not_at_all(ruins in Ruin::several()) {
         let mut node = TemporaryNode::new(&Profile::builtin("arc-b580-igpu").unwrap()).unwrap();
         let before = look(&node, &[]);
         node.ruin("card1", &ruins).unwrap();

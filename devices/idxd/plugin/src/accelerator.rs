@@ -64,21 +64,12 @@ impl Accelerator {
 
 /// The NUMA nodes near an accelerator; none if they are not known.
 pub(crate) fn numa_nodes(host: &Host, name: &str, warn: &mut impl FnMut(String)) -> Vec<u32> {
-    let mut unknown = |error| warn(format!("{name}: NUMA nodes are not known: {}", error_chain(&error)));
-    match host.resolve(format!("{BUS}/{name}")) {
-        Ok(folder) => {
-            // The accelerator's own `numa_node` repeats that of the PCI function above it, but not the function's CPUs,
-            // by which a wrong one shows.
-            let function = folder.parent().unwrap_or(&folder);
-            let nearby = host::numa::of_sysfs_device(host, function);
-            nearby.errors.into_iter().for_each(&mut unknown);
-            nearby.nodes
-        }
-        Err(error) => {
-            unknown(error);
-            Vec::new()
-        }
-    }
+    // The accelerator's own `numa_node` repeats that of the PCI function above it, but not the function's CPUs, by which a
+    // wrong one shows.
+    host::numa::nodes_near(host, format!("{BUS}/{name}/..")).unwrap_or_else(|error| {
+        warn(format!("{name}: NUMA nodes are not known: {}", error_chain(&error)));
+        Vec::new()
+    })
 }
 
 /// What the last command to the accelerator ended with; 0 is success.

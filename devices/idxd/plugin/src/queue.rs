@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use device_plugin::{DeviceSpec, Expectation, error_chain};
-use host::{Host, HostError};
+use host::{Host, HostError, number_of};
 
 use crate::accelerator::{Accelerator, ENABLED};
 use crate::family::Family;
@@ -21,9 +21,8 @@ pub(crate) struct Queue {
 
 /// Whether this is the name of a queue, `wq0.1`.
 pub(crate) fn is_queue(name: &str) -> bool {
-    let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let numbers = name.strip_prefix("wq").and_then(|rest| rest.split_once('.'));
-    numbers.is_some_and(|(device, queue)| number(device) && number(queue))
+    let parts = name.split_once('.');
+    parts.is_some_and(|(device, queue)| number_of(device, "wq").is_some() && number_of(queue, "").is_some())
 }
 
 impl Queue {

@@ -83,7 +83,7 @@ impl DevicePlugin for QueuePlugin {
             names => names?,
         };
         let mut inventory = Inventory::default();
-        for device in names.iter().filter(|name| is_device(name, self.family)) {
+        for device in names.iter().filter(|name| host::number_of(name, self.family.device).is_some()) {
             match self.add_device(host, device, &mut inventory) {
                 Err(error) if !error.is_not_found() => {
                     inventory.warn(format!("{device} is left out: {}", error_chain(&error)));
@@ -112,10 +112,4 @@ impl DevicePlugin for QueuePlugin {
     fn list_size_flag(&self) -> Option<&'static str> {
         Some("-shared-dev-num")
     }
-}
-
-/// Whether this is the name of an accelerator of the family, `dsa0`; the bus has queues, groups and engines, too.
-fn is_device(name: &str, family: &Family) -> bool {
-    let number = name.strip_prefix(family.device).unwrap_or_default();
-    !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
 }

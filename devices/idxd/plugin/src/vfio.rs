@@ -95,8 +95,8 @@ impl DevicePlugin for VfioPlugin {
 
     fn prefer(&self, _resource: &str, choice: &Choice<'_>) -> Vec<String> {
         prefer::prefer(choice, |id| {
-            let folder = format!("/sys/bus/pci/devices/{id}");
-            let node = host::numa::of_sysfs_device(&self.host, folder).nodes.first().copied();
+            let nodes = host::numa::nodes_near(&self.host, format!("/sys/bus/pci/devices/{id}"));
+            let node = nodes.ok().and_then(|nodes| nodes.first().copied());
             Place { piece: id.to_owned(), device: id.to_owned(), node }
         })
     }
@@ -146,10 +146,9 @@ fn of_function(
     let address = function.address();
     let link = format!("/sys/bus/pci/devices/{address}/driver");
     spec.expects.push(Expectation::Link { path: link.into(), name: DRIVER.to_owned() });
-    let nearby = host::numa::of_sysfs_device(host, function.folder());
-    for error in nearby.errors {
+    spec.numa = Some(function.numa_nodes().unwrap_or_else(|error| {
         warn(format!("{address}: NUMA nodes are not known: {}", error_chain(&error)));
-    }
-    spec.numa = Some(nearby.nodes);
+        Vec::new()
+    }));
     Ok(Some((group, spec)))
 }

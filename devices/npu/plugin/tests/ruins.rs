@@ -3,34 +3,18 @@
 use device_plugin::DevicePlugin as _;
 use npu_plugin::NpuPlugin;
 use proptest::prelude::*;
-use simulator::{Damage, Profile, Ruin, TemporaryNode};
+use simulator::{Profile, Ruin, TemporaryNode};
 
 const NPUS: &str = "use pci-driver driver=intel_vpu
 use npu as=npu0 pci=0000:00:00.0 device=0x643e group=0 accel=0
 use npu as=npu1 pci=0000:00:01.0 device=0xad1d group=1 accel=1
 ";
 
-/// Ruins of any kind: damage, bytes, and texts that could be values.
-fn ruins() -> impl Strategy<Value = Vec<Ruin>> {
-    let content = prop_oneof![
-        prop::collection::vec(any::<u8>(), 0..20),
-        "[0-9a-fx, \n-]{0,12}".prop_map(String::into_bytes),
-    ];
-    // Often the device nodes, which come first.
-    let which = prop_oneof![0..4_usize, any::<usize>()];
-    let ruin = (which, 0..Damage::ALL.len() * 2, content).prop_map(|(which, how, content)| Ruin {
-        which,
-        how,
-        content,
-    });
-    prop::collection::vec(ruin, 1..8)
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
-    fn a_ruined_npu_is_offered_with_its_node_or_not_at_all(ruins in ruins()) {
+    fn a_ruined_npu_is_offered_with_its_node_or_not_at_all(ruins in Ruin::several()) {
         let mut node = TemporaryNode::new(&Profile::parse("test", NPUS).unwrap()).unwrap();
         let plugin = NpuPlugin::new(1);
         let before = plugin.discover(&node.host()).unwrap();

@@ -96,7 +96,7 @@ impl Common {
             _ => Health::Healthy,
         };
         let expects = is_up.then(|| Expectation::Value { path: path.into(), value: "up".to_owned() });
-        let numa = Some(numa(host, physical, warn));
+        let numa = Some(numa(physical, warn));
         Self { resource, health, expects, numa }
     }
 }
@@ -143,19 +143,18 @@ impl Offer {
         let (path, name) = (format!("{folder}/driver").into(), driver.name().to_owned());
         spec.expects.push(Expectation::Link { path, name });
         spec.expects.extend(common.expects.clone());
-        spec.numa = Some(common.numa.clone().unwrap_or_else(|| numa(host, function, warn)));
+        spec.numa = Some(common.numa.clone().unwrap_or_else(|| numa(function, warn)));
         let resource = common.resource.clone().unwrap_or_else(|| GENERIC.to_owned());
         Ok(Some(Self { resource, health: common.health.clone(), spec, group }))
     }
 }
 
 /// The NUMA nodes near a function; none if they are not known.
-fn numa(host: &Host, function: &PciFunction, warn: &mut impl FnMut(String)) -> Vec<u32> {
-    let nearby = host::numa::of_sysfs_device(host, function.folder());
-    for error in nearby.errors {
+fn numa(function: &PciFunction, warn: &mut impl FnMut(String)) -> Vec<u32> {
+    function.numa_nodes().unwrap_or_else(|error| {
         warn(format!("{}: NUMA nodes are not known: {}", function.address(), error_chain(&error)));
-    }
-    nearby.nodes
+        Vec::new()
+    })
 }
 
 /// Returns the function's IOMMU group, by the name of its node.

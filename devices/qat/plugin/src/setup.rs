@@ -16,7 +16,7 @@ use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use cli::{FlagSet, LogOptions, Stop, logs};
+use cli::{FlagSet, LogOptions, Stop};
 use device_plugin::error_chain;
 use host::plan::PlanError;
 use host::{Host, Plan};
@@ -103,22 +103,11 @@ pub fn setup(program: &str, args: Vec<OsString>) -> ExitCode {
         Ok(options) => options,
         Err(stop) => return stop.report(),
     };
-    if let Err(error) = logs::start(&options.logs) {
-        return cli::fatal(error_chain(&error));
-    }
-    let ids = std::env::var(IDS_VARIABLE).unwrap_or_default();
-    let outcome = Setup::new(&options, &ids)
-        .map_err(|error| vec![error])
-        .and_then(|setup| if options.dry_run { setup.show(&mut std::io::stdout()) } else { setup.run() });
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(errors) => {
-            for error in errors {
-                tracing::error!("{error}");
-            }
-            ExitCode::FAILURE
-        }
-    }
+    cli::run(&options.logs, || {
+        let ids = std::env::var(IDS_VARIABLE).unwrap_or_default();
+        let setup = Setup::new(&options, &ids).map_err(|error| vec![error])?;
+        if options.dry_run { setup.show(&mut std::io::stdout()) } else { setup.run() }
+    })
 }
 
 impl Setup {

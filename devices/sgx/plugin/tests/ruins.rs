@@ -3,29 +3,13 @@
 use device_plugin::DevicePlugin as _;
 use proptest::prelude::*;
 use sgx_plugin::{Config, SgxPlugin};
-use simulator::{Damage, Profile, Ruin, TemporaryNode};
-
-/// Ruins of any kind: damage, bytes, and texts that could be values.
-fn ruins() -> impl Strategy<Value = Vec<Ruin>> {
-    let content = prop_oneof![
-        prop::collection::vec(any::<u8>(), 0..20),
-        "[0-9a-fx, \n-]{0,12}".prop_map(String::into_bytes),
-    ];
-    // Often the device nodes, which come first.
-    let which = prop_oneof![0..4_usize, any::<usize>()];
-    let ruin = (which, 0..Damage::ALL.len() * 2, content).prop_map(|(which, how, content)| Ruin {
-        which,
-        how,
-        content,
-    });
-    prop::collection::vec(ruin, 1..8)
-}
+use simulator::{Profile, Ruin, TemporaryNode};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
-    fn both_nodes_are_offered_or_none(ruins in ruins()) {
+    fn both_nodes_are_offered_or_none(ruins in Ruin::several()) {
         let mut node = TemporaryNode::new(&Profile::parse("test", "use sgx as=sgx").unwrap()).unwrap();
         node.ruin("sgx", &ruins).unwrap();
         let plugin = SgxPlugin::new(Config { enclaves: 1, provisions: 1, infrastructure: true });

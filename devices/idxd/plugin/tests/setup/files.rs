@@ -1,8 +1,9 @@
 //! Which file is used, and what is wrong with some.
 
 use idxd_plugin::setup::Setup;
+use simulator::golden;
 
-use crate::scene::{Scene, edited, fresh_dsa, golden, lines, one_queue};
+use crate::scene::{Scene, edited, fresh_dsa, lines, one_queue};
 
 fn queue_names(scene: &Scene, flags: &[&str]) -> String {
     lines(scene.dsa(&[&["-dry-run"], flags].concat()).plan(), "/name = ")
@@ -11,7 +12,7 @@ fn queue_names(scene: &Scene, flags: &[&str]) -> String {
 #[test]
 fn the_flags_are_those_that_are_documented() {
     for (name, stop) in [("dsa", Setup::dsa(["-h"], |_| None)), ("iaa", Setup::iaa(["-h"], |_| None))] {
-        golden(&format!("usage-{name}.txt"), &stop.unwrap_err().to_string());
+        golden(format!("tests/golden/setup/usage-{name}.txt"), &stop.unwrap_err().to_string());
     }
 }
 

@@ -1,20 +1,22 @@
 //! What would be written, as texts to read.
 
-use crate::scene::{Scene, edited, fresh_dsa, fresh_iaa, golden, lines, one_queue};
+use simulator::golden;
+
+use crate::scene::{Scene, edited, fresh_dsa, fresh_iaa, lines, one_queue};
 
 #[test]
 fn the_built_in_files_configure_four_queues() {
     let scene = Scene::of(&(fresh_dsa(0) + &fresh_iaa(1)));
-    golden("dsa.txt", scene.dsa(&["-dry-run"]).plan());
-    golden("iaa.txt", scene.iaa(&["-dry-run"]).plan());
+    golden("tests/golden/setup/dsa.txt", scene.dsa(&["-dry-run"]).plan());
+    golden("tests/golden/setup/iaa.txt", scene.iaa(&["-dry-run"]).plan());
     assert_eq!(scene.kernel.written(), []);
 }
 
 #[test]
 fn a_number_of_two_digits_is_kept() {
     let scene = Scene::of(&(fresh_dsa(10) + &fresh_iaa(11)));
-    golden("dsa10.txt", scene.dsa(&["-dry-run"]).plan());
-    golden("iax11.txt", scene.iaa(&["-dry-run"]).plan());
+    golden("tests/golden/setup/dsa10.txt", scene.dsa(&["-dry-run"]).plan());
+    golden("tests/golden/setup/iax11.txt", scene.iaa(&["-dry-run"]).plan());
 }
 
 #[test]
@@ -36,7 +38,7 @@ fn a_shared_queue_has_a_threshold_and_all_settings_are_written() {
         scene.set(&format!("group0.{group}/batch_progress_limit"), "0");
     }
     scene.set("wq0.0/op_config", &scene.read("dsa0/op_cap"));
-    golden("shared.txt", scene.dsa(&["-dry-run"]).plan());
+    golden("tests/golden/setup/shared.txt", scene.dsa(&["-dry-run"]).plan());
 }
 
 #[test]

@@ -126,16 +126,6 @@ fn fresh(template: &str, kind: &str, id: u32, pci: &str) -> String {
     lines
 }
 
-/// Compares a text with a golden file.
-pub(crate) fn golden(name: &str, found: &str) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/setup").join(name);
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        fs::write(&path, found).unwrap();
-    }
-    let expected = fs::read_to_string(&path).unwrap();
-    assert_eq!(expected, found, "run with UPDATE_GOLDEN=1 and read the difference");
-}
-
 /// The lines of a plan that name this.
 pub(crate) fn lines(plan: &str, word: &str) -> String {
     plan.split_inclusive('\n').filter(|line| line.contains(word)).collect()
