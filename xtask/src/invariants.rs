@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::root;
+use crate::{links, root};
 
 /// Words that only a device's own folder may use.
 const DEVICES: [&str; 9] = ["dlb", "dsa", "fpga", "gpu", "i915", "iaa", "npu", "qat", "sgx"];
@@ -24,18 +24,18 @@ pub(crate) fn run() -> Result<(), String> {
     for path in sources(&root())? {
         let shown = path.strip_prefix(root()).unwrap_or(&path);
         let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", shown.display()))?;
-        let found = check(shown, &text);
+        let found = if is_document(&path) { links::check(&path, &text) } else { check(shown, &text) };
         offences.extend(found.iter().map(|(line, what)| format!("{}:{line}: {what}", shown.display())));
         files += 1;
     }
     if !offences.is_empty() {
         return Err(offences.join("\nxtask: "));
     }
-    println!("{files} source files keep the invariants");
+    println!("{files} source files and documents keep the invariants");
     Ok(())
 }
 
-/// Every Rust file of the repository, sorted.
+/// Every Rust file and every document of the repository, sorted.
 fn sources(folder: &Path) -> Result<Vec<PathBuf>, String> {
     let mut files = Vec::new();
     let entries = fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
@@ -46,7 +46,7 @@ fn sources(folder: &Path) -> Result<Vec<PathBuf>, String> {
         let hidden = name.as_encoded_bytes().starts_with(b".");
         if kind.is_dir() && !hidden && name != "target" {
             files.extend(sources(&path)?);
-        } else if kind.is_file() && path.extension().is_some_and(|extension| extension == "rs") {
+        } else if kind.is_file() && (path.extension().is_some_and(|end| end == "rs") || is_document(&path)) {
             files.push(path);
         }
     }
@@ -54,7 +54,11 @@ fn sources(folder: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(files)
 }
 
-/// The offending lines of a file, with what is wrong.
+fn is_document(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "md")
+}
+
+/// The offending lines of a source file, with what is wrong.
 fn check(path: &Path, text: &str) -> Vec<(usize, String)> {
     let mut offences = Vec::new();
     let may_be_unsafe = UNSAFE.iter().any(|allowed| path == Path::new(allowed));

@@ -6,6 +6,7 @@ mod budget;
 mod build;
 mod elf;
 mod invariants;
+mod links;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
@@ -15,7 +16,7 @@ Usage: cargo xtask COMMAND
 
   build        build the binaries that are shipped, static and optimised, and print where they are
   budget       build them and compare size, number of crates and linking with xtask/budget.txt
-  invariants   check what the architecture promises and the compiler cannot see
+  invariants   check what the architecture promises and the compiler cannot see, and where links of documents lead
   help         print this text
 
 Each ends with 0 if all is well, with 1 if not, and with 2 if the command line is wrong.

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::{Map, Value};
 
-use crate::scene::{Scene, edited, fresh_dsa, fresh_iaa};
+use crate::scene::{Scene, edited, fresh_iaa, newest_dsa};
 
 /// A file with all that accel-config knows.
 const ALL: &str = include_str!("accel-config.conf");
@@ -61,21 +61,6 @@ fn knows(scene: &Scene, attribute: &str) -> bool {
         ["event_log_size", "desc_progress_limit", "batch_progress_limit", "prs_disable", "op_config"];
     let version = accel_config(scene, &["--version"]).unwrap();
     !(version.starts_with("3.") && SINCE_4.contains(&attribute))
-}
-
-/// A DSA that has all attributes.
-fn newest_dsa() -> Scene {
-    let scene = Scene::of(&fresh_dsa(0));
-    scene.set("dsa0/event_log_size", "64");
-    for group in 0..4 {
-        scene.set(&format!("group0.{group}/desc_progress_limit"), "0");
-        scene.set(&format!("group0.{group}/batch_progress_limit"), "0");
-    }
-    for queue in 0..8 {
-        scene.set(&format!("wq0.{queue}/prs_disable"), "0");
-        scene.set(&format!("wq0.{queue}/op_config"), &scene.read("dsa0/op_cap"));
-    }
-    scene
 }
 
 /// All attributes of accelerators and their parts, by the path that a plan would have.

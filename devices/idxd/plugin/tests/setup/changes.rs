@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::scene::{Scene, edited, fresh_dsa, fresh_iaa, one_queue};
+use crate::scene::{Scene, edited, fresh_dsa, fresh_iaa, older_dsa, one_queue};
 
 /// All values below the accelerators of a node.
 fn values(scene: &Scene) -> Vec<(PathBuf, String)> {
@@ -172,13 +172,7 @@ fn what_was_left_on_a_disabled_device_does_not_stand_in_the_way() {
 
 #[test]
 fn an_older_kernel_is_configured_through_its_one_driver() {
-    let scene = Scene::of(&fresh_dsa(0));
-    for driver in ["idxd", "user", "dmaengine"] {
-        scene.delete(&format!("/sys/bus/dsa/drivers/{driver}"));
-    }
-    for queue in 0..8 {
-        scene.delete(&format!("wq0.{queue}/driver_name"));
-    }
+    let scene = older_dsa();
     assert_eq!(scene.dsa(&[]).plan(), "");
     assert_eq!(scene.read("wq0.3/state"), "enabled");
     let written = scene.kernel.written().len();

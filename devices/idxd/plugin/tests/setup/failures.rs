@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::ErrorKind::ResourceBusy;
 
 use crate::changes::{configured, other};
-use crate::scene::{Run, Scene, edited, fresh_dsa, fresh_iaa};
+use crate::scene::{Run, Scene, edited, fresh_dsa, fresh_iaa, newest_dsa, older_dsa};
 
 /// All that the node shows, but the outcome of the last command.
 fn tree(scene: &Scene) -> String {
@@ -62,21 +62,6 @@ fn restore(scene: &Scene, differs: &[String]) {
     }
 }
 
-/// A DSA with the attributes that only newer ones have.
-fn newer_dsa() -> Scene {
-    let scene = Scene::of(&fresh_dsa(0));
-    scene.set("dsa0/event_log_size", "64");
-    for group in 0..4 {
-        scene.set(&format!("group0.{group}/desc_progress_limit"), "0");
-        scene.set(&format!("group0.{group}/batch_progress_limit"), "0");
-    }
-    for queue in 0..8 {
-        scene.set(&format!("wq0.{queue}/prs_disable"), "0");
-        scene.set(&format!("wq0.{queue}/op_config"), &scene.read("dsa0/op_cap"));
-    }
-    scene
-}
-
 fn shared() -> &'static str {
     include_str!("shared.conf")
 }
@@ -88,14 +73,14 @@ fn a_fresh_dsa_stays_fresh() {
 
 #[test]
 fn a_fresh_dsa_loses_thresholds_and_all_other_settings() {
-    let scene = newer_dsa();
+    let scene = newest_dsa();
     scene.config("dsa.conf", shared());
     fails_at_each_write(&scene, "", Scene::dsa);
 }
 
 #[test]
 fn a_configured_dsa_keeps_its_queues() {
-    let scene = newer_dsa();
+    let scene = newest_dsa();
     assert_eq!(scene.dsa(&[]).plan(), "");
     scene.config("dsa.conf", shared());
     fails_at_each_write(&scene, "", Scene::dsa);
@@ -103,7 +88,7 @@ fn a_configured_dsa_keeps_its_queues() {
 
 #[test]
 fn a_configured_dsa_keeps_thresholds_and_all_other_settings() {
-    let scene = newer_dsa();
+    let scene = newest_dsa();
     scene.config("dsa.conf", shared());
     assert_eq!(scene.dsa(&[]).plan(), "");
     // A queue that nobody has enabled yet.
@@ -158,13 +143,7 @@ fn what_the_kernel_does_not_let_be_set_again_is_told() {
 
 #[test]
 fn a_dsa_of_an_older_kernel_stays_as_it_was() {
-    let scene = Scene::of(&fresh_dsa(0));
-    for driver in ["idxd", "user", "dmaengine"] {
-        scene.delete(&format!("/sys/bus/dsa/drivers/{driver}"));
-    }
-    for queue in 0..8 {
-        scene.delete(&format!("wq0.{queue}/driver_name"));
-    }
+    let scene = older_dsa();
     assert_eq!(scene.dsa(&[]).plan(), "");
     scene.config("dsa.conf", &edited("\"mode\": \"dedicated\"", "\"mode\": \"shared\", \"threshold\": 15"));
     fails_at_each_write(&scene, "", Scene::dsa);

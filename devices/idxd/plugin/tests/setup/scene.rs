@@ -62,32 +62,26 @@ impl Scene {
     }
 
     pub(crate) fn set(&self, path: &str, value: &str) {
-        let path = self.real(path);
-        self.kernel.node().set_attribute(path, value).unwrap();
+        self.kernel.node().set_attribute(at(path), value).unwrap();
     }
 
     /// What somebody else writes, if the kernel takes it.
     pub(crate) fn write(&self, path: &str, value: &str) {
-        let path = Path::new("/sys/bus/dsa/devices").join(path);
-        self.kernel.host().write(path, value).unwrap();
+        self.kernel.host().write(at(path), value).unwrap();
     }
 
     pub(crate) fn delete(&self, path: &str) {
-        let path = self.real(path);
-        self.kernel.node().delete(path).unwrap();
+        self.kernel.node().delete(at(path)).unwrap();
     }
 
     pub(crate) fn read(&self, path: &str) -> String {
-        self.kernel.host().read(self.real(path)).unwrap()
+        self.kernel.host().read(at(path)).unwrap()
     }
+}
 
-    /// A path of the node without links; without a slash first, it is below the folder of accelerators and queues. Others
-    /// rename files meanwhile, which the kernel takes amiss where a link leads up (`openat2(2)`).
-    fn real(&self, path: &str) -> PathBuf {
-        let path = Path::new("/sys/bus/dsa/devices").join(path);
-        let folder = self.kernel.host().resolve(path.parent().unwrap()).unwrap();
-        folder.join(path.file_name().unwrap())
-    }
+/// A path of the node; without a slash first, it is below the folder of accelerators and queues.
+fn at(path: &str) -> PathBuf {
+    Path::new("/sys/bus/dsa/devices").join(path)
 }
 
 impl Run {
@@ -112,6 +106,33 @@ pub(crate) fn fresh_dsa(id: u32) -> String {
 /// An IAA as it is when the node has started, with all its queues.
 pub(crate) fn fresh_iaa(id: u32) -> String {
     fresh("iaa", "iax", id, &format!("0000:{:02x}:02.0", 0x6a + id))
+}
+
+/// A DSA that has all attributes, also those that only newer ones have.
+pub(crate) fn newest_dsa() -> Scene {
+    let scene = Scene::of(&fresh_dsa(0));
+    scene.set("dsa0/event_log_size", "64");
+    for group in 0..4 {
+        scene.set(&format!("group0.{group}/desc_progress_limit"), "0");
+        scene.set(&format!("group0.{group}/batch_progress_limit"), "0");
+    }
+    for queue in 0..8 {
+        scene.set(&format!("wq0.{queue}/prs_disable"), "0");
+        scene.set(&format!("wq0.{queue}/op_config"), &scene.read("dsa0/op_cap"));
+    }
+    scene
+}
+
+/// A DSA on a kernel before Linux 5.15, which had one driver for all.
+pub(crate) fn older_dsa() -> Scene {
+    let scene = Scene::of(&fresh_dsa(0));
+    for driver in ["idxd", "user", "dmaengine"] {
+        scene.delete(&format!("/sys/bus/dsa/drivers/{driver}"));
+    }
+    for queue in 0..8 {
+        scene.delete(&format!("wq0.{queue}/driver_name"));
+    }
+    scene
 }
 
 fn fresh(template: &str, kind: &str, id: u32, pci: &str) -> String {
