@@ -14,8 +14,8 @@ pub struct Inventory {
     pub resources: BTreeMap<String, Resource>,
     /// What was left out, and why. Each is logged when it appears and when it goes, not at every discovery.
     pub warnings: Vec<String>,
-    /// How soon to look again though nothing told to, where that depends on what was found; `None`: see
-    /// [`Triggers::resync`](crate::Triggers::resync).
+    /// How soon to look again though nothing told to; `None`: after a minute. Less is for hardware that is there and changes
+    /// without telling.
     pub resync: Option<Duration>,
 }
 

@@ -117,7 +117,7 @@ impl<P: DevicePlugin> Running<P> {
     }
 
     async fn follow(&mut self) -> DeadMount {
-        let folders = self.shared.plugin.triggers().folders.iter().map(|folder| wakeups::split(folder).0);
+        let folders = self.shared.plugin.triggers().folders.iter().map(|folder| wakeups::folder_of(folder));
         let folders: BTreeSet<&str> = folders.collect();
         loop {
             self.look().await;

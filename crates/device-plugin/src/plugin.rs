@@ -1,7 +1,6 @@
 //! The trait that a device plugin implements.
 
 use std::any::Any;
-use std::time::Duration;
 
 use host::Host;
 
@@ -120,7 +119,7 @@ pub struct Capabilities {
 }
 
 /// What tells that discovery has to run again.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Triggers {
     /// Kernel subsystems whose uevents matter, such as `drm`. With the beginning of names after it, only devices that are
     /// called so: `misc/paint_*`.
@@ -129,16 +128,9 @@ pub struct Triggers {
     /// writes it in `PCI_CLASS`, without leading zeros: `30000`. Empty: all.
     pub pci_classes: &'static [&'static str],
     /// Folders whose entries matter, such as `/dev/dri`; they need not exist. With a `*` at the end, only entries whose
-    /// names begin like this: `/dev/dri/card*`.
+    /// names begin like this: `/dev/dri/card*`. With an arrow, only links to what is in that folder, as their text says it:
+    /// `/dev/char -> ../dri`.
     pub folders: &'static [&'static str],
-    /// How soon to look again though nothing told to, unless [`Inventory::resync`] says otherwise.
-    pub resync: Duration,
-}
-
-impl Default for Triggers {
-    fn default() -> Self {
-        Self { subsystems: &[], pci_classes: &[], folders: &[], resync: Duration::from_mins(1) }
-    }
 }
 
 /// Why nothing can be said about a node.

@@ -17,6 +17,8 @@ use crate::{Triggers, error_chain};
 const QUIET: Duration = Duration::from_millis(3);
 /// But events that never stop must not put it off for ever.
 const LONGEST_DELAY: Duration = Duration::from_millis(30);
+/// The pause between two looks, unless the inventory asks for another.
+const RESYNC: Duration = Duration::from_mins(1);
 /// The pause between two looks when nothing tells of changes.
 const BLIND: Duration = Duration::from_secs(5);
 
@@ -33,6 +35,7 @@ impl Rescan {
 
 /// Kernel uevents, changes in folders, requests, and a timer.
 pub(crate) struct Wakeups {
+    host: Host,
     uevents: Option<Readable<UeventSource>>,
     folders: Option<Readable<FolderWatch>>,
     triggers: Triggers,
@@ -45,7 +48,7 @@ impl Wakeups {
     pub(crate) fn new(host: &Host, triggers: &Triggers, rescan: Rescan) -> Self {
         let uevents = (!triggers.subsystems.is_empty()).then(|| open_uevents(host)).flatten();
         let folders = (!triggers.folders.is_empty()).then(|| watch_folders(host, triggers.folders)).flatten();
-        let wakeups = Self { uevents, folders, triggers: triggers.clone(), rescan };
+        let wakeups = Self { host: host.clone(), uevents, folders, triggers: triggers.clone(), rescan };
         wakeups.check_sight();
         wakeups
     }
@@ -53,7 +56,7 @@ impl Wakeups {
     /// Waits until something happened and then, shortly, for what comes with it; for no longer than `resync`, if that is
     /// given.
     pub(crate) async fn next(&mut self, resync: Option<Duration>) {
-        let resync = resync.unwrap_or(self.triggers.resync);
+        let resync = resync.unwrap_or(RESYNC);
         let resync = Instant::now() + if self.is_blind() { resync.min(BLIND) } else { resync };
         let mut cause = tokio::select! {
             cause = self.event() => cause,
@@ -78,7 +81,7 @@ impl Wakeups {
                     tracing::warn!("no kernel uevents any more: {error}");
                     self.uevents = None;
                 }),
-                change = change(self.folders.as_mut(), self.triggers.folders) => change.inspect_err(|error| {
+                change = change(&self.host, self.folders.as_mut(), self.triggers.folders) => change.inspect_err(|error| {
                     tracing::warn!("no folder is watched any more: {error}");
                     self.folders = None;
                 }),
@@ -97,7 +100,7 @@ impl Wakeups {
     }
 
     fn check_sight(&self) {
-        if self.is_blind() && self.triggers.resync > BLIND {
+        if self.is_blind() {
             tracing::warn!("nothing tells of changes: looking at the hardware every {BLIND:?}");
         }
     }
@@ -123,7 +126,7 @@ fn open_uevents(host: &Host) -> Option<Readable<UeventSource>> {
 }
 
 fn watch_folders(host: &Host, folders: &[&str]) -> Option<Readable<FolderWatch>> {
-    let folders: Vec<PathBuf> = folders.iter().map(|folder| split(folder).0.into()).collect();
+    let folders: Vec<PathBuf> = folders.iter().map(|folder| folder_of(folder).into()).collect();
     let watch = FolderWatch::new(host, &folders)
         .map_err(|error| error_chain(&error))
         .and_then(|watch| Readable::new(watch).map_err(|error| error.to_string()));
@@ -147,6 +150,7 @@ async fn uevent(
 }
 
 async fn change(
+    host: &Host,
     watch: Option<&mut Readable<FolderWatch>>,
     folders: &[&str],
 ) -> Result<Option<String>, String> {
@@ -158,22 +162,39 @@ async fn change(
     if changes.overflow {
         return Ok(Some("too many changes to tell".to_owned()));
     }
-    let ours = changes.folders.iter().find(|change| {
-        let mut wanted = folders.iter().map(|folder| split(folder));
-        wanted.any(|(folder, begin)| change.path == Path::new(folder) && matters(change, begin))
-    });
+    let ours = changes.folders.iter().find(|change| folders.iter().any(|entry| matters(host, change, entry)));
     Ok(ours.map(|folder| format!("{} changed", folder.path.display())))
 }
 
-/// Whether an entry whose name begins like this is among what changed, or the folder itself changed.
-fn matters(change: &FolderChange, begin: &str) -> bool {
-    change.replaced || change.names.is_empty() || change.names.iter().any(|name| name.starts_with(begin))
+/// Whether what is wanted, an entry of [`Triggers::folders`], is among what changed, or its folder itself changed.
+fn matters(host: &Host, change: &FolderChange, wanted: &str) -> bool {
+    let (place, target) = arrow(wanted);
+    let (folder, begin) = split(place);
+    // A link that is gone leads nowhere; what it led to tells of that.
+    let leads_there = |name: &String| {
+        target.is_none_or(|target| {
+            host.link_target(change.path.join(name)).is_ok_and(|found| found.starts_with(target))
+        })
+    };
+    let is_ours = |name: &String| name.starts_with(begin) && leads_there(name);
+    change.path == Path::new(folder)
+        && (change.replaced || change.names.is_empty() || change.names.iter().any(is_ours))
 }
 
-/// An entry of [`Triggers::folders`] or [`Triggers::subsystems`], and how the names begin that matter in it.
-pub(crate) fn split(entry: &str) -> (&str, &str) {
-    let filtered = entry.strip_suffix('*').and_then(|path| path.rsplit_once('/'));
-    filtered.unwrap_or((entry, ""))
+/// The folder of an entry of [`Triggers::folders`].
+pub(crate) fn folder_of(entry: &str) -> &str {
+    split(arrow(entry).0).0
+}
+
+/// What stands before and after an arrow, if there is one.
+fn arrow(entry: &str) -> (&str, Option<&str>) {
+    entry.split_once(" -> ").map_or((entry, None), |(place, target)| (place, Some(target)))
+}
+
+/// A folder or subsystem, and how the names begin that matter in it.
+fn split(place: &str) -> (&str, &str) {
+    let filtered = place.strip_suffix('*').and_then(|path| path.rsplit_once('/'));
+    filtered.unwrap_or((place, ""))
 }
 
 #[cfg(test)]
@@ -191,18 +212,39 @@ mod tests {
 
     #[test]
     fn other_entries_of_a_folder_do_not_matter() {
-        assert_eq!(split("/dev/dri"), ("/dev/dri", ""));
-        assert_eq!(split("/dev/card*"), ("/dev", "card"));
+        assert_eq!([folder_of("/dev/dri"), folder_of("/dev/card*")], ["/dev/dri", "/dev"]);
         let change = |replaced, names: &[&str]| FolderChange {
             path: "/dev".into(),
             replaced,
             names: names.iter().map(|name| (*name).into()).collect(),
         };
-        assert!(matters(&change(false, &["tty1", "card0"]), "card"));
-        assert!(!matters(&change(false, &["tty1"]), "card"));
-        assert!(matters(&change(false, &["tty1"]), ""));
-        assert!(matters(&change(true, &[]), "card"));
-        assert!(matters(&change(false, &[]), "card"), "its own permissions");
+        let matters = |change, wanted| matters(&Host::real(), &change, wanted);
+        assert!(matters(change(false, &["tty1", "card0"]), "/dev/card*"));
+        assert!(!matters(change(false, &["tty1"]), "/dev/card*"));
+        assert!(matters(change(false, &["tty1"]), "/dev"));
+        assert!(!matters(change(false, &["tty1"]), "/dev/tty1"));
+        assert!(matters(change(true, &[]), "/dev/card*"));
+        assert!(matters(change(false, &[]), "/dev/card*"), "its own permissions");
+    }
+
+    #[test]
+    fn links_that_lead_elsewhere_do_not_matter() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("dev/char")).unwrap();
+        let link = |name: &str, target: &str| {
+            std::os::unix::fs::symlink(target, folder.path().join("dev/char").join(name)).unwrap();
+        };
+        link("1:1", "../dri/card0");
+        link("1:2", "../drive");
+        std::fs::write(folder.path().join("dev/char/1:3"), "").unwrap();
+        let host = Host::at(folder.path()).unwrap();
+        let wanted = "/dev/char -> ../dri";
+        assert_eq!(folder_of(wanted), "/dev/char");
+        for (names, ours) in [(vec!["1:1"], true), (vec!["1:2", "1:3", "none"], false), (vec![], true)] {
+            let names = names.into_iter().map(str::to_owned).collect();
+            let change = FolderChange { path: "/dev/char".into(), replaced: false, names };
+            assert_eq!(matters(&host, &change, wanted), ours, "{change:?}");
+        }
     }
 
     #[test]

@@ -45,7 +45,6 @@ impl DevicePlugin for FpgaPlugin {
             subsystems: &["fpga", "fpga_region", "platform/dfl-*", "platform/intel-fpga-*", "dfl", "pci"],
             pci_classes: &["1200"],
             folders: &["/dev/dfl-*", "/dev/intel-fpga-*"],
-            ..Triggers::default()
         }
     }
 

@@ -132,7 +132,6 @@ impl DevicePlugin for GpuPlugin {
             subsystems: &["drm", "pci", "mei"],
             pci_classes: &["3"],
             folders: &["/dev/dri", "/dev/dri/by-path"],
-            ..Triggers::default()
         }
     }
 

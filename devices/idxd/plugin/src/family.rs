@@ -25,7 +25,7 @@ pub(crate) struct Family {
     pub(crate) device: &'static str,
     /// Where the queues' nodes are.
     pub(crate) nodes: &'static str,
-    /// What is watched for nodes, and links to them, that come late.
+    /// What is watched for nodes, and udev's links to them, that come late.
     pub(crate) folders: &'static [&'static str],
     /// The whole function can be offered, too.
     pub(crate) has_vfio: bool,
@@ -37,7 +37,7 @@ pub(crate) static DSA: Family = Family {
     namespace: "dsa.intel.com",
     device: "dsa",
     nodes: "/dev/dsa",
-    folders: &["/dev/dsa", "/dev/char"],
+    folders: &["/dev/dsa", "/dev/char -> ../dsa"],
     has_vfio: true,
 };
 
@@ -47,7 +47,7 @@ pub(crate) static IAA: Family = Family {
     namespace: "iaa.intel.com",
     device: "iax",
     nodes: "/dev/iax",
-    folders: &["/dev/iax", "/dev/char"],
+    folders: &["/dev/iax", "/dev/char -> ../iax"],
     has_vfio: false,
 };
 

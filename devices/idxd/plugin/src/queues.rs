@@ -69,7 +69,7 @@ impl DevicePlugin for QueuePlugin {
     }
 
     fn triggers(&self) -> Triggers {
-        Triggers { subsystems: &["dsa"], folders: self.family.folders, resync: RESYNC, ..Triggers::default() }
+        Triggers { subsystems: &["dsa"], folders: self.family.folders, ..Triggers::default() }
     }
 
     fn capabilities(&self) -> Capabilities {
@@ -84,6 +84,7 @@ impl DevicePlugin for QueuePlugin {
         };
         let mut inventory = Inventory::default();
         for device in names.iter().filter(|name| host::number_of(name, self.family.device).is_some()) {
+            inventory.resync = Some(RESYNC);
             match self.add_device(host, device, &mut inventory) {
                 Err(error) if !error.is_not_found() => {
                     inventory.warn(format!("{device} is left out: {}", error_chain(&error)));

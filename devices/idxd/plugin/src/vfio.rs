@@ -45,7 +45,6 @@ impl DevicePlugin for VfioPlugin {
             // "System peripheral", which DSA calls itself.
             pci_classes: &["880"],
             folders: &["/dev/vfio"],
-            ..Triggers::default()
         }
     }
 

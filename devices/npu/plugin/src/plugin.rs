@@ -56,7 +56,6 @@ impl DevicePlugin for NpuPlugin {
             // "Processing accelerator", which NPUs call themselves.
             pci_classes: &["120"],
             folders: &[NODES],
-            ..Triggers::default()
         }
     }
 

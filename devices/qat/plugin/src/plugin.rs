@@ -105,7 +105,6 @@ impl DevicePlugin for QatPlugin {
             // "Co-processor".
             pci_classes: &["B40"],
             folders: &["/dev/vfio"],
-            resync: RESYNC,
         }
     }
 
@@ -121,7 +120,8 @@ impl DevicePlugin for QatPlugin {
         let mut found = functions::find(host, &self.config)
             .map_err(|error| DiscoverError::new(format!("no virtual function: {}", error_chain(&error))))?;
         let warnings = std::mem::take(&mut found.warnings);
-        let mut inventory = Inventory { warnings, ..Inventory::default() };
+        let resync = (!found.functions.is_empty()).then_some(RESYNC);
+        let mut inventory = Inventory { warnings, resync, ..Inventory::default() };
         self.add_all(host, &found, &mut inventory);
         Ok(inventory)
     }

@@ -3,6 +3,7 @@
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use device_plugin::policy::Choice;
 use device_plugin::{DevicePlugin as _, Expectation, Inventory};
@@ -160,13 +161,29 @@ fn new_links_and_nodes_are_looked_for_at_once() {
     let triggers = scene.plugin(&[]).triggers();
     assert_eq!(
         (triggers.subsystems, triggers.folders),
-        (["dsa"].as_slice(), ["/dev/dsa", "/dev/char"].as_slice())
+        (["dsa"].as_slice(), ["/dev/dsa", "/dev/char -> ../dsa"].as_slice())
     );
     let triggers = start(idxd_plugin::iaa::parse, &[], &scene.host()).triggers();
     assert_eq!(
         (triggers.subsystems, triggers.folders),
-        (["dsa"].as_slice(), ["/dev/iax", "/dev/char"].as_slice())
+        (["dsa"].as_slice(), ["/dev/iax", "/dev/char -> ../iax"].as_slice())
     );
+}
+
+/// An accelerator that halts tells nobody.
+#[test]
+fn only_nodes_with_accelerators_of_the_family_are_looked_at_often() {
+    let often = Some(Duration::from_secs(10));
+    for (scene, dsa, iaa) in [
+        (Scene::builtin("empty"), None, None),
+        (Scene::of("use idxd"), None, None),
+        (Scene::dsa(&[]), often, None),
+        (Scene::builtin("xeon-accelerators"), often, often),
+    ] {
+        assert_eq!(scene.look(&[]).resync, dsa);
+        let plugin = start(idxd_plugin::iaa::parse, &[], &scene.host());
+        assert_eq!(plugin.discover(&scene.host()).unwrap().resync, iaa);
+    }
 }
 
 #[test]

@@ -22,6 +22,14 @@ fn a_function_whose_firmware_does_not_answer_makes_its_virtual_ones_unhealthy() 
     }
 }
 
+/// A heart that stops tells nobody.
+#[test]
+fn only_nodes_with_virtual_functions_are_looked_at_often() {
+    assert_eq!(Scene::of(&[]).look(&[]).resync, None);
+    assert_eq!(Scene::loaded(&[PF]).look(&[]).resync, None);
+    assert_eq!(Scene::loaded(&[PF, VF0]).look(&[]).resync, Some(Duration::from_secs(5)));
+}
+
 #[test]
 fn older_generations_have_a_heart_too() {
     let status = "file /sys/kernel/debug/qat_c6xx_0000:3d:00.0/heartbeat/status -1";
