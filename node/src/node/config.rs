@@ -72,9 +72,8 @@ impl Config {
                 other => return Err(unknown("the file", other, ["families", "nodes"].into_iter())),
             }
         }
-        config.of_node("")?;
-        for node in config.nodes.keys() {
-            config.of_node(node)?;
+        for node in std::iter::once("").chain(config.nodes.keys().map(String::as_str)) {
+            config.of_node(node).map_err(|error| with_advice_on_quotes(error, text))?;
         }
         Ok(config)
     }
@@ -97,6 +96,18 @@ impl Config {
             wanted.insert(family.name, (flags, start));
         }
         Ok(wanted)
+    }
+}
+
+/// YAML reads `0x56c0` as a number, so a flag that wants such a text gets `22208`.
+fn with_advice_on_quotes(error: String, file: &str) -> String {
+    let is_complained_of = |word: &&str| {
+        let number = word.strip_prefix("0x").and_then(|digits| u64::from_str_radix(digits, 16).ok());
+        number.is_some_and(|number| error.contains(&format!("\"{number}\"")))
+    };
+    match file.split(|c: char| !c.is_ascii_alphanumeric()).find(is_complained_of) {
+        Some(word) => format!("{error}: write '{word}', in quotes, which YAML does not take for a number"),
+        None => error,
     }
 }
 

@@ -49,11 +49,17 @@ fn flags_are_written_as_yaml_likes_them() {
 /// YAML takes 0x56c0 for a number, and a number has no notation.
 #[test]
 fn hexadecimal_numbers_need_quotes() {
-    let text = "families: {gpu: {allow-ids: [0x56c0]}}";
-    assert_eq!(
-        error(text),
-        "families.gpu: argument error: -allow-ids: \"22208\" is no PCI id such as 0x56c0"
-    );
+    let refused = "argument error: -allow-ids: \"22208\" is no PCI id such as 0x56c0";
+    let advice = "write '0x56C0', in quotes, which YAML does not take for a number";
+    for ids in ["[0x56C0]", "0x56C0", "['0x56c1', 0x56C0]"] {
+        let text = format!("families: {{gpu: {{allow-ids: {ids}}}}}");
+        assert_eq!(error(&text), format!("families.gpu: {refused}: {advice}"));
+        let text = format!(
+            "families: {{gpu: {{shared-dev-num: 0x2}}}}\nnodes: {{one: {{gpu: {{allow-ids: {ids}}}}}}}"
+        );
+        assert_eq!(error(&text), format!("nodes.one.gpu: {refused}: {advice}"));
+    }
+    assert_eq!(error("families: {gpu: {allow-ids: 22208}}"), format!("families.gpu: {refused}"));
 }
 
 #[test]
