@@ -17,6 +17,7 @@ mod ruin;
 mod temporary;
 
 pub use change::Damage;
+pub(crate) use change::pci_class;
 pub use ruin::Ruin;
 pub use temporary::TemporaryNode;
 

@@ -8,6 +8,7 @@ use rustix::io::Errno;
 use super::drivers::{self, Kind};
 use super::machine::{Done, Machine, ensure, refuse};
 use super::number;
+use crate::node::pci_class;
 
 const DRIVERS: &str = "/sys/bus/pci/drivers";
 
@@ -154,7 +155,7 @@ impl Machine<'_> {
         }
         let Function { address, folder } = function;
         self.graft(folder, &format!("pci-bound at={} pci={address} driver={driver}", function.at()))?;
-        self.announce_driver("bind", function, &[("DRIVER", driver)])
+        self.announce_function("bind", function, &[("DRIVER", driver)])
     }
 
     fn unbind(&mut self, driver: &str, function: &Function) -> Done {
@@ -175,12 +176,22 @@ impl Machine<'_> {
             Kind::Dlb => self.stop_dlb(function)?,
             Kind::Plain | Kind::QatVf | Kind::Idxd => {}
         }
-        self.announce_driver("unbind", function, &[])
+        self.announce_function("unbind", function, &[])
     }
 
-    fn announce_driver(&mut self, action: &str, function: &Function, driver: &[(&str, &str)]) -> Done {
+    /// Announces something of a function, with what the kernel says of each (`pci_uevent`).
+    pub(super) fn announce_function(
+        &mut self,
+        action: &str,
+        function: &Function,
+        more: &[(&str, &str)],
+    ) -> Done {
         let address = function.address.to_string();
-        let properties = [driver, &[("PCI_SLOT_NAME", &*address)]].concat();
+        let class = self.read(&function.attribute("class"));
+        let class = class.as_deref().and_then(pci_class);
+        let own = [("PCI_CLASS", class.as_deref()), ("PCI_SLOT_NAME", Some(&*address))];
+        let own = own.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        let properties: Vec<(&str, &str)> = more.iter().copied().chain(own).collect();
         self.announce(action, "pci", &function.folder, &properties)
     }
 

@@ -80,8 +80,7 @@ impl Machine<'_> {
             }
         }
         self.hold(&physical.attribute("sriov_numvfs"), &count.to_string())?;
-        let address = physical.address.to_string();
-        self.announce("change", "pci", &physical.folder, &[("PCI_SLOT_NAME", &address)])
+        self.announce_function("change", physical, &[])
     }
 
     /// `sriov_disable`: the last one goes first.

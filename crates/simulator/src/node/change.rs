@@ -106,13 +106,14 @@ impl SimulatedNode {
     }
 }
 
-/// The class of a PCI function has no `0x` and no leading zeros in an event (`pci_uevent`), as it has in sysfs.
 fn as_the_kernel_says((name, value): &(String, String)) -> (String, String) {
-    let value = match value.strip_prefix("0x").filter(|_| name == "PCI_CLASS") {
-        Some(digits) => digits.trim_start_matches('0').to_uppercase(),
-        None => value.clone(),
-    };
-    (name.clone(), value)
+    let class = pci_class(value).filter(|_| name == "PCI_CLASS");
+    (name.clone(), class.unwrap_or_else(|| value.clone()))
+}
+
+/// The class of a PCI function, `0x0b4000` in sysfs, as it is in an event: `B4000` (`pci_uevent`).
+pub(crate) fn pci_class(shown: &str) -> Option<String> {
+    shown.strip_prefix("0x").map(|digits| digits.trim_start_matches('0').to_uppercase())
 }
 
 fn checked(path: &Path) -> Result<PathBuf, SimulatorError> {

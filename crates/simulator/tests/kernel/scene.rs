@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use host::Host;
-use host::uevent::UeventSource;
+use host::uevent::{Uevent, UeventSource};
 use rustix::io::Errno;
 use simulator::{Kernel, Profile, SimulatedNode, listing};
 
@@ -72,13 +72,21 @@ impl Scene {
         listing(self.kernel.node().root()).unwrap()
     }
 
-    /// `bind pci 0000:6b:00.1` of each event since the last time.
+    /// `bind pci 0000:6b:00.1` of each event since the last time. Those of PCI functions must say which and of what class.
     pub(crate) fn uevents(&mut self) -> Vec<String> {
         let drained = self.uevents.drain().unwrap();
         assert!(!drained.lost);
-        let name = |devpath: &str| devpath.rsplit('/').next().unwrap().to_owned();
-        let said = drained.events.iter();
-        said.map(|event| format!("{} {} {}", event.action, event.subsystem, name(&event.devpath))).collect()
+        let said = drained.events.iter().map(|event| {
+            let Uevent { action, devpath, subsystem, properties } = event;
+            let name = devpath.rsplit('/').next().unwrap();
+            if subsystem == "pci" {
+                assert_eq!(properties["PCI_SLOT_NAME"], name);
+                assert!([5, 6].contains(&properties["PCI_CLASS"].len()), "{event:?}");
+                assert!(!properties["PCI_CLASS"].starts_with('0'), "{event:?}");
+            }
+            format!("{action} {subsystem} {name}")
+        });
+        said.collect()
     }
 
     /// Nothing may be left that leads nowhere, and no folder of a device without it.
