@@ -145,7 +145,7 @@ fn what_the_kernel_does_not_let_be_set_again_is_told() {
 fn a_dsa_of_an_older_kernel_stays_as_it_was() {
     let scene = older_dsa();
     assert_eq!(scene.dsa(&[]).plan(), "");
-    scene.config("dsa.conf", &edited("\"mode\": \"dedicated\"", "\"mode\": \"shared\", \"threshold\": 15"));
+    scene.config("dsa.conf", &edited("dedicated", "shared"));
     fails_at_each_write(&scene, "", Scene::dsa);
 }
 

@@ -132,7 +132,7 @@ fn an_unknown_key_is_a_warning_with_the_one_that_was_meant() {
     let scene = Scene::of(&fresh_dsa(0));
     scene.config("dsa.conf", &edited("\"block_on_fault\"", "\"block_on_falt\""));
     let run = scene.dsa(&["-dry-run"]);
-    let warning = "conf/dsa.conf:14: wq0.0: \"block_on_falt\" is ignored: it cannot be set; did you mean \"block_on_fault\"?";
+    let warning = "conf/dsa.conf:15: wq0.0: \"block_on_falt\" is ignored: it cannot be set; did you mean \"block_on_fault\"?";
     assert_eq!((run.report.warnings, run.report.errors), (vec![warning.to_owned()], Vec::new()));
     assert!(!run.text.contains("block_on_fault"));
     scene.config("dsa.conf", &edited("\"read_buffers_reserved\"", "\"state\""));
