@@ -34,7 +34,6 @@ impl DevicePlugin for DlbPlugin {
             // "Co-processor", which load balancers call themselves.
             pci_classes: &["B40"],
             folders: &["/dev/dlb*"],
-            ..Triggers::default()
         }
     }
 
