@@ -80,6 +80,11 @@ impl Kernel {
         lock(&self.written).clone()
     }
 
+    /// [`written`](Self::written) begins anew.
+    pub fn forget_written(&self) {
+        lock(&self.written).clear();
+    }
+
     /// From now on, writes fail whose path, or `PATH=VALUE`, ends like this.
     pub fn refuse(&self, end: &str, error: io::ErrorKind) {
         lock(&self.faults).push(Fault::of_all(end, Some(error)));

@@ -1,9 +1,9 @@
 //! A node with a QAT and a kernel, for tests of what writes to it.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, MutexGuard};
 
-use host::{Attributes as _, Host, PciFunction};
+use host::{Host, PciFunction};
 use simulator::{Kernel, Profile, SimulatedNode};
 
 /// The physical function of the tests, and where it is.
@@ -18,8 +18,6 @@ const LOADED: &str = "use vfio\nuse pci-driver driver=4xxx\nuse pci-driver drive
 pub(crate) struct Scene {
     _folder: tempfile::TempDir,
     pub(crate) kernel: Arc<Kernel>,
-    /// How many writes of the kernel's list are not for [`Scene::written`] any more.
-    seen: Mutex<usize>,
 }
 
 impl Scene {
@@ -41,7 +39,7 @@ impl Scene {
         let folder = tempfile::tempdir().unwrap();
         let profile = Profile::parse("test", &lines).unwrap();
         let node = SimulatedNode::create_with_stand_ins(folder.path().join("node"), &profile).unwrap();
-        let scene = Self { _folder: folder, kernel: Kernel::run(node), seen: Mutex::default() };
+        let scene = Self { _folder: folder, kernel: Kernel::run(node) };
         scene.set("sriov_totalvfs", "3");
         scene
     }
@@ -85,9 +83,8 @@ impl Scene {
 
     /// An administrator's write, which no test counts.
     pub(crate) fn administer(&self, path: &str, value: &str) {
-        let path = self.node().host().resolve(path).unwrap();
-        self.kernel.write(&path, value).unwrap();
-        *self.seen.lock().unwrap() = self.kernel.written().len();
+        self.host().write(path, value).unwrap();
+        self.kernel.forget_written();
     }
 
     /// An administrator binds a function that has no driver.
@@ -105,12 +102,8 @@ impl Scene {
     /// What was written since the last time: `PATH=VALUE`, from the last folder on.
     pub(crate) fn written(&self) -> Vec<String> {
         let written = self.kernel.written();
-        let mut seen = self.seen.lock().unwrap();
-        let new =
-            written.iter().skip(*seen).map(|(path, value)| format!("{}={value}", short(path).display()));
-        let new = new.collect();
-        *seen = written.len();
-        new
+        self.kernel.forget_written();
+        written.iter().map(|(path, value)| format!("{}={value}", short(path).display())).collect()
     }
 
     fn addresses(&self) -> Vec<String> {

@@ -1,15 +1,13 @@
 mod damage;
-mod kernel;
 mod numbers;
 mod present;
-
-use std::sync::Arc;
+mod scene;
 
 use device_plugin::DevicePlugin as _;
 
 use super::*;
 use crate::DlbPlugin;
-use kernel::{DEVICE, FOLDER, Kernel, PF};
+use scene::{DEVICE, FOLDER, PF, Scene};
 
 /// What the Go implementation gives to its one virtual function.
 const USUAL: [(&str, u64); 10] = [
@@ -25,8 +23,8 @@ const USUAL: [(&str, u64); 10] = [
     ("num_sn1_slots", 2),
 ];
 
-fn setup(kernel: &Arc<Kernel>, num_vfs: u16) -> Setup {
-    Setup { host: kernel.host(), limit: 1, num_vfs, wanted: Wanted::default() }
+fn setup(scene: &Scene, num_vfs: u16) -> Setup {
+    Setup { host: scene.host(), limit: 1, num_vfs, wanted: Wanted::default() }
 }
 
 fn shown(setup: &Setup) -> String {
@@ -43,8 +41,8 @@ fn refused(setup: &Setup) -> String {
 }
 
 /// What the plugin offers then: `pf: /dev/dlb0; vf: /dev/dlb1`, healthy.
-fn offered(kernel: &Arc<Kernel>) -> String {
-    let host = kernel.host();
+fn offered(scene: &Scene) -> String {
+    let host = scene.host();
     let inventory = DlbPlugin::new(host.clone()).discover(&host).unwrap();
     assert_eq!(inventory.warnings, [""; 0]);
     let resources = inventory.resources.iter().map(|(name, resource)| {
@@ -56,7 +54,7 @@ fn offered(kernel: &Arc<Kernel>) -> String {
 
 #[test]
 fn a_dry_run_prints_each_write_and_makes_none() {
-    let kernel = Kernel::with(&[PF]);
+    let scene = Scene::with(&[PF]);
     let mut expected = format!(
         "{DEVICE}/sriov_drivers_autoprobe = 0\n{DEVICE}/sriov_numvfs = 1\n{DEVICE}/sriov_drivers_autoprobe = 1\n"
     );
@@ -64,104 +62,105 @@ fn a_dry_run_prints_each_write_and_makes_none() {
         expected += &format!("{DEVICE}/vf0_resources/{name} = {value}\n");
     }
     expected += "/sys/bus/pci/drivers/dlb2/bind = 0000:6d:00.1\n";
-    assert_eq!(shown(&setup(&kernel, 1)), expected);
-    assert_eq!(kernel.written(), [""; 0]);
-    setup(&kernel, 1).run().unwrap();
-    assert_eq!(kernel.written().len(), expected.lines().count(), "the same writes are made");
+    assert_eq!(shown(&setup(&scene, 1)), expected);
+    assert_eq!(scene.written(), [""; 0]);
+    setup(&scene, 1).run().unwrap();
+    assert_eq!(scene.written().len(), expected.lines().count(), "the same writes are made");
 }
 
 #[test]
 fn the_first_physical_function_gets_a_virtual_one_that_is_offered() {
-    let kernel = Kernel::with(&[PF, "0000:72:00.0"]);
-    assert_eq!(offered(&kernel), "pf: /dev/dlb0 /dev/dlb100");
-    setup(&kernel, 1).run().unwrap();
-    assert_eq!(kernel.bound(), ["0000:6d:00.1 dlb2"]);
+    let scene = Scene::with(&[PF, "0000:72:00.0"]);
+    assert_eq!(offered(&scene), "pf: /dev/dlb0 /dev/dlb100");
+    setup(&scene, 1).run().unwrap();
+    assert_eq!(scene.bound(), ["0000:6d:00.1 dlb2"]);
     for (name, value) in USUAL {
-        assert_eq!(kernel.get(&format!("vf0_resources/{name}")), value.to_string(), "{name}");
+        assert_eq!(scene.get(&format!("vf0_resources/{name}")), value.to_string(), "{name}");
     }
-    assert_eq!(kernel.get("sriov_drivers_autoprobe"), "1");
-    assert_eq!(offered(&kernel), "pf: /dev/dlb100; vf: /dev/dlb1");
-    kernel.written();
-    setup(&kernel, 1).run().unwrap();
-    assert_eq!(kernel.written(), [""; 0], "a second time changes nothing");
+    assert_eq!(scene.get("sriov_drivers_autoprobe"), "1");
+    assert_eq!(offered(&scene), "pf: /dev/dlb100; vf: /dev/dlb1");
+    scene.written();
+    setup(&scene, 1).run().unwrap();
+    assert_eq!(scene.written(), [""; 0], "a second time changes nothing");
 }
 
 #[test]
 fn a_write_that_fails_undoes_what_was_done() {
     for word in ["sriov_numvfs=2", "autoprobe=1", "vf0_resources/num_dir_credits", "bind=0000:6d:00.2"] {
-        let kernel = Kernel::with(&[PF]);
-        kernel.refuse(word, ErrorKind::InvalidInput);
-        let error = refused(&setup(&kernel, 2));
+        let scene = Scene::with(&[PF]);
+        scene.kernel.refuse(word, ErrorKind::InvalidInput);
+        let error = refused(&setup(&scene, 2));
         assert!(error.starts_with("0000:6d:00.0: step "), "{error}");
         if word == "autoprobe=1" {
             assert!(error.contains("were not all undone"), "{error}");
             continue;
         }
         assert!(error.contains("the steps before it were undone"), "{word}: {error}");
-        assert_eq!((kernel.get("sriov_numvfs"), kernel.bound()), ("0".to_owned(), vec![]), "{word}");
-        assert_eq!(kernel.get("sriov_drivers_autoprobe"), "1", "{word}");
-        kernel.refuse_nothing();
-        setup(&kernel, 2).run().unwrap();
-        assert_eq!(kernel.bound(), ["0000:6d:00.1 dlb2", "0000:6d:00.2 dlb2"], "{word}: it can be run again");
+        assert_eq!((scene.get("sriov_numvfs"), scene.bound()), ("0".to_owned(), vec![]), "{word}");
+        assert_eq!(scene.get("sriov_drivers_autoprobe"), "1", "{word}");
+        scene.kernel.obey();
+        setup(&scene, 2).run().unwrap();
+        assert_eq!(scene.bound(), ["0000:6d:00.1 dlb2", "0000:6d:00.2 dlb2"], "{word}: it can be run again");
     }
 }
 
 #[test]
 fn where_nothing_can_be_written_the_node_stays_as_it_is() {
     for kind in [ErrorKind::PermissionDenied, ErrorKind::ReadOnlyFilesystem] {
-        let kernel = Kernel::with(&[PF]);
-        kernel.refuse("sriov_", kind);
-        assert_eq!(setup(&kernel, 1).run(), Ok(()), "{kind}");
-        assert_eq!(offered(&kernel), "pf: /dev/dlb0");
+        let scene = Scene::with(&[PF]);
+        scene.kernel.refuse("/sriov_numvfs", kind);
+        scene.kernel.refuse("/sriov_drivers_autoprobe", kind);
+        assert_eq!(setup(&scene, 1).run(), Ok(()), "{kind}");
+        assert_eq!(offered(&scene), "pf: /dev/dlb0");
     }
     // Something else is wrong here.
-    let kernel = Kernel::with(&[PF]);
-    kernel.refuse("vf0_resources", ErrorKind::PermissionDenied);
-    assert!(refused(&setup(&kernel, 1)).contains("the steps before it were undone"));
+    let scene = Scene::with(&[PF]);
+    scene.kernel.refuse("vf0_resources/num_dir_ports", ErrorKind::PermissionDenied);
+    assert!(refused(&setup(&scene, 1)).contains("the steps before it were undone"));
 }
 
 #[test]
 fn a_kernel_that_takes_the_writes_and_does_nothing_is_not_believed() {
-    let kernel = Kernel::with(&[PF]);
-    kernel.ignore("dlb2/bind");
-    let error = refused(&setup(&kernel, 1));
+    let scene = Scene::with(&[PF]);
+    scene.kernel.ignore("dlb2/bind");
+    let error = refused(&setup(&scene, 1));
     let missing = "but this is still to be written: /sys/bus/pci/drivers/dlb2/bind = 0000:6d:00.1; its virtual \
                    functions are disabled again";
     assert!(error.ends_with(missing), "{error}");
-    assert_eq!(kernel.get("sriov_numvfs"), "0");
+    assert_eq!(scene.get("sriov_numvfs"), "0");
 }
 
 #[test]
 fn a_physical_function_that_a_program_uses_is_left_alone() {
-    let kernel = Kernel::with(&[PF]);
-    kernel.set("total_resources/num_sched_domains", "32");
-    kernel.set("avail_resources/num_sched_domains", "30");
+    let scene = Scene::with(&[PF]);
+    scene.set("total_resources/num_sched_domains", "32");
+    scene.set("avail_resources/num_sched_domains", "30");
     assert_eq!(
-        refused(&setup(&kernel, 1)),
+        refused(&setup(&scene, 1)),
         "0000:6d:00.0: a program uses it, 2 of its 32 scheduling domains are taken: virtual functions would need them"
     );
-    assert_eq!(kernel.written(), [""; 0]);
-    kernel.set("avail_resources/num_sched_domains", "32");
-    setup(&kernel, 1).run().unwrap();
-    assert_eq!(offered(&kernel), "vf: /dev/dlb1");
+    assert_eq!(scene.written(), [""; 0]);
+    scene.set("avail_resources/num_sched_domains", "32");
+    setup(&scene, 1).run().unwrap();
+    assert_eq!(offered(&scene), "vf: /dev/dlb1");
     // Virtual functions have taken them now, which is no reason.
-    kernel.set("avail_resources/num_sched_domains", "0");
-    setup(&kernel, 1).run().unwrap();
+    scene.set("avail_resources/num_sched_domains", "0");
+    setup(&scene, 1).run().unwrap();
 }
 
 #[test]
 fn a_node_without_load_balancers_is_fine() {
     for physical in [&[][..], &[PF]] {
-        let kernel = Kernel::with(physical);
+        let scene = Scene::with(physical);
         if physical.is_empty() {
-            kernel.node().delete("/sys/bus/pci/drivers/dlb2").unwrap();
+            scene.node().delete("/sys/bus/pci/drivers/dlb2").unwrap();
         } else {
             // As in a virtual machine.
-            kernel.node().delete(format!("{FOLDER}/sriov_totalvfs")).unwrap();
+            scene.node().delete(format!("{FOLDER}/sriov_totalvfs")).unwrap();
         }
-        assert_eq!(shown(&setup(&kernel, 1)), "");
-        assert_eq!(setup(&kernel, 1).run(), Ok(()));
-        assert_eq!(kernel.written(), [""; 0]);
+        assert_eq!(shown(&setup(&scene, 1)), "");
+        assert_eq!(setup(&scene, 1).run(), Ok(()));
+        assert_eq!(scene.written(), [""; 0]);
     }
 }
 

@@ -10,23 +10,23 @@ const OTHER: &str = "0000:72:00.0";
 fn try_all(attributes: &[&str], enabled: u16) {
     for damage in Damage::ALL {
         for attribute in attributes {
-            let kernel = Kernel::with(&[PF, OTHER]);
-            kernel.set("total_resources/num_ldb_queues", "32");
-            kernel.set("total_resources/num_sched_domains", "32");
-            kernel.set("avail_resources/num_sched_domains", "32");
+            let scene = Scene::with(&[PF, OTHER]);
+            scene.set("total_resources/num_ldb_queues", "32");
+            scene.set("total_resources/num_sched_domains", "32");
+            scene.set("avail_resources/num_sched_domains", "32");
             if enabled > 0 {
-                kernel.enable(enabled);
-                kernel.set("vf0_resources/aux_vf_ids", "");
+                scene.enable(enabled);
+                scene.set("vf0_resources/aux_vf_ids", "");
             }
-            kernel.node().damage(format!("/sys/devices/pci0000:6d/{attribute}"), damage).unwrap();
-            let setup = Setup { limit: 2, ..setup(&kernel, 1) };
+            scene.node().damage(format!("/sys/devices/pci0000:6d/{attribute}"), damage).unwrap();
+            let setup = Setup { limit: 2, ..setup(&scene, 1) };
             for outcome in [setup.show(&mut Vec::new()), setup.run()] {
                 let errors = outcome.err().unwrap_or_default();
                 let named = errors.iter().all(|error| error.starts_with(&format!("{PF}: ")));
                 assert!(named, "{attribute} {damage:?}: {errors:?}");
             }
             let other = format!("/sys/bus/pci/devices/{OTHER}/sriov_numvfs");
-            assert_eq!(kernel.node().host().read(other).unwrap(), "1", "{attribute} {damage:?}");
+            assert_eq!(scene.node().host().read(other).unwrap(), "1", "{attribute} {damage:?}");
         }
     }
 }
