@@ -1,7 +1,7 @@
 //! What is offered on a node, tree by tree.
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests")]
 
-use device_plugin::{CdiDevice, DevicePlugin, Filesystem, Inventory};
+use device_plugin::{DevicePlugin, Inventory};
 use sgx_plugin::{Config, SgxPlugin};
 use simulator::{Damage, Profile, SimulatedNode, TemporaryNode, golden, shown};
 
@@ -97,17 +97,8 @@ fn attestation_gets_both_nodes_and_the_firmwares_variables() {
     assert_eq!(nodes(&inventory, "qe", "qe-1"), both);
     assert_eq!(nodes(&inventory, "registration", "registration-1"), both);
     assert!(inventory.resources["qe"].devices["qe-1"].spec.cdi.is_none());
-    let expected = CdiDevice {
-        kind: "intel.cdi.k8s.io/sgx".to_owned(),
-        name: "efivarfs".to_owned(),
-        filesystems: vec![Filesystem {
-            kind: "efivarfs",
-            container_path: "/run/efivars".into(),
-            options: &["rw", "nosuid", "nodev", "noexec", "relatime"],
-        }],
-        ..CdiDevice::default()
-    };
-    assert_eq!(inventory.resources["registration"].devices["registration-1"].spec.cdi, Some(expected));
+    let cdi = inventory.resources["registration"].devices["registration-1"].spec.cdi.as_ref();
+    assert_eq!(cdi.unwrap().filesystems[0].kind, "efivarfs", "the golden file has the rest");
     assert_eq!(look_at(&node, 0, 0, false), Inventory::default());
     let node = self::node(OLD);
     let inventory = look_at(&node, 0, 0, true);

@@ -43,87 +43,92 @@ fn main() -> ExitCode {
     }
 }
 
-fn answer(args: &[&str]) -> Result<String, Box<dyn Error + Send + Sync>> {
+type Answer = Result<String, Box<dyn Error + Send + Sync>>;
+
+fn answer(args: &[&str]) -> Answer {
     let (root, command) = args.split_first().ok_or(USAGE)?;
     let host = &Host::at(root)?;
-    Ok(match command {
-        ["list"] => [fmes(host)?, ports(host)?].concat().join(" "),
-        ["fme", node] => {
-            let fme = Fme::find(host, node)?;
-            let ports: Vec<String> = fme.ports()?.iter().map(|port| port.name().to_owned()).collect();
-            format!(
-                "{} {} {} on {}: interface {}, API version {}, extension {}, ports {} of {}, socket {:?}, bitstream {:?} {:?}",
-                fme.driver().name(),
-                fme.name(),
-                fme.node().display(),
-                fme.function().address(),
-                fme.interface_id()?,
-                fme.api_version()?,
-                fme.check_extension()?,
-                ports.join(" "),
-                fme.ports_num()?,
-                fme.socket_id()?,
-                fme.bitstream_id()?,
-                fme.bitstream_metadata()?,
-            )
-        }
-        ["port", node] => {
-            let port = Port::find(host, node)?;
-            let info = port.info()?;
-            let regions: Result<Vec<_>, _> = (0..info.regions).map(|index| port.region(index)).collect();
-            format!(
-                "{} {} {} on {}: of {}, number {}, virtual {}, interface {}, function {}, API version {}, extension {}, {info:?}, {:?}",
-                port.driver().name(),
-                port.name(),
-                port.node().display(),
-                port.function().address(),
-                port.fme()?.name(),
-                port.number()?,
-                port.is_virtual()?,
-                port.interface_id()?,
-                port.afu_id()?,
-                port.api_version()?,
-                port.check_extension()?,
-                regions?,
-            )
-        }
+    match command {
+        ["list"] => Ok([fmes(host)?, ports(host)?].concat().join(" ")),
+        ["fme", node] => about_fme(&Fme::find(host, node)?),
+        ["port", node] => about_port(&Port::find(host, node)?),
         ["reset", node] => {
             Port::find(host, node)?.reset()?;
-            "reset".to_owned()
+            Ok("reset".to_owned())
         }
         ["release", node, port] => {
             Fme::find(host, node)?.release(port.parse()?, Duration::ZERO)?;
-            "released".to_owned()
+            Ok("released".to_owned())
         }
         ["assign", node, port] => {
             Fme::find(host, node)?.assign(port.parse()?, Duration::ZERO)?;
-            "assigned".to_owned()
+            Ok("assigned".to_owned())
         }
         [how, node, interface, afu, file, seconds] => {
-            // What the file of the name says of itself is what the test says; its content is the payload.
-            let (interface, afu, payload) =
-                (interface.parse::<Id>()?, afu.parse::<Id>()?, std::fs::read(file)?);
-            let gbs = format!("{file}.{}.gbs", std::process::id());
-            std::fs::write(&gbs, writer::gbs(interface, afu, &payload))?;
-            let bitstream = Bitstream::open(gbs)?;
             let wait = Duration::from_secs(seconds.parse()?);
-            let port = Port::find(host, node)?;
-            // As the tool does: what does not fit need not wait.
-            port.check(&bitstream)?;
-            match *how {
-                "check" => {}
-                "reconfigure" => port.lock(wait)?.reconfigure(&bitstream)?,
-                "ensure" => {
-                    let locked = port.lock(wait)?;
-                    if port.holds(&Name::from(afu)).unwrap_or_default() {
-                        return Ok("already there".to_owned());
-                    }
-                    locked.reconfigure(&bitstream)?;
-                }
-                _ => return Err(USAGE.into()),
+            program(how, &Port::find(host, node)?, interface.parse()?, afu.parse()?, file, wait)
+        }
+        _ => Err(USAGE.into()),
+    }
+}
+
+fn about_fme(fme: &Fme) -> Answer {
+    let ports: Vec<String> = fme.ports()?.iter().map(|port| port.name().to_owned()).collect();
+    Ok(format!(
+        "{} {} {} on {}: interface {}, API version {}, extension {}, ports {} of {}, socket {:?}, bitstream {:?} {:?}",
+        fme.driver().name(),
+        fme.name(),
+        fme.node().display(),
+        fme.function().address(),
+        fme.interface_id()?,
+        fme.api_version()?,
+        fme.check_extension()?,
+        ports.join(" "),
+        fme.ports_num()?,
+        fme.socket_id()?,
+        fme.bitstream_id()?,
+        fme.bitstream_metadata()?,
+    ))
+}
+
+fn about_port(port: &Port) -> Answer {
+    let info = port.info()?;
+    let regions: Result<Vec<_>, _> = (0..info.regions).map(|index| port.region(index)).collect();
+    Ok(format!(
+        "{} {} {} on {}: of {}, number {}, virtual {}, interface {}, function {}, API version {}, extension {}, {info:?}, {:?}",
+        port.driver().name(),
+        port.name(),
+        port.node().display(),
+        port.function().address(),
+        port.fme()?.name(),
+        port.number()?,
+        port.is_virtual()?,
+        port.interface_id()?,
+        port.afu_id()?,
+        port.api_version()?,
+        port.check_extension()?,
+        regions?,
+    ))
+}
+
+/// Programs a bitstream with these ids, whose payload is the file.
+fn program(how: &str, port: &Port, interface: Id, afu: Id, file: &str, wait: Duration) -> Answer {
+    let gbs = format!("{file}.{}.gbs", std::process::id());
+    std::fs::write(&gbs, writer::gbs(interface, afu, &std::fs::read(file)?))?;
+    let bitstream = Bitstream::open(gbs)?;
+    // As the tool does: what does not fit need not wait.
+    port.check(&bitstream)?;
+    match how {
+        "check" => {}
+        "reconfigure" => port.lock(wait)?.reconfigure(&bitstream)?,
+        "ensure" => {
+            let locked = port.lock(wait)?;
+            if port.holds(&Name::from(afu)).unwrap_or_default() {
+                return Ok("already there".to_owned());
             }
-            format!("{how}: done")
+            locked.reconfigure(&bitstream)?;
         }
         _ => return Err(USAGE.into()),
-    })
+    }
+    Ok(format!("{how}: done"))
 }
