@@ -59,6 +59,11 @@ impl Id {
     /// What should be in a file that holds one, for messages.
     pub const EXPECTED: &str = "an id of 32 hexadecimal digits";
 
+    /// Its 128 bits, in the order of its digits.
+    pub fn to_bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
+
     /// What a card that does not answer gives as any of its ids.
     pub fn is_all_ones(self) -> bool {
         self.0 == u128::MAX

@@ -1,12 +1,11 @@
 //! The device plugin for Intel FPGAs: `fpga.intel.com/af-...` (functions) or `region-...` (what they are programmed into).
 //!
 //! [`FpgaPlugin`] is the plugin itself; `options` the command line; `mode` what is offered, and `cluster` the one question
-//! to the Kubernetes API that may change it; `driver`, `card` what the kernel shows, and `idle` what it has no driver for;
+//! to the Kubernetes API that may change it; `card` what the kernel shows, and `idle` what it has no driver for;
 //! `name` the resources' names.
 
 mod card;
 mod cluster;
-mod driver;
 mod idle;
 mod mode;
 pub mod name;

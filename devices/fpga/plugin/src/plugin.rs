@@ -7,10 +7,11 @@ use device_plugin::{
     CdiDevice, CdiHook, Device, DevicePlugin, DeviceSpec, DiscoverError, Expectation, Health, Inventory,
     Triggers, error_chain,
 };
-use host::Host;
+use fpga_programming::sysfs::Found;
+use fpga_programming::{DRIVERS, Driver};
+use host::{Host, number_of};
 
-use crate::card::{Found, Port};
-use crate::driver::Driver;
+use crate::card::{self, Port};
 use crate::mode::{Chosen, Mode};
 use crate::{idle, name};
 
@@ -52,9 +53,9 @@ impl DevicePlugin for FpgaPlugin {
         let mut inventory = Inventory::default();
         let mut cards = Vec::new();
         let mut is_loaded = false;
-        for driver in Driver::ALL {
+        for driver in DRIVERS {
             // It may be loaded later.
-            let Some(names) = driver.cards(host)? else { continue };
+            let Some(names) = card::names(host, driver)? else { continue };
             is_loaded = true;
             cards.extend(names.into_iter().map(|name| (driver, name)));
         }
@@ -88,10 +89,14 @@ impl DevicePlugin for FpgaPlugin {
 }
 
 /// All ports, by their management engine: that of a virtual function's port is on another card of the class.
-fn regions(host: &Host, cards: &[(Driver, String)], inventory: &mut Inventory) -> BTreeMap<String, Region> {
+fn regions(
+    host: &Host,
+    cards: &[(&'static dyn Driver, String)],
+    inventory: &mut Inventory,
+) -> BTreeMap<String, Region> {
     let mut regions: BTreeMap<String, Region> = BTreeMap::new();
     for (driver, card) in cards {
-        let entries = match host.names(format!("{}/{card}", driver.class())) {
+        let entries = match host.names(format!("{}/{card}", card::class(*driver))) {
             Ok(entries) => entries,
             Err(error) => {
                 // It may just have gone.
@@ -101,7 +106,7 @@ fn regions(host: &Host, cards: &[(Driver, String)], inventory: &mut Inventory) -
                 continue;
             }
         };
-        for name in entries.iter().filter(|name| driver.is_port(name)) {
+        for name in entries.iter().filter(|name| number_of(name, driver.port_prefix()).is_some()) {
             match Port::find(host, *driver, card, name) {
                 Ok(port) => {
                     regions.entry(port.engine.name.clone()).or_default().insert(name.clone(), port);
@@ -114,16 +119,12 @@ fn regions(host: &Host, cards: &[(Driver, String)], inventory: &mut Inventory) -
 }
 
 fn add_function(host: &Host, port: &Port, inventory: &mut Inventory) {
-    let found = || {
-        let interface = port.engine.interface(host, Some(port))?;
-        let function = port.function_id(host)?;
-        let resource = name::function(&interface.id, &function.id).map_err(|error| error.to_string())?;
-        Ok::<_, String>((resource, interface, function))
-    };
-    let (resource, interface, function) = match found() {
+    let found = || Ok::<_, String>((port.engine.interface(host, Some(port))?, port.function_id(host)?));
+    let (interface, function) = match found() {
         Ok(found) => found,
         Err(error) => return inventory.warn(format!("{} is left out: {error}", port.name)),
     };
+    let resource = name::function(interface.id, function.id);
     let health = health(&function, &port.name);
     let mut spec = spec(host, [port], inventory);
     // Another function may have been programmed since.
@@ -158,7 +159,7 @@ fn add_region(host: &Host, mode: Mode, engine: &str, region: &Region, inventory:
     } else {
         spec.add_node(host, node);
     }
-    inventory.add(&name::region(&interface.id), engine, Device { health, spec: spec.into() });
+    inventory.add(&name::region(interface.id), engine, Device { health, spec: spec.into() });
 }
 
 /// A card that has crashed gives ones for all that it is asked. Its resource has another name then, as the id is in it.
@@ -170,6 +171,7 @@ fn health(found: &Found, name: &str) -> Health {
     }
 }
 
+/// The file still says the id.
 fn expectation(found: &Found) -> Expectation {
     Expectation::Value { path: found.file.clone(), value: found.id.to_string() }
 }

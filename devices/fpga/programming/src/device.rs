@@ -4,13 +4,11 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use host::{DeviceNumber, Host, HostError, PciAddress, PciFunction};
+use host::{DeviceNumber, Host, HostError, PciFunction, number_of};
 use rustix::io::Errno;
 
+use crate::sysfs::{card_of, names};
 use crate::{DRIVERS, Driver, Error};
-
-/// "Processing accelerator", which FPGA cards call themselves.
-const CLASS: &str = "0x120000";
 
 /// A device of a driver.
 #[derive(Debug, Clone)]
@@ -48,15 +46,14 @@ impl Kind {
 
     /// The driver by whose rules the name is one of this kind.
     pub(crate) fn driver_of(self, name: &str) -> Option<&'static dyn Driver> {
-        DRIVERS.into_iter().find(|driver| number_after(name, self.prefix(*driver)).is_some())
+        DRIVERS.into_iter().find(|driver| number_of(name, self.prefix(*driver)).is_some())
     }
 
     /// The names of all devices of this kind on the node, sorted by bytes. None where no driver is loaded.
     pub(crate) fn names(self, host: &Host) -> Result<Vec<String>, HostError> {
-        match host.names("/sys/bus/platform/devices") {
-            Err(error) if error.is_not_found() => Ok(Vec::new()),
-            names => Ok(names?.into_iter().filter(|name| self.driver_of(name).is_some()).collect()),
-        }
+        let mut names = names(host, Path::new("/sys/bus/platform/devices"))?;
+        names.retain(|name| self.driver_of(name).is_some());
+        Ok(names)
     }
 }
 
@@ -96,11 +93,7 @@ impl Device {
         let Some(driver) = kind.driver_of(&name) else {
             return Err(Error::Kind { node: asked.to_owned(), name, expected: kind.expected() });
         };
-        let function = function_above(host, &folder)?;
-        let class = host.read(function.folder().join("class"))?;
-        if class != CLASS {
-            return Err(Error::Class { name, function: function.address(), class });
-        }
+        let function = card_of(host, &folder)?;
         Ok(Self { host: host.clone(), driver, name, folder, function, number })
     }
 
@@ -140,19 +133,4 @@ impl Device {
             value => Ok(Some(value?)),
         }
     }
-}
-
-/// The number in a name that is the prefix and a number.
-pub(crate) fn number_after(name: &str, prefix: &str) -> Option<u32> {
-    let number = name.strip_prefix(prefix)?;
-    // The standard library would also take a sign.
-    if number.starts_with('+') { None } else { number.parse().ok() }
-}
-
-/// The PCI function that a device is a part of.
-fn function_above(host: &Host, folder: &Path) -> Result<PciFunction, HostError> {
-    let is_function = |path: &&Path| {
-        path.file_name().is_some_and(|name| name.to_string_lossy().parse::<PciAddress>().is_ok())
-    };
-    PciFunction::of(host, folder.ancestors().find(is_function).unwrap_or(folder))
 }

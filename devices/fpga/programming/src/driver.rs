@@ -2,15 +2,14 @@
 
 use std::fmt;
 use std::os::fd::BorrowedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use fpga_bitstream::Id;
-use host::{Host, HostError};
+use host::{Host, HostError, number_of};
 use rustix::io::{Errno, Result};
 
 use crate::Faults;
-use crate::device::number_after;
 use crate::ioctl::{self, PortInfo, Region};
+use crate::sysfs::names;
 
 /// A kernel driver of FPGA cards.
 ///
@@ -25,11 +24,15 @@ pub trait Driver: fmt::Debug + Sync {
     /// What the name of a port, and of its node, begins with; a number follows.
     fn port_prefix(&self) -> &'static str;
 
-    /// The folder of cards below a PCI function.
+    /// The folder of cards, below a PCI function and below `/sys/class`.
     fn cards(&self) -> &'static str;
 
-    /// The interface ids of the regions that a management engine can program, in the order in which the driver made them.
-    fn interfaces(&self, host: &Host, fme: &Path) -> std::result::Result<Vec<Id>, HostError>;
+    /// What the name of a card begins with; a number follows.
+    fn card_prefix(&self) -> &'static str;
+
+    /// The files with the interface ids of the regions that a management engine can program, in the order in which the driver
+    /// made the regions.
+    fn interface_files(&self, host: &Host, fme: &Path) -> std::result::Result<Vec<PathBuf>, HostError>;
 
     /// What all requests of the driver begin with (`_IO` of `asm-generic/ioctl.h`).
     fn magic(&self) -> u8;
@@ -99,26 +102,26 @@ impl Driver for Dfl {
         "fpga_region"
     }
 
-    fn interfaces(&self, host: &Host, fme: &Path) -> std::result::Result<Vec<Id>, HostError> {
+    fn card_prefix(&self) -> &'static str {
+        "region"
+    }
+
+    fn interface_files(&self, host: &Host, fme: &Path) -> std::result::Result<Vec<PathBuf>, HostError> {
         let mut regions: Vec<(u32, String)> = host
             .names(fme)?
             .into_iter()
-            .filter_map(|name| Some((number_after(&name, "dfl-fme-region.")?, name)))
+            .filter_map(|name| Some((number_of(&name, "dfl-fme-region.")?, name)))
             .collect();
         regions.sort_unstable();
-        let mut found = Vec::new();
+        let mut files = Vec::new();
         for (_, region) in regions {
+            // Where its driver is not loaded yet, it has none.
             let folder = fme.join(region).join(self.cards());
-            let names = match host.names(&folder) {
-                // Its driver is not loaded yet.
-                Err(error) if error.is_not_found() => continue,
-                names => names?,
-            };
-            for name in names.iter().filter(|name| number_after(name, "region").is_some()) {
-                found.push(host.parse(folder.join(name).join("compat_id"), Id::EXPECTED)?);
-            }
+            let cards = names(host, &folder)?.into_iter();
+            let cards = cards.filter(|name| number_of(name, self.card_prefix()).is_some());
+            files.extend(cards.map(|name| folder.join(name).join("compat_id")));
         }
-        Ok(found)
+        Ok(files)
     }
 
     fn magic(&self) -> u8 {
@@ -135,7 +138,7 @@ impl Driver for Dfl {
 
     fn faults(&self, host: &Host, fme: &Path) -> Option<Faults> {
         let names = host.names(fme).ok()?;
-        let manager = names.iter().find(|name| number_after(name, "dfl-fme-mgr.").is_some())?;
+        let manager = names.iter().find(|name| number_of(name, "dfl-fme-mgr.").is_some())?;
         let managers = fme.join(manager).join("fpga_manager");
         let names = host.names(&managers).ok()?;
         let text = host.read(managers.join(names.first()?).join("status")).ok()?;
@@ -168,11 +171,14 @@ impl Driver for Opae {
         "fpga"
     }
 
-    fn interfaces(&self, host: &Host, fme: &Path) -> std::result::Result<Vec<Id>, HostError> {
-        match host.parse(fme.join("pr/interface_id"), Id::EXPECTED) {
-            Err(error) if error.is_not_found() => Ok(Vec::new()),
-            id => Ok(vec![id?]),
-        }
+    fn card_prefix(&self) -> &'static str {
+        "intel-fpga-dev."
+    }
+
+    fn interface_files(&self, host: &Host, fme: &Path) -> std::result::Result<Vec<PathBuf>, HostError> {
+        let file = fme.join("pr/interface_id");
+        // A card that cannot be programmed has none.
+        Ok(if host.exists(&file) || !host.exists(fme) { vec![file] } else { Vec::new() })
     }
 
     fn magic(&self) -> u8 {

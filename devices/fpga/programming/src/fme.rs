@@ -10,8 +10,8 @@ use host::{DeviceNumber, Host, HostError, PciFunction};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
-use crate::device::{Device, Kind, number_after};
-use crate::{Driver, Error, Port, ports};
+use crate::device::{Device, Kind};
+use crate::{Driver, Error, Port, ports, sysfs};
 
 /// How often a card that somebody else is programming is looked at, which takes seconds.
 const RETRY: Duration = Duration::from_millis(20);
@@ -36,25 +36,9 @@ impl Fme {
         Device::of(host, number, Kind::Fme, Path::new("the device node")).map(Self)
     }
 
-    /// The management engine of a card, which is a physical function on the driver.
+    /// The management engine that programs the ports of a card.
     pub(crate) fn on(card: &PciFunction, host: &Host, driver: &'static dyn Driver) -> Result<Self, Error> {
-        let folder = card.folder().join(driver.cards());
-        let cards = match host.names(&folder) {
-            Err(error) if error.is_not_found() => Vec::new(),
-            cards => cards?,
-        };
-        let mut found = Vec::new();
-        for card in cards {
-            let folder = folder.join(card);
-            // A file among them is no card.
-            let Ok(mut names) = host.names(&folder) else { continue };
-            names.retain(|name| number_after(name, driver.fme_prefix()).is_some());
-            found.extend(names.into_iter().map(|name| folder.join(name)));
-        }
-        match found.as_slice() {
-            [engine] => Device::at(host, engine, Kind::Fme).map(Self),
-            engines => Err(Error::Engines { function: card.address(), count: engines.len() }),
-        }
+        Device::at(host, &sysfs::fme_folder(host, driver, card)?, Kind::Fme).map(Self)
     }
 
     /// `dfl-fme.0`.
@@ -87,28 +71,17 @@ impl Fme {
         self.interface(None)
     }
 
-    /// The id of the interface behind a port of that number.
-    pub(crate) fn interface_of(&self, port: u32) -> Result<Id, Error> {
-        self.interface(Some(port))
+    /// The id of the interface behind a port.
+    pub(crate) fn interface_of(&self, port: &Port) -> Result<Id, Error> {
+        self.interface(Some(port.folder()))
     }
 
-    fn interface(&self, port: Option<u32>) -> Result<Id, Error> {
-        let interfaces = self.0.driver.interfaces(&self.0.host, &self.0.folder)?;
-        let fme = || self.0.name.clone();
-        let Some(&first) = interfaces.first() else { return Err(Error::NoRegion { fme: fme() }) };
-        let id = if interfaces.iter().all(|&id| id == first) {
-            first
-        } else {
-            // The driver makes a region for each port that the card has, in their order (drivers/fpga/dfl-fme-pr.c). Which
-            // port is whose does not show where it has left one out.
-            let is_whole = usize::try_from(self.ports_num()?) == Ok(interfaces.len());
-            let own = port.and_then(|port| interfaces.get(usize::try_from(port).ok()?)).filter(|_| is_whole);
-            *own.ok_or_else(|| Error::Interfaces { fme: fme() })?
-        };
-        if id.is_all_ones() {
-            return Err(Error::NoAnswer { name: fme() });
+    fn interface(&self, port: Option<&Path>) -> Result<Id, Error> {
+        let interface = sysfs::interface(&self.0.host, self.0.driver, &self.0.folder, port)?;
+        if interface.id.is_all_ones() {
+            return Err(Error::NoAnswer { name: self.0.name.clone() });
         }
-        Ok(id)
+        Ok(interface.id)
     }
 
     /// How many ports the card has, those given to virtual functions and to nobody included.

@@ -2,7 +2,7 @@
 //!
 //! A card has a management engine, the [`Fme`], and ports; behind a [`Port`] is the accelerator function (AFU) that
 //! programs use, and that partial reconfiguration replaces: [`LockedPort::reconfigure`]. [`fmes`] and [`ports`] list them.
-//! [`Driver`] is what the two kernel drivers do differently, in sysfs and in their ioctls.
+//! [`Driver`] is what the two kernel drivers do differently, in sysfs and in their ioctls; [`sysfs`] needs no device node.
 //!
 //! Paths are those of a [`host::Host`], so all of this works on a simulated node too; its ioctls are then answered by the
 //! test tool `fpga-emulator`.
@@ -31,6 +31,7 @@ mod ioctl;
 mod port;
 mod reconfigure;
 mod record;
+pub mod sysfs;
 
 pub use driver::{DRIVERS, Driver};
 pub use error::Error;

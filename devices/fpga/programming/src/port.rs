@@ -71,13 +71,12 @@ impl Port {
 
     /// The management engine that programs it. A virtual function has none of its own.
     pub fn fme(&self) -> Result<Fme, Error> {
-        let card = self.0.function.physical_function()?.unwrap_or_else(|| self.0.function.clone());
-        Fme::on(&card, &self.0.host, self.0.driver)
+        Fme::on(&self.0.function, &self.0.host, self.0.driver)
     }
 
     /// The id of the interface between the card and what can be programmed behind this port.
     pub fn interface_id(&self) -> Result<Id, Error> {
-        self.fme()?.interface_of(self.number()?)
+        self.fme()?.interface_of(self)
     }
 
     /// What it has.

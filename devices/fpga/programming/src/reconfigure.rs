@@ -37,7 +37,7 @@ impl Port {
     /// The number of the port, if the bitstream fits.
     fn fits(&self, fme: &Fme, bitstream: &Bitstream) -> Result<u32, Error> {
         let number = self.number()?;
-        let (card, bitstream) = (fme.interface_of(number)?, bitstream.interface_id());
+        let (card, bitstream) = (fme.interface_of(self)?, bitstream.interface_id());
         if card != bitstream {
             return Err(Error::Interface { fme: fme.name().to_owned(), card, bitstream });
         }

@@ -154,7 +154,8 @@ fn a_virtual_functions_port_has_the_physical_ones_engine() {
         scene.told(Mode::Functions),
         [
             format!("{FIRST_NAME}: {first}"),
-            "intel-fpga-port.2 is left out: the card at 0000:42:00.1 has no management engine".to_owned(),
+            "intel-fpga-port.2 is left out: the card at 0000:42:00.1 has 0 management engines instead of one"
+                .to_owned(),
         ]
     );
 }
@@ -195,7 +196,8 @@ fn other_accelerators_are_no_cards() {
     for mode in MODES {
         assert_eq!(
             scene.told(mode)[1],
-            "intel-fpga-port.0 is left out: the PCI function 0000:3b:00.0 is of class 0x030000, not 0x120000"
+            "intel-fpga-port.0 is left out: intel-fpga-port.0 is on the PCI function 0000:3b:00.0, which is of class 0x030000, \
+             not 0x120000 as FPGA cards are"
         );
     }
     scene.set("/sys/bus/pci/devices/0000:3b:00.0/class", "0x120000");
