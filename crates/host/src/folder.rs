@@ -4,6 +4,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{self as rfs, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
 
 use crate::below::open_below;
 use crate::root::{READ, names_of, text_of};
@@ -46,8 +47,9 @@ impl Folder {
         let path = self.path.join(&name);
         match self.open(name.as_ref()) {
             Ok(file) => text_of(file, &path),
-            // Something that only the whole path can tell, such as a link that leads out of the folder.
-            Err(_) => self.host.read(&path),
+            // A link leads out of the folder; where in the node, only the whole path can tell.
+            Err(Errno::XDEV) => self.host.read(&path),
+            Err(error) => Err(HostError::new("read", &path, error)),
         }
     }
 
@@ -114,6 +116,17 @@ mod tests {
         std::fs::remove_dir_all(tree.at("/sys/a")).unwrap();
         assert!(folder.read("state").unwrap_err().is_not_found());
         assert_eq!(folder.names().unwrap_or_default(), [""; 0]);
+    }
+
+    #[test]
+    fn what_takes_a_folders_place_is_not_read() {
+        let tree = Tree::new();
+        tree.file("/sys/a/old", "on\n");
+        let folder = tree.host().folder("/sys/a").unwrap();
+        std::fs::rename(tree.at("/sys/a"), tree.at("/sys/b")).unwrap();
+        tree.file("/sys/a/new", "on\n");
+        assert_eq!(folder.read("old").unwrap(), "on");
+        assert!(folder.read("new").unwrap_err().is_not_found());
     }
 
     #[test]
