@@ -104,6 +104,15 @@ impl World {
         self.kubernetes.wait_for_resources(domain, counts, || self.state());
     }
 
+    /// Makes what the file in `demo` says, and waits until it has come to a good end.
+    fn demo(&self, file: &str, object: &str, end: &str) {
+        let file = format!("demo/{file}.yaml");
+        self.cluster.kubectl(&["apply", "-f", &file]);
+        let waited = self.cluster.try_kubectl(&["wait", object, &format!("--for={end}"), "--timeout=60s"]);
+        assert!(waited.is_ok(), "{file}: {waited:?}\n{}", self.state());
+        self.cluster.kubectl(&["delete", "-f", &file, "--timeout=60s"]);
+    }
+
     /// Waits until there is one of a resource. What other modes of the plugin have offered stays in the node's status for some
     /// minutes.
     fn expect_one(&self, resource: &str) {
@@ -299,6 +308,13 @@ fn fpga() {
     world.expect("fpga.intel.com/", &all_of("fpga.intel.com/"));
     assert_eq!(world.seen_by("function", &[(FPGA, 1)]), ["intel-fpga-port.0"]);
 
+    world.demo(
+        "test-fpga-preprogrammed",
+        "pod/test-fpga-preprogrammed",
+        "jsonpath={.status.phase}=Succeeded",
+    );
+    world.demo("intelfpga-job", "job/intelfpga-demo-job", "condition=complete");
+
     // Somebody programs another function.
     let function = "/sys/bus/platform/devices/intel-fpga-port.0/afu_id";
     world.cluster.node.set_attribute(function, "f7df405cbd7acf7222f144b0b93acd18\n").unwrap();
@@ -372,6 +388,7 @@ fn fpga_orchestrated() {
     let programmed = world.cluster.fpga_log().lines().filter(|line| line.contains("\"pr\"")).count();
     assert_eq!(programmed, 1, "{}", world.cluster.fpga_log());
     world.kubernetes.delete("programmed");
+    world.demo("test-fpga-orchestrated", "pod/test-fpga-orchestrated", "jsonpath={.status.phase}=Succeeded");
     put(NLB0, NLB0);
     world.kubernetes.run(&asking("as-before", NLB0), || world.state());
     assert_eq!(function(), NLB0);
