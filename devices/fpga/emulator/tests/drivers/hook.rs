@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::locks::{Programming, wait_for_second};
 use crate::scene::{ARRIA, CARDS, Card, DFL, FIRST, OPAE, SECOND, STRATIX, Said, Scene, ended};
 
-/// Which `OpenCL` programs of a board have, all of them.
+/// The function of all `OpenCL` programs of a board.
 const OPENCL: &str = "18b79ffa2ee54aa096ef4230dafacb5f";
 const PROGRAM: &str = "0123456789abcdef0123456789abcdef01234567";
 const OTHER_PROGRAM: &str = "fedcba9876543210fedcba9876543210fedcba98";
