@@ -1,11 +1,14 @@
 //! What discovery returns: the resources of a node, their devices, and what a container gets with each.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use host::Host;
+use host::{Host, HostError};
+
+use crate::error_chain;
 
 /// All that a plugin found on a node. Two inventories are equal when nothing changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -189,6 +192,19 @@ impl DeviceSpec {
         self.edits.nodes.push(DeviceNode::same_path(host, path));
         self.expects.push(Expectation::DeviceNode(path.to_owned()));
     }
+}
+
+/// What goes into [`DeviceSpec::numa`] of `device`: `nodes`, or no place where they cannot be read, which `warn` is told. That is
+/// no reason to leave a device out.
+pub fn numa_or_nowhere(
+    device: impl Display,
+    nodes: Result<Vec<u32>, HostError>,
+    warn: impl FnOnce(String),
+) -> Vec<u32> {
+    nodes.unwrap_or_else(|error| {
+        warn(format!("{device}: NUMA nodes are not known: {}", error_chain(&error)));
+        Vec::new()
+    })
 }
 
 impl DeviceNode {

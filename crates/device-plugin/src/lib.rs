@@ -39,7 +39,7 @@ mod wakeups;
 
 pub use inventory::{
     CdiDevice, CdiHook, ContainerEdits, Device, DeviceNode, DeviceSpec, Expectation, Filesystem, Health,
-    Inventory, Mount, Resource,
+    Inventory, Mount, Resource, numa_or_nowhere,
 };
 pub use manager::{DeadMount, Manager, Paths};
 pub use metrics::Status;

@@ -1,6 +1,6 @@
 //! A load balancer, `dlb0`: whether it is a physical or a virtual function, and whether it can be used.
 
-use device_plugin::{DeviceSpec, Expectation, Health, error_chain};
+use device_plugin::{DeviceSpec, Expectation, Health, numa_or_nowhere};
 use host::{Host, HostError, PciAddress, PciFunction};
 
 const CLASS: &str = "/sys/class/dlb2";
@@ -56,10 +56,7 @@ impl Balancer {
         spec.add_node(host, node);
         // Another function may have the number by then.
         spec.expects.push(Expectation::Link { path: link.into(), name: function.address().to_string() });
-        spec.numa = Some(function.numa_nodes().unwrap_or_else(|error| {
-            warn(format!("{name}: NUMA nodes are not known: {}", error_chain(&error)));
-            Vec::new()
-        }));
+        spec.numa = Some(numa_or_nowhere(name, function.numa_nodes(), warn));
         Ok(Some(Self { resource, health, spec }))
     }
 }

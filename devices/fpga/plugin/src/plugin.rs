@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use device_plugin::{
     CdiDevice, CdiHook, Device, DevicePlugin, DeviceSpec, DiscoverError, Expectation, Health, Inventory,
-    Triggers, error_chain,
+    Triggers, error_chain, numa_or_nowhere,
 };
 use fpga_programming::sysfs::Found;
 use fpga_programming::{DRIVERS, Driver};
@@ -182,11 +182,8 @@ fn spec<'a>(host: &Host, ports: impl IntoIterator<Item = &'a Port>, inventory: &
     let mut nodes = Vec::new();
     for port in ports {
         spec.add_node(host, format!("/dev/{}", port.name));
-        let near = port.function.numa_nodes().unwrap_or_else(|error| {
-            inventory.warn(format!("{}: NUMA nodes are not known: {}", port.name, error_chain(&error)));
-            Vec::new()
-        });
-        nodes.extend(near);
+        let warn = |warning| inventory.warn(warning);
+        nodes.extend(numa_or_nowhere(&port.name, port.function.numa_nodes(), warn));
     }
     nodes.sort_unstable();
     nodes.dedup();

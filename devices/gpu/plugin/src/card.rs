@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use device_plugin::{CdiDevice, DeviceSpec, Expectation, error_chain};
+use device_plugin::{CdiDevice, DeviceSpec, Expectation, error_chain, numa_or_nowhere};
 use host::{DeviceNumber, Host, HostError, PciAddress, PciFunction, number_of};
 
 use crate::IdFilter;
@@ -140,10 +140,7 @@ impl Card {
             Some(function) => function.numa_nodes(),
             None => host::numa::nodes_near(host, &self.device.link),
         };
-        spec.numa = Some(numa_nodes.unwrap_or_else(|error| {
-            warn(format!("{}: NUMA nodes are not known: {}", self.name, error_chain(&error)));
-            Vec::new()
-        }));
+        spec.numa = Some(numa_or_nowhere(&self.name, numa_nodes, warn));
         spec.cdi = Some(CdiDevice {
             kind: "intel.cdi.k8s.io/gpu".to_owned(),
             name: self.name.clone(),

@@ -1,7 +1,7 @@
 //! An accelerator, `dsa0` or `iax1`: where it is, and whether it works
 //! (`Documentation/ABI/stable/sysfs-driver-dma-idxd`).
 
-use device_plugin::{Expectation, Health, error_chain};
+use device_plugin::{Expectation, Health, error_chain, numa_or_nowhere};
 use host::{Folder, Host, HostError};
 
 /// Where accelerators and queues are.
@@ -66,10 +66,7 @@ impl Accelerator {
 pub(crate) fn numa_nodes(host: &Host, name: &str, warn: &mut impl FnMut(String)) -> Vec<u32> {
     // The accelerator's own `numa_node` repeats that of the PCI function above it, but not the function's CPUs, by which a
     // wrong one shows.
-    host::numa::nodes_near(host, format!("{BUS}/{name}/..")).unwrap_or_else(|error| {
-        warn(format!("{name}: NUMA nodes are not known: {}", error_chain(&error)));
-        Vec::new()
-    })
+    numa_or_nowhere(name, host::numa::nodes_near(host, format!("{BUS}/{name}/..")), warn)
 }
 
 /// What the last command to the accelerator ended with; 0 is success.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use device_plugin::{
     Capabilities, ContainerEdits, Device, DevicePlugin, DeviceSpec, DiscoverError, Expectation, Inventory,
-    Refusal, Triggers, error_chain, policy::Choice,
+    Refusal, Triggers, error_chain, numa_or_nowhere, policy::Choice,
 };
 use host::{Host, HostError, PciAddress, PciFunction, PciId, pci};
 
@@ -145,9 +145,6 @@ fn of_function(
     let address = function.address();
     let link = format!("/sys/bus/pci/devices/{address}/driver");
     spec.expects.push(Expectation::Link { path: link.into(), name: DRIVER.to_owned() });
-    spec.numa = Some(function.numa_nodes().unwrap_or_else(|error| {
-        warn(format!("{address}: NUMA nodes are not known: {}", error_chain(&error)));
-        Vec::new()
-    }));
+    spec.numa = Some(numa_or_nowhere(address, function.numa_nodes(), warn));
     Ok(Some((group, spec)))
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use device_plugin::{
     Capabilities, Device, DevicePlugin, DeviceSpec, DiscoverError, Expectation, Inventory, Triggers,
-    error_chain,
+    error_chain, numa_or_nowhere,
     policy::{self, Choice},
 };
 use host::{Host, HostError, PciFunction, PciId};
@@ -124,9 +124,6 @@ fn npu(host: &Host, name: &str, warn: &mut impl FnMut(String)) -> Result<Option<
     spec.add_node(host, node);
     // Another function may have the number by then.
     spec.expects.push(Expectation::Link { path: link.into(), name: function.address().to_string() });
-    spec.numa = Some(function.numa_nodes().unwrap_or_else(|error| {
-        warn(format!("{name}: NUMA nodes are not known: {}", error_chain(&error)));
-        Vec::new()
-    }));
+    spec.numa = Some(numa_or_nowhere(name, function.numa_nodes(), warn));
     Ok(Some(spec))
 }

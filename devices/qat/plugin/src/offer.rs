@@ -1,6 +1,6 @@
 //! What a container gets with a virtual function.
 
-use device_plugin::{DeviceNode, DeviceSpec, Expectation, Health, Mount, error_chain};
+use device_plugin::{DeviceNode, DeviceSpec, Expectation, Health, Mount, error_chain, numa_or_nowhere};
 use host::{Host, HostError, PciFunction};
 
 use crate::DpdkDriver;
@@ -96,7 +96,7 @@ impl Common {
             _ => Health::Healthy,
         };
         let expects = is_up.then(|| Expectation::Value { path: path.into(), value: "up".to_owned() });
-        let numa = Some(numa(physical, warn));
+        let numa = Some(numa_or_nowhere(physical.address(), physical.numa_nodes(), warn));
         Self { resource, health, expects, numa }
     }
 }
@@ -143,18 +143,15 @@ impl Offer {
         let (path, name) = (format!("{folder}/driver").into(), driver.name().to_owned());
         spec.expects.push(Expectation::Link { path, name });
         spec.expects.extend(common.expects.clone());
-        spec.numa = Some(common.numa.clone().unwrap_or_else(|| numa(function, warn)));
+        spec.numa = Some(
+            common
+                .numa
+                .clone()
+                .unwrap_or_else(|| numa_or_nowhere(function.address(), function.numa_nodes(), warn)),
+        );
         let resource = common.resource.clone().unwrap_or_else(|| GENERIC.to_owned());
         Ok(Some(Self { resource, health: common.health.clone(), spec, group }))
     }
-}
-
-/// The NUMA nodes near a function; none if they are not known.
-fn numa(function: &PciFunction, warn: &mut impl FnMut(String)) -> Vec<u32> {
-    function.numa_nodes().unwrap_or_else(|error| {
-        warn(format!("{}: NUMA nodes are not known: {}", function.address(), error_chain(&error)));
-        Vec::new()
-    })
 }
 
 /// Returns the function's IOMMU group, by the name of its node.
