@@ -3,6 +3,8 @@
 # Needs root, valgrind and binutils, and takes some minutes. Usage: xtask/start.sh [BINARY, not stripped]
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# Not below /dev, which is the simulated node's when plugins run.
+export TMPDIR=/tmp
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir "$work"/{calls,kubelet,cdi}

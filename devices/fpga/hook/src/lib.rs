@@ -16,7 +16,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cli::{FlagSet, LogOptions, Stop};
 use device_plugin::error_chain;
@@ -28,7 +28,7 @@ use config::{Config, ConfigError};
 use state::StateError;
 pub use wanted::{Wanted, WantedError, wanted};
 
-/// For others who program the same card. The kubelet gives the runtime two minutes (`runtimeRequestTimeout`), and a large
+/// For others who program the same cards, for all of them together. The kubelet gives the runtime two minutes (`runtimeRequestTimeout`), and a large
 /// card takes some seconds.
 const WAIT: Duration = Duration::from_secs(90);
 
@@ -189,9 +189,10 @@ impl Hook {
             interface: wanted.interface,
             ports: listed(&found),
         })?;
+        let until = Instant::now() + WAIT;
         for (wanted, index) in wanted.iter().zip(chosen) {
             if let Some(Found { port, .. }) = found.get(index) {
-                let done = if self.ensure(wanted, port)? { "programmed" } else { "has it already" };
+                let done = if self.ensure(wanted, port, until)? { "programmed" } else { "has it already" };
                 writeln!(out, "{}: {} ({done})", port.name(), wanted.function)?;
             }
         }
@@ -218,12 +219,13 @@ impl Hook {
         Ok(found)
     }
 
-    /// Whether it had to be programmed.
-    fn ensure(&self, wanted: &Wanted, port: &Port) -> Result<bool, Error> {
+    /// Whether it had to be programmed. Waits for others until then.
+    fn ensure(&self, wanted: &Wanted, port: &Port, until: Instant) -> Result<bool, Error> {
         let number = wanted.number;
         let failed = |source| Error::Program { number, source };
         // Another container's hook may be programming the card: then what is there is not known before it is done.
-        let locked = port.lock(WAIT).map_err(failed)?;
+        let wait = until.saturating_duration_since(Instant::now());
+        let locked = port.lock(wait).map_err(failed)?;
         if port.holds(&wanted.function).unwrap_or_default() {
             return Ok(false);
         }
