@@ -43,10 +43,16 @@ SECTIONS {
     .text.start : {
 HEAD
     # Of C, by object file. Of Rust, by function; what differs between builds of a crate is any.
-    nm -A --defined-only "$(cc -print-file-name=libc.a)" 2> /dev/null |
-        awk -F '[: ]' 'NR == FNR { name[$1]; next } $NF in name { print $2 }' "$work/names" - | sort -u |
+    nm -A --defined-only "$(cc -print-file-name=libc.a)" 2> /dev/null > "$work/libc"
+    {
+        awk -F '[: ]' 'NR == FNR { name[$1]; next } $NF in name { print $2 }' "$work/names" "$work/libc" |
+            # What valgrind's processor has of each, and what newer ones have.
+            sed -E 'p; s/-avx2?([-.])/-evex\1/p; s/-evex([-.])/-avx512\1/'
+        # Those that choose among such are asked before anything else, and valgrind does not see it.
+        awk -F '[: ]' '$(NF - 1) == "i" { print $2 }' "$work/libc"
+    } | sort -u |
         sed 's/.*/        *libc.a:&(.text .text.*)/'
-    grep '^_R' "$work/names" | sed -E 's/Cs[0-9A-Za-z]+_/Cs*_/g' | sort -u |
+    grep -E '^(_R|main$)' "$work/names" | sed -E 's/Cs[0-9A-Za-z]+_/Cs*_/g' | sort -u |
         sed 's/.*/        *(.text.*&)/'
     printf '    }\n}\nINSERT BEFORE .text;\n'
 } > xtask/start.ld
