@@ -1,0 +1,13 @@
+//! What admission webhooks share, as functions on raw JSON: no typed objects, so that fields which this build has never heard of
+//! stay as they are.
+//!
+//! [`review`] reads what the API server asks and writes the answer; [`patch`] changes an object and keeps account of it as a
+//! JSON patch; [`quantity`] reads and writes amounts of resources.
+
+pub mod patch;
+pub mod quantity;
+pub mod review;
+
+pub use patch::{Document, Patch, Pointer};
+pub use quantity::Quantity;
+pub use review::{Outcome, Request};
