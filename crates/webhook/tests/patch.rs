@@ -177,6 +177,6 @@ proptest! {
             }
         }
         let after = document.value().clone();
-        prop_assert_eq!(apply::patch(first, &json!(document.into_patch())), after);
+        prop_assert_eq!(apply::apply(first, &json!(document.into_patch())), after);
     }
 }

@@ -10,11 +10,11 @@
 use serde_json::Value;
 
 /// The document after the patch.
-pub(crate) fn patch(mut document: Value, patch: &Value) -> Value {
+pub(crate) fn apply(mut document: Value, patch: &Value) -> Value {
     for operation in patch.as_array().expect("a patch is a list") {
-        let path = operation["path"].as_str().expect("an operation has a path");
+        let place = operation["path"].as_str().expect("an operation has a path");
         let value = operation.get("value").cloned();
-        let Some((parent, last)) = path.rsplit_once('/') else {
+        let Some((parent, last)) = place.rsplit_once('/') else {
             assert_eq!(operation["op"], "replace", "{operation}");
             document = value.expect("replace has a value");
             continue;
@@ -27,8 +27,8 @@ pub(crate) fn patch(mut document: Value, patch: &Value) -> Value {
                 map.insert(last, value.unwrap()).expect("replace finds a value");
             }
             ("remove", Value::Object(map)) => drop(map.remove(&last).expect("remove finds a value")),
-            ("add", Value::Array(list)) => list.insert(last.parse().unwrap(), value.unwrap()),
-            ("replace", Value::Array(list)) => list[last.parse::<usize>().unwrap()] = value.unwrap(),
+            ("add", Value::Array(elements)) => elements.insert(last.parse().unwrap(), value.unwrap()),
+            ("replace", Value::Array(elements)) => elements[last.parse::<usize>().unwrap()] = value.unwrap(),
             (_, parent) => panic!("{operation} in {parent}"),
         }
     }

@@ -1,0 +1,256 @@
+//! What holds for any pod.
+
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+use sgx_webhook::mutate;
+use webhook::Outcome;
+use webhook::patch::Operation;
+
+#[path = "../../../../crates/webhook/tests/apply/mod.rs"]
+mod apply;
+
+/// JSON that has nothing to do with pods, in the place of anything.
+fn anything() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<i8>().prop_map(Value::from),
+        "[a-z/~]{0,3}".prop_map(Value::from)
+    ];
+    leaf.prop_recursive(2, 8, 3, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+            prop::collection::btree_map("[a-z/~]{0,3}", inner, 0..3)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+/// A map in which each member is there or not, and sometimes one is unheard of. Absurd ones are for `damaged`.
+fn map(members: Vec<(&'static str, BoxedStrategy<Value>)>) -> BoxedStrategy<Value> {
+    let members: Vec<_> = members
+        .into_iter()
+        .map(|(name, value)| {
+            prop::option::weighted(0.7, value)
+                .prop_map(move |value| value.map(|value| (name.to_owned(), value)))
+        })
+        .collect();
+    (members, prop::option::weighted(0.3, ("x[a-z/~]{0,3}", anything())))
+        .prop_map(|(members, unknown)| {
+            Value::Object(members.into_iter().flatten().chain(unknown).collect::<Map<_, _>>())
+        })
+        .boxed()
+}
+
+fn one_of(values: &'static [&'static str]) -> BoxedStrategy<Value> {
+    prop::sample::select(values).prop_map(Value::from).boxed()
+}
+
+fn list(element: BoxedStrategy<Value>) -> BoxedStrategy<Value> {
+    prop::collection::vec(element, 0..4).prop_map(Value::from).boxed()
+}
+
+fn container() -> BoxedStrategy<Value> {
+    let amounts = map(vec![
+        (
+            "sgx.intel.com/epc",
+            one_of(&["1Mi", "1Mi", "1Mi", "1024Ki", "42", "0", "1e3", "1.5Mi", "4Ei", "-1", "500m", "?"]),
+        ),
+        ("sgx.intel.com/enclave", one_of(&["1", "1", "1", "5", "0", "1k"])),
+        ("sgx.intel.com/provision", one_of(&["1", "1"])),
+        ("cpu", one_of(&["1", "100m"])),
+    ]);
+    // Limits alone, or the same in both; sometimes others.
+    let resources = (amounts.clone(), 0..8, amounts.clone()).prop_map(|(limits, how, others)| match how {
+        0 => json!({ "limits": limits, "requests": others }),
+        1..4 => json!({ "limits": limits }),
+        _ => json!({ "limits": limits, "requests": limits }),
+    });
+    map(vec![
+        ("name", one_of(&["a", "b", "aesmd"])),
+        ("resources", resources.boxed()),
+        ("restartPolicy", one_of(&["Always", "Never"])),
+        ("env", list(map(vec![("name", one_of(&["SGX_AESM_ADDR", "PATH"])), ("value", one_of(&["1", ""]))]))),
+        (
+            "volumeMounts",
+            list(map(vec![
+                ("name", one_of(&["aesmd-socket", "mine"])),
+                ("mountPath", one_of(&["/var/run/aesmd", "/var/run/aesmd/", "/data"])),
+            ])),
+        ),
+    ])
+}
+
+fn pod() -> BoxedStrategy<Value> {
+    let annotations = map(vec![
+        ("sgx.intel.com/quote-provider", one_of(&["aesmd", "aesmd", "a", "zzz", ""])),
+        ("sgx.intel.com/epc", one_of(&["1Mi", "64Gi"])),
+        ("other", one_of(&["1"])),
+    ]);
+    let volume =
+        map(vec![("name", one_of(&["aesmd-socket", "mine"])), ("emptyDir", Just(json!({})).boxed())]);
+    map(vec![
+        ("metadata", map(vec![("name", one_of(&["p"])), ("annotations", annotations)])),
+        (
+            "spec",
+            map(vec![
+                ("containers", list(container())),
+                ("initContainers", list(container())),
+                ("ephemeralContainers", list(container())),
+                ("volumes", list(volume)),
+            ]),
+        ),
+        ("status", anything().boxed()),
+    ])
+}
+
+/// A pod in which one place has anything.
+fn damaged() -> impl Strategy<Value = Value> {
+    (pod(), any::<prop::sample::Index>(), anything()).prop_map(|(mut pod, which, value)| {
+        let mut places = Vec::new();
+        collect(&pod, String::new(), &mut places);
+        if let Some(place) = pod.pointer_mut(which.get::<String>(&places)) {
+            *place = value;
+        }
+        pod
+    })
+}
+
+/// The pointers of all values.
+fn collect(value: &Value, place: String, places: &mut Vec<String>) {
+    match value {
+        Value::Object(map) => map.iter().for_each(|(name, value)| {
+            collect(value, format!("{place}/{}", name.replace('~', "~0").replace('/', "~1")), places);
+        }),
+        Value::Array(list) => {
+            list.iter()
+                .enumerate()
+                .for_each(|(number, value)| collect(value, format!("{place}/{number}"), places));
+        }
+        _ => {}
+    }
+    places.push(place);
+}
+
+/// The pod without what the webhook may write, as maps and lists that have become empty with it.
+fn others(pod: &Value) -> Value {
+    let mut pod = pod.clone();
+    let without = |map: Option<&mut Value>, names: &[&str]| {
+        if let Some(map) = map.and_then(Value::as_object_mut) {
+            map.retain(|name, _| !names.contains(&name.as_str()));
+        }
+    };
+    without(pod.pointer_mut("/metadata/annotations"), &["sgx.intel.com/epc"]);
+    for kind in ["/spec/containers", "/spec/initContainers"] {
+        for container in pod.pointer_mut(kind).and_then(Value::as_array_mut).into_iter().flatten() {
+            for amounts in ["/resources/limits", "/resources/requests"] {
+                without(
+                    container.pointer_mut(amounts),
+                    &["sgx.intel.com/enclave", "sgx.intel.com/provision"],
+                );
+            }
+            for (list, added) in [
+                ("env", vec![json!({ "name": "SGX_AESM_ADDR", "value": "1" })]),
+                (
+                    "volumeMounts",
+                    vec![
+                        json!({ "name": "aesmd-socket", "mountPath": "/var/run/aesmd", "readOnly": true }),
+                        json!({ "name": "aesmd-socket", "mountPath": "/var/run/aesmd" }),
+                    ],
+                ),
+            ] {
+                remove_last(container.get_mut(list), &added);
+            }
+        }
+    }
+    let folder = json!({ "path": "/var/run/aesmd", "type": "DirectoryOrCreate" });
+    remove_last(
+        pod.pointer_mut("/spec/volumes"),
+        &[
+            json!({ "name": "aesmd-socket", "emptyDir": { "medium": "Memory" } }),
+            json!({ "name": "aesmd-socket", "hostPath": folder }),
+        ],
+    );
+    without_empty(&mut pod);
+    pod
+}
+
+fn remove_last(list: Option<&mut Value>, added: &[Value]) {
+    if let Some(list) = list.and_then(Value::as_array_mut)
+        && list.last().is_some_and(|last| added.contains(last))
+    {
+        list.pop();
+    }
+}
+
+/// An empty map or list is as good as none, and `null` is none.
+fn without_empty(value: &mut Value) {
+    let is_empty = |value: &Value| match value {
+        Value::Null => true,
+        Value::Object(map) => map.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        _ => false,
+    };
+    match value {
+        Value::Object(map) => {
+            map.values_mut().for_each(without_empty);
+            map.retain(|_, value| !is_empty(value));
+        }
+        Value::Array(list) => list.iter_mut().for_each(without_empty),
+        _ => {}
+    }
+}
+
+proptest! {
+    #[test]
+    fn twice_is_once(pod in prop_oneof![3 => pod(), 1 => damaged().boxed()]) {
+        if let Outcome::Allowed { patch, .. } = mutate(pod.clone()) {
+            let once = apply::apply(pod, &json!(patch));
+            match mutate(once.clone()) {
+                Outcome::Allowed { patch, .. } => prop_assert!(patch.is_empty(), "{once}: {patch:?}"),
+                Outcome::Refused { message } => panic!("{once}: {message}"),
+            }
+        }
+    }
+
+    #[test]
+    fn everything_else_stays(pod in prop_oneof![3 => pod(), 1 => damaged().boxed()]) {
+        if let Outcome::Allowed { patch, .. } = mutate(pod.clone()) {
+            let after = apply::apply(pod.clone(), &json!(patch));
+            prop_assert_eq!(others(&after), others(&pod));
+        }
+    }
+
+    #[test]
+    fn nothing_that_the_author_wrote_is_replaced_but_the_annotation(pod in pod()) {
+        if let Outcome::Allowed { patch, .. } = mutate(pod) {
+            for operation in patch.operations() {
+                let annotation = "/metadata/annotations/sgx.intel.com~1epc";
+                prop_assert!(
+                    matches!(operation, Operation::Add { .. }) || json!(operation)["path"] == annotation,
+                    "{operation:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_refusal_has_a_message(pod in prop_oneof![damaged().boxed(), anything().boxed()]) {
+        if let Outcome::Refused { message } = mutate(pod) {
+            prop_assert!(!message.is_empty());
+        }
+    }
+}
+
+#[test]
+fn the_pods_of_these_tests_are_changed_often_enough_to_show_something() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let (mut changed, mut refused) = (0, 0);
+    for _ in 0..400 {
+        let pod = pod().new_tree(&mut runner).expect("a pod").current();
+        match mutate(pod) {
+            Outcome::Allowed { patch, .. } => changed += usize::from(!patch.is_empty()),
+            Outcome::Refused { .. } => refused += 1,
+        }
+    }
+    assert!(changed > 60 && refused > 40, "{changed} changed, {refused} refused");
+}
