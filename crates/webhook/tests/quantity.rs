@@ -62,6 +62,7 @@ fn fractions_are_rounded_up_away_from_zero() {
         assert_eq!(read(text).whole(), None, "{text}");
     }
     assert_eq!(read("1e-999999999999"), read("1n"));
+    assert_eq!(read("0.12345678901"), read("123456790n"));
     assert_eq!(read("0.00000000000000000000000000000000000000000001Ei"), read("1n"));
 }
 
