@@ -44,9 +44,7 @@ fn main() -> ExitCode {
         "setup" => setup::main(rest),
         "simulate" => simulate::main(rest),
         "-h" | "-help" | "--help" | "help" => print(&usage(), ExitCode::SUCCESS),
-        "-version" | "--version" | "version" => {
-            print(concat!("intel-device-plugins ", env!("CARGO_PKG_VERSION"), "\n"), ExitCode::SUCCESS)
-        }
+        "-version" | "--version" | "version" => print(&format!("{}\n", cli::VERSION), ExitCode::SUCCESS),
         "" => print(&usage(), ExitCode::from(2)),
         other => print(&format!("there is no command {other:?}\n\n{}", usage()), ExitCode::from(2)),
     }

@@ -32,6 +32,9 @@ pub use flags::suggest::nearest;
 pub use flags::{FlagSet, Stop};
 pub use logs::LogOptions;
 
+/// What every program of the project answers to `-version`. The installer of a node's programs compares what follows the name.
+pub const VERSION: &str = concat!("intel-device-plugins ", env!("CARGO_PKG_VERSION"));
+
 /// Logs why the process cannot go on and returns the exit code for `main`: 255, klog's for a fatal message.
 ///
 /// Works before [`logs::start`], too: the line then goes to standard error.

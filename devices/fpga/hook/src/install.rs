@@ -98,7 +98,7 @@ pub fn main(program: &str, args: Vec<OsString>) -> ExitCode {
     }
     let install = Install {
         program: "/proc/self/exe".into(),
-        version: crate::VERSION.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
         folder: folder.into(),
         hooks: (!hooks.is_empty()).then(|| hooks.into()),
         force,

@@ -28,11 +28,9 @@ use config::{Config, ConfigError};
 use state::StateError;
 pub use wanted::{Wanted, WantedError, wanted};
 
-/// For others who program the same cards, for all of them together. The kubelet gives the runtime two minutes (`runtimeRequestTimeout`), and a large
-/// card takes some seconds.
+/// For others who program the same cards, for all of them together. The kubelet gives the runtime two minutes
+/// (`runtimeRequestTimeout`), and a large card takes some seconds.
 const WAIT: Duration = Duration::from_secs(90);
-
-const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Of a message, so many characters are said. A pod's event has room for 1024, the runtime's own words included.
 const MAX_SAID: usize = 600;
@@ -129,7 +127,7 @@ pub fn main(program: &str, args: Vec<OsString>) -> ExitCode {
     let run = || {
         let mut out = io::stdout().lock();
         if options.version {
-            let version = writeln!(out, "intel-device-plugins {VERSION}");
+            let version = writeln!(out, "{}", cli::VERSION);
             return version.map_err(|error| error_chain(&Error::Print(error)));
         }
         let host = Host::at(&options.prefix).map_err(|error| format!("-prefix: {}", error_chain(&error)))?;

@@ -46,7 +46,7 @@ pub fn main(program: &str, args: Vec<OsString>) -> ExitCode {
 
 fn run(program: &str, options: &Options, out: &mut impl Write) -> Outcome {
     if options.version {
-        return Ok(writeln!(out, "intel-device-plugins {}", env!("CARGO_PKG_VERSION"))?);
+        return Ok(writeln!(out, "{}", cli::VERSION)?);
     }
     let command = options.command.as_str();
     let needs_bitstream = ["info", "install", "pr"].contains(&command);
