@@ -7,7 +7,9 @@
 pub mod patch;
 pub mod quantity;
 pub mod review;
+pub mod server;
 
 pub use patch::{Document, Patch, Pointer};
 pub use quantity::Quantity;
 pub use review::{Outcome, Request};
+pub use server::{Certificate, Webhook};

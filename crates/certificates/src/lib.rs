@@ -1,0 +1,1 @@
+//! Certificates that an admission server makes for itself.

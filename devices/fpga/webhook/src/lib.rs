@@ -1,0 +1,1 @@
+//! What readable names of FPGA functions in pods mean.

@@ -1,0 +1,3 @@
+//! `intel-device-plugins-operator`: what runs beside the API server.
+
+fn main() {}
