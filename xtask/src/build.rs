@@ -8,20 +8,29 @@ use serde_json::Value;
 
 use crate::{cargo, output_of, root};
 
-/// Packages that are shipped; each has one binary of its own name.
-pub(crate) const SHIPPED: [&str; 1] = ["intel-device-plugins"];
+/// A package that is shipped: it has one binary of its own name.
+pub(crate) struct Shipped {
+    pub(crate) package: &'static str,
+    /// Whether it runs on every node of a cluster, where each page of memory counts.
+    pub(crate) on_nodes: bool,
+}
+
+pub(crate) const SHIPPED: [Shipped; 2] = [
+    Shipped { package: "intel-device-plugins", on_nodes: true },
+    Shipped { package: "intel-device-plugins-operator", on_nodes: false },
+];
 
 /// Names of sections with the types in them, which the layout needs; and few bytes for each relocation.
 const FLAGS: &str = "-C target-feature=+crt-static -C symbol-mangling-version=v0 \
                      -C link-arg=-Wl,-z,pack-relative-relocs";
 
-/// A linker script that lays what runs at the start side by side (`docs/decisions/0007-the-start-in-one-place.md`).
+/// A linker script that lays what runs at the start side by side (`docs/decisions/0007-the-start-in-one-place.md`), on nodes.
 const LAYOUT: &str = "xtask/start.ld";
 
 /// Builds and prints them all.
 pub(crate) fn run() -> Result<(), String> {
-    for package in SHIPPED {
-        let path = ship(package)?;
+    for shipped in SHIPPED {
+        let path = ship(&shipped)?;
         let size = fs::metadata(&path).map_err(|error| format!("{}: {error}", path.display()))?.len();
         println!("{} ({size} bytes)", path.display());
     }
@@ -29,7 +38,8 @@ pub(crate) fn run() -> Result<(), String> {
 }
 
 /// Builds one as a static executable and returns its path.
-pub(crate) fn ship(package: &str) -> Result<PathBuf, String> {
+pub(crate) fn ship(shipped: &Shipped) -> Result<PathBuf, String> {
+    let Shipped { package, on_nodes } = *shipped;
     let host = host()?;
     // With --target, flags reach neither build scripts nor procedural macros, which cannot be static.
     let variable = format!("CARGO_TARGET_{}_RUSTFLAGS", host.to_uppercase().replace('-', "_"));
@@ -37,11 +47,13 @@ pub(crate) fn ship(package: &str) -> Result<PathBuf, String> {
     command
         .args(["rustc", "--release", "--locked", "--message-format=json-render-diagnostics"])
         .args(["--package", package, "--target", &host])
-        .args(["--", "-C", &format!("link-arg=-Wl,-T,{}", root().join(LAYOUT).display())])
         .env(variable, FLAGS)
         // These would be taken in place of the variable above.
         .env_remove("RUSTFLAGS")
         .env_remove("CARGO_ENCODED_RUSTFLAGS");
+    if on_nodes {
+        command.args(["--", "-C", &format!("link-arg=-Wl,-T,{}", root().join(LAYOUT).display())]);
+    }
     let messages = output_of(&mut command)?;
     messages
         .lines()

@@ -17,6 +17,7 @@
 //! }
 //! ```
 
+mod address;
 mod escape;
 pub mod flags;
 pub mod logs;
@@ -27,6 +28,7 @@ use std::fmt;
 use std::panic::Location;
 use std::process::ExitCode;
 
+pub use address::address;
 pub use escape::quoted;
 pub use flags::suggest::nearest;
 pub use flags::{FlagSet, Stop};

@@ -61,14 +61,7 @@ impl PluginOptions {
 
     /// The address that the status pages are to be served on, if any.
     pub fn status_address(&self) -> Result<Option<SocketAddr>, String> {
-        let address = match self.metrics_address.as_str() {
-            "" => return Ok(None),
-            // Go's way to say all addresses.
-            port if port.starts_with(':') => format!("[::]{port}"),
-            address => address.to_owned(),
-        };
-        let error = |error| format!("-metrics-address {:?} is no address: {error}", self.metrics_address);
-        address.parse().map(Some).map_err(error)
+        crate::address("metrics-address", &self.metrics_address)
     }
 }
 
