@@ -42,13 +42,36 @@ impl Drop for OnNode {
     }
 }
 
-/// An image of the program under one of its names.
+/// A program that is shipped.
+#[derive(Debug, Clone, Copy)]
+pub enum Binary {
+    /// `intel-device-plugins`.
+    Plugins,
+    /// `intel-device-plugins-operator`.
+    Operator,
+}
+
+/// An image of a program under one of its names.
 #[derive(Debug, Clone, Copy)]
 pub struct Image {
     /// Such as `intel-gpu-plugin`, of `intel/intel-gpu-plugin:devel`.
     pub name: &'static str,
-    /// The name that the program has in it: `intel_gpu_device_plugin`.
+    /// The program in it.
+    pub binary: Binary,
+    /// The name that the program has there: `intel_gpu_device_plugin`.
     pub entry_point: &'static str,
+}
+
+impl Image {
+    /// Of a plugin, or of what comes with one.
+    pub const fn of_plugin(name: &'static str, entry_point: &'static str) -> Self {
+        Self { name, binary: Binary::Plugins, entry_point }
+    }
+
+    /// Of a webhook.
+    pub const fn of_webhook(name: &'static str, entry_point: &'static str) -> Self {
+        Self { name, binary: Binary::Operator, entry_point }
+    }
 }
 
 impl Cluster {
@@ -72,10 +95,14 @@ impl Cluster {
         let binary = prerequisites.kubernetes.clone();
         let cluster = Self { state, node, binary, pid, _process: process, _input: input };
         assert!(ready, "the cluster did not start\n{}", cluster.logs());
-        for Image { name, entry_point } in images {
+        for Image { name, binary, entry_point } in images {
             let image = format!("docker.io/intel/{name}:devel");
             let path = format!("/usr/local/bin/{entry_point}");
-            cluster.import(&image, &path, &format!("{}={path}", prerequisites.plugins.display()));
+            let program = match binary {
+                Binary::Plugins => &prerequisites.plugins,
+                Binary::Operator => &prerequisites.operator,
+            };
+            cluster.import(&image, &path, &format!("{}={path}", program.display()));
         }
         cluster
     }

@@ -4,7 +4,7 @@
 mod cluster;
 mod objects;
 
-pub use cluster::{Cluster, Image, OnNode};
+pub use cluster::{Binary, Cluster, Image, OnNode};
 pub use objects::{Counts, Kubernetes, healthy, pod, with_variables};
 
 use std::path::PathBuf;
@@ -16,6 +16,8 @@ pub struct Prerequisites {
     pub kubernetes: PathBuf,
     /// The static `intel-device-plugins`, as `cargo xtask build` makes it.
     pub plugins: PathBuf,
+    /// The static `intel-device-plugins-operator`, from there too.
+    pub operator: PathBuf,
     /// The `fpga-emulator`, which stands in for the drivers of FPGAs.
     pub fpga_emulator: PathBuf,
 }
@@ -32,14 +34,12 @@ impl Prerequisites {
             return missing("a cluster needs root".to_owned());
         }
         let path = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.exists());
-        match (path("E2E_KUBERNETES"), path("E2E_PLUGINS"), path("E2E_FPGA_EMULATOR")) {
-            (Some(kubernetes), Some(plugins), Some(fpga_emulator)) => {
-                Some(Self { kubernetes, plugins, fpga_emulator })
+        let names = ["E2E_KUBERNETES", "E2E_PLUGINS", "E2E_OPERATOR", "E2E_FPGA_EMULATOR"];
+        match names.map(path) {
+            [Some(kubernetes), Some(plugins), Some(operator), Some(fpga_emulator)] => {
+                Some(Self { kubernetes, plugins, operator, fpga_emulator })
             }
-            _ => missing(
-                "E2E_KUBERNETES, E2E_PLUGINS and E2E_FPGA_EMULATOR do not all name files; run ./test"
-                    .to_owned(),
-            ),
+            _ => missing(format!("{names:?} do not all name files; run ./test")),
         }
     }
 }

@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::{EnvVar, Event, Node, Pod, ServiceAccount};
 use kube::api::{Api, DeleteParams, ListParams, LogParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 /// Generous: a guard against hanging.
@@ -186,6 +186,16 @@ impl Kubernetes {
                 containers.iter().all(|container| container.ready).then_some(found)
             },
         )
+    }
+
+    /// Has the API server do all that it does to a new object of this list, such as `/api/v1/namespaces/default/pods`, but keep
+    /// it; returns the object, or what the API server says against it.
+    pub fn try_out(&self, list: &str, object: &Value) -> Result<Value, String> {
+        let request = http::Request::post(format!("{list}?dryRun=All"))
+            .header("content-type", "application/json")
+            .body(object.to_string().into_bytes())
+            .expect("a request");
+        self.runtime.block_on(self.client.request(request)).map_err(|error| error.to_string())
     }
 
     /// Makes a pod that cannot start, waits until an event of it says why, and deletes it.

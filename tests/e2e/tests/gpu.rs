@@ -12,7 +12,7 @@ const DOMAIN: &str = "gpu.intel.com/";
 const I915: &str = "gpu.intel.com/i915";
 const XE: &str = "gpu.intel.com/xe";
 const PLUGIN: &str = "intel-gpu-plugin";
-const IMAGE: Image = Image { name: PLUGIN, entry_point: "intel_gpu_device_plugin" };
+const IMAGE: Image = Image::of_plugin(PLUGIN, "intel_gpu_device_plugin");
 /// What the node has when nobody has changed it.
 const GPUS: [(&str, i64); 2] = [(I915, 1), (XE, 1)];
 const FIRST_GPU: &str = "igpu as=card0 device=0xa780 driver=i915 card=0 render=128 monitor=HDMI-A-1";

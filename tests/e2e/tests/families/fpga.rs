@@ -3,7 +3,24 @@
 use e2e::{healthy, pod, with_variables};
 use fpga_bitstream::writer;
 
-use crate::world::{FPGA, LOOK, all_of, world};
+use crate::world::{FPGA, LOOK, World, all_of, world};
+
+impl World {
+    /// Says what readable names mean, and waits until the webhook of the overlay knows them.
+    fn map(&self) {
+        self.cluster.kubectl(&["apply", "-f", "deployments/fpga_admissionwebhook/mappings-collection.yaml"]);
+        self.wait_for_rollout("intelfpgaplugin-system", "deployment/intelfpgaplugin-webhook");
+        let list = "/api/v1/namespaces/default/pods";
+        let readable = pod("readable", &[("fpga.intel.com/arria10.dcp1.2-nlb0-preprogrammed", 1)], "");
+        let readable = serde_json::to_value(readable).unwrap();
+        let is_real = |created: serde_json::Value| created.to_string().contains(FPGA).then_some(());
+        self.kubernetes.wait_for(
+            "an answer of the webhook",
+            || self.state(),
+            || is_real(self.kubernetes.try_out(list, &readable).ok()?),
+        );
+    }
+}
 
 #[test]
 fn fpga() {
@@ -12,6 +29,7 @@ fn fpga() {
     world.cluster.kubectl(&["apply", "-k", "deployments/fpga_plugin/overlays/af"]);
     world.wait_for_rollout(namespace, daemonset);
     world.expect("fpga.intel.com/", &all_of("fpga.intel.com/"));
+    world.map();
     assert_eq!(world.seen_by("function", &[(FPGA, 1)]), ["intel-fpga-port.0"]);
 
     world.demo(
@@ -69,6 +87,7 @@ fn fpga_orchestrated() {
     world.cluster.kubectl(&["apply", "-k", "deployments/fpga_plugin/overlays/region"]);
     world.wait_for_rollout(namespace, daemonset);
     world.expect_one(&region);
+    world.map();
 
     // What is there already is not programmed, so no bitstream is needed.
     assert_eq!(function(), NLB0);

@@ -5,17 +5,18 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use e2e::{Cluster, Counts, Image, Kubernetes, Prerequisites, healthy, pod};
 use host::PciFunction;
 
-const IMAGES: [Image; 10] = [
-    Image { name: "intel-device-plugins", entry_point: "intel-device-plugins" },
-    Image { name: "intel-npu-plugin", entry_point: "intel_npu_device_plugin" },
-    Image { name: "intel-qat-plugin", entry_point: "intel_qat_device_plugin" },
-    Image { name: "intel-qat-initcontainer", entry_point: "intel-qat-initcontainer" },
-    Image { name: "intel-dsa-plugin", entry_point: "intel_dsa_device_plugin" },
-    Image { name: "intel-iaa-plugin", entry_point: "intel_iaa_device_plugin" },
-    Image { name: "intel-dlb-plugin", entry_point: "intel_dlb_device_plugin" },
-    Image { name: "intel-sgx-plugin", entry_point: "intel_sgx_device_plugin" },
-    Image { name: "intel-fpga-plugin", entry_point: "intel_fpga_device_plugin" },
-    Image { name: "intel-fpga-initcontainer", entry_point: "intel-fpga-initcontainer" },
+const IMAGES: [Image; 11] = [
+    Image::of_plugin("intel-device-plugins", "intel-device-plugins"),
+    Image::of_plugin("intel-npu-plugin", "intel_npu_device_plugin"),
+    Image::of_plugin("intel-qat-plugin", "intel_qat_device_plugin"),
+    Image::of_plugin("intel-qat-initcontainer", "intel-qat-initcontainer"),
+    Image::of_plugin("intel-dsa-plugin", "intel_dsa_device_plugin"),
+    Image::of_plugin("intel-iaa-plugin", "intel_iaa_device_plugin"),
+    Image::of_plugin("intel-dlb-plugin", "intel_dlb_device_plugin"),
+    Image::of_plugin("intel-sgx-plugin", "intel_sgx_device_plugin"),
+    Image::of_plugin("intel-fpga-plugin", "intel_fpga_device_plugin"),
+    Image::of_plugin("intel-fpga-initcontainer", "intel-fpga-initcontainer"),
+    Image::of_webhook("intel-fpga-admissionwebhook", "intel_fpga_admissionwebhook"),
 ];
 
 pub(crate) const FPGA: &str = "fpga.intel.com/af-695.d84.aVKNtusxV3qMNmj5-qCB9thCTcSko8QT-J5DNoP5BAs";
@@ -83,8 +84,8 @@ impl World {
         self.cluster.kubectl(&["delete", "-k", &format!("deployments/{folder}"), "--timeout=60s"]);
     }
 
-    pub(crate) fn wait_for_rollout(&self, namespace: &str, daemonset: &str) {
-        self.cluster.kubectl(&["rollout", "status", "-n", namespace, daemonset, "--timeout=110s"]);
+    pub(crate) fn wait_for_rollout(&self, namespace: &str, object: &str) {
+        self.cluster.kubectl(&["rollout", "status", "-n", namespace, object, "--timeout=110s"]);
     }
 
     pub(crate) fn expect(&self, domain: &str, counts: &Counts) {
