@@ -1,15 +1,13 @@
-//! Figures about a running plugin, in Prometheus' text format.
-//! <https://prometheus.io/docs/instrumenting/exposition_formats/>
+//! Figures about a running plugin.
 
 use std::collections::BTreeMap;
-use std::fmt::{self, Write as _};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use pages::{Figures, Histogram};
+
 use crate::{Health, Resource};
 
-/// Upper bounds of the buckets of an allocation's duration, in seconds.
-const BUCKETS: [f64; 8] = [0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.02, 0.1];
 /// Unhealthy devices named one by one; beyond it only the sums tell.
 const MAX_REASONS: usize = 50;
 /// A discovery that runs for longer is stuck in a driver.
@@ -47,8 +45,7 @@ struct ResourceStatus {
     list_bytes: usize,
     allocations: u64,
     refusals: u64,
-    buckets: [u64; BUCKETS.len()],
-    allocation_seconds: f64,
+    durations: Histogram,
 }
 
 impl Status {
@@ -133,13 +130,7 @@ impl Status {
             } else {
                 status.refusals += 1;
             }
-            let seconds = took.as_secs_f64();
-            status.allocation_seconds += seconds;
-            for (bucket, bound) in status.buckets.iter_mut().zip(BUCKETS) {
-                if seconds <= bound {
-                    *bucket += 1;
-                }
-            }
+            status.durations.observe(took);
         });
     }
 
@@ -173,137 +164,89 @@ impl Status {
 
 /// All plugins of a process as one page.
 pub fn render<'a>(plugins: impl IntoIterator<Item = &'a Status>) -> String {
-    let mut page = Page::default();
+    let mut figures = Figures::default();
     for plugin in plugins {
-        // Writing to a String cannot fail.
-        let _ = page.plugin(&plugin.namespace, &plugin.state());
+        show(&mut figures, &plugin.namespace, &plugin.state());
     }
-    page.finish()
+    figures.finish()
 }
 
-/// Samples grouped by metric, as the format wants them.
-#[derive(Default)]
-struct Page {
-    metrics: BTreeMap<&'static str, (&'static str, &'static str, String)>,
-}
-
-impl Page {
-    fn metric(&mut self, name: &'static str, kind: &'static str, help: &'static str) -> &mut String {
-        &mut self.metrics.entry(name).or_insert((kind, help, String::new())).2
+fn show(figures: &mut Figures, namespace: &str, state: &State) {
+    let plugin = [("plugin", namespace)];
+    figures.counter(
+        "device_plugin_discoveries_total",
+        "Times the node was looked at.",
+        &plugin,
+        state.discoveries,
+    );
+    figures.counter(
+        "device_plugin_discovery_failures_total",
+        "Times nothing could be said about it.",
+        &plugin,
+        state.failures,
+    );
+    figures.gauge(
+        "device_plugin_discovery_seconds",
+        "How long the last look took.",
+        &plugin,
+        state.last_seconds,
+    );
+    if let Some(since) = state.last_success.and_then(|at| at.duration_since(UNIX_EPOCH).ok()) {
+        let name = "device_plugin_last_discovery_timestamp_seconds";
+        figures.gauge(name, "When it last succeeded.", &plugin, since.as_secs());
     }
-
-    fn plugin(&mut self, namespace: &str, state: &State) -> fmt::Result {
-        let plugin = Label(namespace);
-        let out = self.metric("device_plugin_discoveries_total", "counter", "Times the node was looked at.");
-        writeln!(out, "device_plugin_discoveries_total{{plugin={plugin}}} {}", state.discoveries)?;
-        let out = self.metric(
-            "device_plugin_discovery_failures_total",
-            "counter",
-            "Times nothing could be said about it.",
-        );
-        writeln!(out, "device_plugin_discovery_failures_total{{plugin={plugin}}} {}", state.failures)?;
-        let out = self.metric("device_plugin_discovery_seconds", "gauge", "How long the last look took.");
-        writeln!(out, "device_plugin_discovery_seconds{{plugin={plugin}}} {}", state.last_seconds)?;
-        if let Some(since) = state.last_success.and_then(|at| at.duration_since(UNIX_EPOCH).ok()) {
-            let out = self.metric(
-                "device_plugin_last_discovery_timestamp_seconds",
-                "gauge",
-                "When it last succeeded.",
-            );
-            let name = "device_plugin_last_discovery_timestamp_seconds";
-            writeln!(out, "{name}{{plugin={plugin}}} {}", since.as_secs())?;
-        }
-        let out =
-            self.metric("device_plugin_warnings", "gauge", "Things left out at the last look; see the log.");
-        writeln!(out, "device_plugin_warnings{{plugin={plugin}}} {}", state.warnings)?;
-        for (name, status) in &state.resources {
-            self.resource(&format!("{namespace}/{name}"), status)?;
-        }
-        Ok(())
-    }
-
-    fn resource(&mut self, name: &str, status: &ResourceStatus) -> fmt::Result {
-        let resource = Label(name);
-        let out = self.metric("device_plugin_devices", "gauge", "Devices on the list that the kubelet gets.");
-        writeln!(out, "device_plugin_devices{{resource={resource},health=\"Healthy\"}} {}", status.healthy)?;
-        writeln!(
-            out,
-            "device_plugin_devices{{resource={resource},health=\"Unhealthy\"}} {}",
-            status.unhealthy
-        )?;
-        let out = self.metric(
-            "device_plugin_unhealthy_device",
-            "gauge",
-            "Why a device is unhealthy (the first 50).",
-        );
-        for (device, reason) in &status.reasons {
-            let (device, reason) = (Label(device), Label(reason));
-            let name = "device_plugin_unhealthy_device";
-            writeln!(out, "{name}{{resource={resource},device={device},reason={reason}}} 1")?;
-        }
-        let out = self.metric(
-            "device_plugin_registered",
-            "gauge",
-            "Whether the kubelet has accepted the resource.",
-        );
-        writeln!(out, "device_plugin_registered{{resource={resource}}} {}", u8::from(status.registered))?;
-        let out =
-            self.metric("device_plugin_registrations_total", "counter", "Registrations with the kubelet.");
-        for (result, count) in [("ok", status.registrations), ("error", status.registration_failures)] {
-            let name = "device_plugin_registrations_total";
-            writeln!(out, "{name}{{resource={resource},result=\"{result}\"}} {count}")?;
-        }
-        let out =
-            self.metric("device_plugin_lists_sent_total", "counter", "Device lists sent to the kubelet.");
-        writeln!(out, "device_plugin_lists_sent_total{{resource={resource}}} {}", status.lists)?;
-        let out =
-            self.metric("device_plugin_list_bytes", "gauge", "Size of the list; the kubelet takes 4194304.");
-        writeln!(out, "device_plugin_list_bytes{{resource={resource}}} {}", status.list_bytes)?;
-        let out = self.metric(
-            "device_plugin_allocations_total",
-            "counter",
-            "Containers given devices, or refused.",
-        );
-        for (result, count) in [("ok", status.allocations), ("refused", status.refusals)] {
-            let name = "device_plugin_allocations_total";
-            writeln!(out, "{name}{{resource={resource},result=\"{result}\"}} {count}")?;
-        }
-        let count = status.allocations + status.refusals;
-        let name = "device_plugin_allocation_seconds";
-        let out = self.metric(name, "histogram", "How long Allocate took.");
-        for (bound, bucket) in BUCKETS.iter().zip(status.buckets) {
-            writeln!(out, "{name}_bucket{{resource={resource},le=\"{bound}\"}} {bucket}")?;
-        }
-        writeln!(out, "{name}_bucket{{resource={resource},le=\"+Inf\"}} {count}")?;
-        writeln!(out, "{name}_sum{{resource={resource}}} {}", status.allocation_seconds)?;
-        writeln!(out, "{name}_count{{resource={resource}}} {count}")
-    }
-
-    fn finish(self) -> String {
-        let mut page = String::new();
-        for (name, (kind, help, samples)) in self.metrics {
-            let _ = write!(page, "# HELP {name} {help}\n# TYPE {name} {kind}\n{samples}");
-        }
-        page
+    figures.gauge(
+        "device_plugin_warnings",
+        "Things left out at the last look; see the log.",
+        &plugin,
+        state.warnings,
+    );
+    for (name, status) in &state.resources {
+        show_resource(figures, &format!("{namespace}/{name}"), status);
     }
 }
 
-/// A label's value: quoted, with what the format wants escaped.
-struct Label<'a>(&'a str);
-
-impl fmt::Display for Label<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_char('"')?;
-        for c in self.0.chars() {
-            match c {
-                '"' => f.write_str("\\\"")?,
-                '\\' => f.write_str("\\\\")?,
-                '\n' => f.write_str("\\n")?,
-                c => f.write_char(c)?,
-            }
-        }
-        f.write_char('"')
+fn show_resource(figures: &mut Figures, name: &str, status: &ResourceStatus) {
+    let resource = [("resource", name)];
+    for (health, count) in [("Healthy", status.healthy), ("Unhealthy", status.unhealthy)] {
+        let labels = [("resource", name), ("health", health)];
+        figures.gauge("device_plugin_devices", "Devices on the list that the kubelet gets.", &labels, count);
     }
+    for (device, reason) in &status.reasons {
+        let labels = [("resource", name), ("device", device), ("reason", reason)];
+        let help = "Why a device is unhealthy (the first 50).";
+        figures.gauge("device_plugin_unhealthy_device", help, &labels, 1);
+    }
+    figures.gauge(
+        "device_plugin_registered",
+        "Whether the kubelet has accepted the resource.",
+        &resource,
+        u8::from(status.registered),
+    );
+    for (result, count) in [("ok", status.registrations), ("error", status.registration_failures)] {
+        let labels = [("resource", name), ("result", result)];
+        let help = "Registrations with the kubelet.";
+        figures.counter("device_plugin_registrations_total", help, &labels, count);
+    }
+    figures.counter(
+        "device_plugin_lists_sent_total",
+        "Device lists sent to the kubelet.",
+        &resource,
+        status.lists,
+    );
+    figures.gauge(
+        "device_plugin_list_bytes",
+        "Size of the list; the kubelet takes 4194304.",
+        &resource,
+        status.list_bytes,
+    );
+    for (result, count) in [("ok", status.allocations), ("refused", status.refusals)] {
+        let labels = [("resource", name), ("result", result)];
+        let help = "Containers given devices, or refused.";
+        figures.counter("device_plugin_allocations_total", help, &labels, count);
+    }
+    let help = "How long Allocate took.";
+    figures.histogram("device_plugin_allocation_seconds", help, &resource, &status.durations);
 }
 
 #[cfg(test)]

@@ -1,0 +1,21 @@
+//! Pages that tell how a process is, over plain HTTP: [`serve`] shows [`Pages`], and [`Figures`] writes the one that Prometheus
+//! reads.
+//!
+//! ```
+//! use pages::{Figures, Pages};
+//!
+//! let pages = Pages::default()
+//!     .verdict("/readyz", || vec!["the first look has not finished".to_owned()])
+//!     .text("/metrics", || {
+//!         let mut figures = Figures::default();
+//!         figures.counter("looks_total", "Times the node was looked at.", &[("node", "a")], 3);
+//!         figures.finish()
+//!     });
+//! # drop(pages);
+//! ```
+
+mod figures;
+mod serve;
+
+pub use figures::{Figures, Histogram, Label};
+pub use serve::{Pages, serve};
