@@ -2,14 +2,19 @@
 //! stay as they are.
 //!
 //! [`review`] reads what the API server asks and writes the answer; [`patch`] changes an object and keeps account of it as a
-//! JSON patch; [`quantity`] reads and writes amounts of resources.
+//! JSON patch; [`quantity`] reads and writes amounts of resources. [`server`] is the HTTPS server that the API server asks.
 
+mod expiry;
+pub mod metrics;
+pub mod mounted;
 pub mod patch;
 pub mod quantity;
 pub mod review;
 pub mod server;
 
+pub use metrics::Metrics;
+pub use mounted::Mounted;
 pub use patch::{Document, Patch, Pointer};
 pub use quantity::Quantity;
 pub use review::{Outcome, Request};
-pub use server::{Certificate, Webhook};
+pub use server::{Certificate, Server, Webhook};

@@ -1,11 +1,52 @@
 //! An HTTPS server that the API server asks.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use webhook::review::{Kind, Outcome};
+//! use webhook::{Certificate, Metrics, Server, Webhook};
+//!
+//! async fn serve(certificate: Certificate) -> Result<(), Box<dyn std::error::Error>> {
+//!     let pods = Webhook {
+//!         name: "pods",
+//!         path: "/pods",
+//!         kind: Kind::pod(),
+//!         decide: Box::new(|_| Outcome::unchanged()),
+//!     };
+//!     let metrics = Arc::new(Metrics::default());
+//!     let server = Server { webhooks: vec![pods], certificate, http2: false, metrics };
+//!     let listener = tokio::net::TcpListener::bind("[::]:9443").await?;
+//!     server.serve(listener, std::future::pending()).await?;
+//!     Ok(())
+//! }
+//! ```
 
+mod answer;
+mod body;
+mod connection;
+mod connections;
+mod patience;
+mod tls;
+
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
+use hyper_util::server::graceful::GracefulShutdown;
 use rustls::sign::CertifiedKey;
+use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
 
+use crate::Metrics;
 use crate::review::{Kind, Outcome, Request};
+use answer::Answers;
+use connections::Connections;
+
+/// How long a client may take for a handshake, for sending a request, or for taking an answer; and how long requests in
+/// flight are waited for at the end.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Rests after the system gave no new connection.
+const REST: Duration = Duration::from_millis(100);
 
 /// What decides about objects.
 pub type Decide = Box<dyn Fn(Request) -> Outcome + Send + Sync>;
@@ -23,4 +64,72 @@ pub struct Webhook {
     pub kind: Kind,
     /// What becomes of them. Called on the server's threads: it must not wait for anything.
     pub decide: Decide,
+}
+
+/// A server of webhooks: TLS 1.2 and 1.3, HTTP/1.1 with connections that stay open.
+pub struct Server {
+    /// What it serves; other paths are answered with status 404.
+    pub webhooks: Vec<Webhook>,
+    /// What it shows to clients; handshakes fail as long as there is none.
+    pub certificate: Certificate,
+    /// Whether clients may choose HTTP/2.
+    pub http2: bool,
+    /// Where it counts what it does.
+    pub metrics: Arc<Metrics>,
+}
+
+impl Server {
+    /// Serves those who connect, until `stop` is there. Requests in flight are answered then, within 10 s; all other
+    /// connections are closed at once.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        stop: impl Future<Output = ()>,
+    ) -> Result<(), rustls::Error> {
+        let Self { webhooks, mut certificate, http2, metrics } = self;
+        let acceptor = TlsAcceptor::from(Arc::new(tls::config(certificate.clone(), http2)?));
+        let answers = Arc::new(Answers::new(webhooks, &metrics));
+        let graceful = GracefulShutdown::new();
+        let mut connections = Connections::new(Arc::clone(&metrics));
+        metrics.certificate(certificate.borrow_and_update().as_deref());
+        let mut stop = pin!(stop);
+        loop {
+            tokio::select! {
+                () = &mut stop => break,
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, peer)) => {
+                        let (acceptor, answers) = (acceptor.clone(), Arc::clone(&answers));
+                        let (watcher, metrics) = (graceful.watcher(), Arc::clone(&metrics));
+                        connections.add(|activity| async move {
+                            match connection::handshake(stream, &acceptor).await {
+                                Ok(stream) => connection::serve(stream, answers, activity, watcher).await,
+                                Err(error) => {
+                                    metrics.handshake_failed();
+                                    tracing::debug!("TLS handshake with {peer}: {error}");
+                                }
+                            }
+                        });
+                    }
+                    Err(error) => {
+                        tracing::warn!("cannot accept a connection: {error}");
+                        // There may be too many open files.
+                        connections.close_one();
+                        tokio::time::sleep(REST).await;
+                    }
+                },
+                () = connections.ended() => {}
+                Ok(()) = certificate.changed() => {
+                    metrics.certificate_changed();
+                    metrics.certificate(certificate.borrow_and_update().as_deref());
+                }
+            }
+        }
+        drop(listener);
+        connections.close_unestablished();
+        if tokio::time::timeout(PATIENCE, graceful.shutdown()).await.is_err() {
+            tracing::warn!("requests were in flight for {PATIENCE:?} after the end, and are given up");
+        }
+        connections.close_all().await;
+        Ok(())
+    }
 }

@@ -1,0 +1,9 @@
+//! The admission server, asked by real clients over TLS.
+
+#[cfg(test)]
+mod server {
+    mod certificates;
+    mod protocols;
+    mod requests;
+    mod world;
+}
