@@ -3,6 +3,8 @@
 //! What it does is chosen by its first arguments, or by the name it is run by: images have the same binary under the entry points
 //! of the Go implementation, such as `intel_sgx_admissionwebhook`.
 
+mod api;
+mod certificate;
 mod options;
 mod serve;
 mod webhooks;

@@ -5,18 +5,19 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use certificates::Lifetimes;
 use cli::{FlagSet, LogOptions, Stop};
+
+const DAY: Duration = Duration::from_hours(24);
 
 /// What the command line says.
 #[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) logs: LogOptions,
     pub(crate) kubeconfig: String,
-    pub(crate) leader_elect: bool,
-    pub(crate) webhook_address: String,
-    pub(crate) health_address: String,
-    pub(crate) metrics_address: String,
+    leader_elect: bool,
+    webhook_address: String,
+    health_address: String,
+    metrics_address: String,
     pub(crate) http2: bool,
     pub(crate) certificate_folder: String,
     pub(crate) service: String,
@@ -24,7 +25,8 @@ pub(crate) struct Options {
     pub(crate) secret: String,
     pub(crate) mutating_configuration: String,
     pub(crate) validating_configuration: String,
-    pub(crate) lifetimes: Lifetimes,
+    pub(crate) authority_lifetime: Duration,
+    pub(crate) certificate_lifetime: Duration,
 }
 
 impl Default for Options {
@@ -44,7 +46,8 @@ impl Default for Options {
             secret: "webhook-certificates".to_owned(),
             mutating_configuration: String::new(),
             validating_configuration: String::new(),
-            lifetimes: Lifetimes::default(),
+            authority_lifetime: 365 * DAY,
+            certificate_lifetime: 90 * DAY,
         }
     }
 }
@@ -70,7 +73,11 @@ impl Options {
             &mut self.leader_elect,
             "accepted and without effect: every replica answers, none has to lead",
         );
-        flags.string("webhook-bind-address", &mut self.webhook_address, "where the API server asks, by HTTPS");
+        flags.string(
+            "webhook-bind-address",
+            &mut self.webhook_address,
+            "where the API server asks, by HTTPS",
+        );
         flags.string(
             "health-probe-bind-address",
             &mut self.health_address,
@@ -113,10 +120,10 @@ impl Options {
             &mut self.validating_configuration,
             "the same, a ValidatingWebhookConfiguration",
         );
-        flags.duration("ca-lifetime", &mut self.lifetimes.authority, "how long an authority is good for");
+        flags.duration("ca-lifetime", &mut self.authority_lifetime, "how long an authority is good for");
         flags.duration(
             "certificate-lifetime",
-            &mut self.lifetimes.certificate,
+            &mut self.certificate_lifetime,
             "how long a certificate is; it is made anew after two thirds",
         );
         flags.section("Common flags");
@@ -130,16 +137,16 @@ impl Options {
         any.then_some(folder)
     }
 
-    pub(crate) fn webhook(&self) -> Result<SocketAddr, String> {
+    pub(crate) fn webhook_address(&self) -> Result<SocketAddr, String> {
         let address = cli::address("webhook-bind-address", &self.webhook_address)?;
         address.ok_or_else(|| "-webhook-bind-address is 0: then nobody could ask".to_owned())
     }
 
-    pub(crate) fn health(&self) -> Result<Option<SocketAddr>, String> {
+    pub(crate) fn health_address(&self) -> Result<Option<SocketAddr>, String> {
         cli::address("health-probe-bind-address", &self.health_address)
     }
 
-    pub(crate) fn metrics(&self) -> Result<Option<SocketAddr>, String> {
+    pub(crate) fn metrics_address(&self) -> Result<Option<SocketAddr>, String> {
         cli::address("metrics-bind-address", &self.metrics_address)
     }
 }

@@ -1,21 +1,99 @@
-//! Runs one webhook: its server, its certificates, and what shows how it is.
+//! Runs one webhook: its server, its certificate, and the pages that show how it is.
 
 use std::ffi::OsString;
-use std::future::{Future, pending};
-use std::pin::Pin;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use certificates::Configuration;
-use cli::{fatal, logs, signals};
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config};
+use cli::signals;
+use pages::{Figures, Pages};
 use tokio::net::TcpListener;
-use webhook::{Certificate, Metrics, Server};
+use tokio::task::JoinSet;
+use webhook::{Metrics, Server};
 
+use crate::api::Api;
+use crate::certificate;
 use crate::options::Options;
-use crate::webhooks::StandAlone;
+use crate::webhooks::{Decides, Informed, Missing, StandAlone, Work};
 
-type Work = Pin<Box<dyn Future<Output = ()>>>;
-/// What is still missing, if anything.
-type Missing = Box<dyn Fn() -> Option<String> + Send + Sync>;
+/// Runs it until SIGTERM, with the words after the program's name.
+pub(crate) fn main(webhook: &StandAlone, program: &str, args: Vec<OsString>) -> ExitCode {
+    let about = format!("An admission webhook: {}.", webhook.about);
+    let options = match Options::parse(program, &about, args) {
+        Ok(options) => options,
+        Err(stop) => return stop.report(),
+    };
+    cli::run(&options.logs, || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| vec![format!("cannot start: {error}")])?;
+        let ended = runtime.block_on(async { run(webhook, &options, signals::terminated()).await });
+        ended.map_err(|error| vec![error])
+    })
+}
+
+async fn run(
+    webhook: &StandAlone,
+    options: &Options,
+    terminated: impl Future<Output = ()>,
+) -> Result<(), String> {
+    let listener = listen(options.webhook_address()?).await?;
+    let health = options.health_address()?;
+    let figures_address = options.metrics_address()?;
+    let api = Api::default();
+    let mut beside = Beside::default();
+    let served = match webhook.decides {
+        Decides::Alone(make) => make(),
+        Decides::WithApi(make) => {
+            let Informed { webhook, missing, work } = make(api.client(options).await?);
+            beside.add(missing, work);
+            webhook
+        }
+    };
+    let certificate = certificate::obtain(options, &api, &mut beside).await?;
+    let metrics = Arc::new(Metrics::default());
+    let shown = Arc::clone(&metrics);
+    let server = Server { webhooks: vec![served], certificate, http2: options.http2, metrics };
+    let Beside { missing, mut work } = beside;
+    let health_pages = Pages::default()
+        .verdict("/healthz", Vec::new)
+        .verdict("/readyz", move || missing.iter().filter_map(|missing| missing()).collect());
+    let figures_page = Pages::default().text("/metrics", move || {
+        let mut figures = Figures::default();
+        shown.show(&mut figures);
+        figures.finish()
+    });
+    if let Some(address) = health {
+        work.spawn(pages_at(listen(address).await?, health_pages));
+    }
+    if let Some(address) = figures_address {
+        work.spawn(pages_at(listen(address).await?, figures_page));
+    }
+    tracing::info!("webhook {} started", webhook.name);
+    tokio::select! {
+        ended = server.serve(listener, terminated) => ended.map_err(|error| format!("cannot serve TLS: {error}")),
+        Some(ended) = work.join_next() => Err(format!("what runs beside the server has ended: {ended:?}")),
+    }
+}
+
+/// What goes on beside the server.
+#[derive(Default)]
+pub(crate) struct Beside {
+    missing: Vec<Missing>,
+    /// None of it ends.
+    work: JoinSet<()>,
+}
+
+impl Beside {
+    pub(crate) fn add(&mut self, missing: Missing, work: Work) {
+        self.missing.push(missing);
+        self.work.spawn(work);
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, String> {
+    TcpListener::bind(address).await.map_err(|error| format!("cannot listen on {address}: {error}"))
+}
+
+async fn pages_at(listener: TcpListener, pages: Pages) {
+    match pages::serve(listener, pages).await {}
+}
