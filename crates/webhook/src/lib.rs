@@ -2,13 +2,15 @@
 //! stay as they are.
 //!
 //! [`review`] reads what the API server asks and writes the answer; [`patch`] changes an object and keeps account of it as a
-//! JSON patch; [`quantity`] reads and writes amounts of resources. [`server`] is the HTTPS server that the API server asks.
+//! JSON patch; [`quantity`] reads and writes amounts of resources, and [`resources`] finds those that containers ask for.
+//! [`server`] is the HTTPS server that the API server asks.
 
 mod expiry;
 pub mod metrics;
 pub mod mounted;
 pub mod patch;
 pub mod quantity;
+pub mod resources;
 pub mod review;
 pub mod server;
 

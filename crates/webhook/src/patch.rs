@@ -3,6 +3,8 @@
 //! A [`Document`] is changed by name, and keeps account of each change. There is no comparison of two documents, so what no
 //! change names is in no operation.
 
+mod lists;
+
 use std::fmt;
 
 use serde::Serialize;
@@ -59,7 +61,7 @@ pub enum Operation {
         /// What.
         value: Value,
     },
-    /// What is there goes.
+    /// What is there goes; elements of a list after it move up.
     Remove {
         /// Where.
         path: Pointer,

@@ -28,6 +28,7 @@ pub(crate) fn apply(mut document: Value, patch: &Value) -> Value {
             }
             ("remove", Value::Object(map)) => drop(map.remove(&last).expect("remove finds a value")),
             ("add", Value::Array(elements)) => elements.insert(last.parse().unwrap(), value.unwrap()),
+            ("remove", Value::Array(elements)) => drop(elements.remove(last.parse().unwrap())),
             ("replace", Value::Array(elements)) => elements[last.parse::<usize>().unwrap()] = value.unwrap(),
             (_, parent) => panic!("{operation} in {parent}"),
         }
