@@ -1,63 +1,111 @@
 //! As much of kustomize as the manifests need, so that they can be tested without it. What it does not know is an error; the
 //! tests on a cluster apply the same folders with the real one.
 
+mod names;
+mod replacements;
+
 use std::fs;
 use std::path::Path;
 
 use serde_json::{Map, Value};
+
+use crate::{list, text};
+use names::Names;
 
 fn yaml(path: &Path) -> Value {
     let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
-}
-
 /// All objects of a folder with a `kustomization.yaml`.
 pub(crate) fn render(folder: &Path) -> Vec<Value> {
+    render_with_names(folder).0
+}
+
+/// Beside the objects, what kustomize was told about names: it counts for who takes this folder as a resource, too.
+fn render_with_names(folder: &Path) -> (Vec<Value>, Names) {
     let kustomization = yaml(&folder.join("kustomization.yaml"));
     let Value::Object(keys) = &kustomization else { panic!("{} is no mapping", folder.display()) };
     for key in keys.keys() {
-        let known = ["resources", "patches", "namespace", "namePrefix", "nameSuffix"];
+        let known = [
+            "resources",
+            "patches",
+            "namespace",
+            "namePrefix",
+            "nameSuffix",
+            "configurations",
+            "replacements",
+        ];
         assert!(known.contains(&key.as_str()), "{}: this test does not know {key}", folder.display());
     }
-    let mut objects = Vec::new();
+    let (mut objects, mut names) = (Vec::new(), Names::new());
     for resource in list(&kustomization["resources"]) {
-        let path = folder.join(resource.as_str().unwrap());
-        if path.is_dir() { objects.extend(render(&path)) } else { objects.push(yaml(&path)) }
+        let path = folder.join(text(resource));
+        if path.is_dir() {
+            let (more, learned) = render_with_names(&path);
+            objects.extend(more);
+            names.extend(learned);
+        } else {
+            objects.push(yaml(&path));
+        }
+    }
+    for configuration in list(&kustomization["configurations"]) {
+        names.learn(&yaml(&folder.join(text(configuration))));
     }
     for patch in list(&kustomization["patches"]) {
-        let content = yaml(&folder.join(patch["path"].as_str().unwrap()));
-        let (kind, name) = match &content {
-            Value::Array(_) => (&patch["target"]["kind"], None),
-            content => (&content["kind"], Some(&content["metadata"]["name"])),
-        };
-        let is_target = |object: &Value| {
-            object["kind"] == *kind && name.is_none_or(|name| object["metadata"]["name"] == *name)
-        };
-        let mut targets = objects.iter_mut().filter(|object| is_target(object)).peekable();
-        assert!(targets.peek().is_some(), "{}: {} is for nothing", folder.display(), patch["path"]);
-        for object in targets {
-            match &content {
-                Value::Array(operations) => operations.iter().for_each(|operation| apply(object, operation)),
-                content => merge(object, content),
+        apply_patch(&mut objects, folder, patch);
+    }
+    if let Some(namespace) = kustomization["namespace"].as_str() {
+        names.set_namespace(&mut objects, namespace);
+    }
+    let [prefix, suffix] =
+        ["namePrefix", "nameSuffix"].map(|key| kustomization[key].as_str().unwrap_or_default());
+    names.affix(&mut objects, prefix, suffix);
+    for replacement in list(&kustomization["replacements"]) {
+        replacements::replace(&mut objects, &yaml(&folder.join(text(&replacement["path"]))));
+    }
+    (objects, names)
+}
+
+fn apply_patch(objects: &mut [Value], folder: &Path, patch: &Value) {
+    let content = yaml(&folder.join(text(&patch["path"])));
+    let (kind, name) = match &content {
+        Value::Array(_) => (&patch["target"]["kind"], None),
+        content => (&content["kind"], Some(&content["metadata"]["name"])),
+    };
+    let is_target = |object: &Value| {
+        object["kind"] == *kind && name.is_none_or(|name| object["metadata"]["name"] == *name)
+    };
+    let mut targets = objects.iter_mut().filter(|object| is_target(object)).peekable();
+    assert!(targets.peek().is_some(), "{}: {} is for nothing", folder.display(), patch["path"]);
+    for object in targets {
+        match &content {
+            Value::Array(operations) => operations.iter().for_each(|operation| apply(object, operation)),
+            content => merge(object, content),
+        }
+    }
+}
+
+/// Does something with each value of a field, in all elements of lists on the way, unless the path says which.
+fn at<'a>(
+    value: &mut Value,
+    mut path: impl Iterator<Item = &'a str> + Clone,
+    act: &mut dyn FnMut(&mut Value),
+) {
+    let rest = path.clone();
+    match (value, path.next()) {
+        (Value::Array(items), Some(field)) if field.parse::<usize>().is_ok() => {
+            let index: usize = field.parse().unwrap();
+            at(&mut items[index], path, act);
+        }
+        (Value::Array(items), _) => items.iter_mut().for_each(|item| at(item, rest.clone(), act)),
+        (value, None) => act(value),
+        (value, Some(field)) => {
+            if let Some(value) = value.get_mut(field) {
+                at(value, path, act);
             }
         }
     }
-    for object in &mut objects {
-        let affix = |key: &str| kustomization[key].as_str().unwrap_or_default().to_owned();
-        // A Namespace is called what all others are put in.
-        if object["kind"] != "Namespace" {
-            let name = object["metadata"]["name"].as_str().unwrap();
-            object["metadata"]["name"] = (affix("namePrefix") + name + &affix("nameSuffix")).into();
-        }
-        if object["kind"] == "DaemonSet" && kustomization["namespace"].is_string() {
-            object["metadata"]["namespace"] = kustomization["namespace"].clone();
-        }
-    }
-    objects
 }
 
 /// One operation of a JSON patch (RFC 6902).
