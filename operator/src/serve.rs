@@ -41,7 +41,7 @@ async fn run(
     let figures_address = options.metrics_address()?;
     let api = Api::default();
     let mut beside = Beside::default();
-    let served = match webhook.decides {
+    let decider = match webhook.decides {
         Decides::Alone(make) => make(),
         Decides::WithApi(make) => {
             let Informed { webhook, missing, work } = make(api.client(options).await?);
@@ -52,7 +52,7 @@ async fn run(
     let certificate = certificate::obtain(options, &api, &mut beside).await?;
     let metrics = Arc::new(Metrics::default());
     let shown = Arc::clone(&metrics);
-    let server = Server { webhooks: vec![served], certificate, http2: options.http2, metrics };
+    let server = Server { webhooks: vec![decider], certificate, http2: options.http2, metrics };
     let Beside { missing, mut work } = beside;
     let health_pages = Pages::default()
         .verdict("/healthz", Vec::new)
