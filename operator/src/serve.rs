@@ -18,7 +18,7 @@ use crate::webhooks::{Decides, Informed, Missing, StandAlone, Work};
 
 /// Runs it until SIGTERM, with the words after the program's name.
 pub(crate) fn main(webhook: &StandAlone, program: &str, args: Vec<OsString>) -> ExitCode {
-    let about = format!("An admission webhook: {}.", webhook.about);
+    let about = format!("An admission webhook to {}.", webhook.about);
     let options = match Options::parse(program, &about, args) {
         Ok(options) => options,
         Err(stop) => return stop.report(),
@@ -36,7 +36,7 @@ async fn run(
     options: &Options,
     terminated: impl Future<Output = ()>,
 ) -> Result<(), String> {
-    let listener = listen(options.webhook_address()?).await?;
+    let listener = listen("requests", "https", options.webhook_address()?).await?;
     let health = options.health_address()?;
     let figures_address = options.metrics_address()?;
     let api = Api::default();
@@ -63,12 +63,11 @@ async fn run(
         figures.finish()
     });
     if let Some(address) = health {
-        work.spawn(pages_at(listen(address).await?, health_pages));
+        work.spawn(show(listen("probes", "http", address).await?, health_pages));
     }
     if let Some(address) = figures_address {
-        work.spawn(pages_at(listen(address).await?, figures_page));
+        work.spawn(show(listen("metrics", "http", address).await?, figures_page));
     }
-    tracing::info!("webhook {} started", webhook.name);
     tokio::select! {
         ended = server.serve(listener, terminated) => ended.map_err(|error| format!("cannot serve TLS: {error}")),
         Some(ended) = work.join_next() => Err(format!("what runs beside the server has ended: {ended:?}")),
@@ -90,10 +89,13 @@ impl Beside {
     }
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, String> {
-    TcpListener::bind(address).await.map_err(|error| format!("cannot listen on {address}: {error}"))
+async fn listen(what: &str, scheme: &str, address: SocketAddr) -> Result<TcpListener, String> {
+    let error = |error| format!("cannot listen on {address} for {what}: {error}");
+    let listener = TcpListener::bind(address).await.map_err(error)?;
+    tracing::info!("{what} are answered at {scheme}://{}", listener.local_addr().map_err(error)?);
+    Ok(listener)
 }
 
-async fn pages_at(listener: TcpListener, pages: Pages) {
+async fn show(listener: TcpListener, pages: Pages) {
     match pages::serve(listener, pages).await {}
 }
