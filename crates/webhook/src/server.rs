@@ -31,7 +31,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper_util::server::graceful::GracefulShutdown;
 use rustls::sign::CertifiedKey;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -89,7 +88,7 @@ impl Server {
         let Self { webhooks, mut certificate, http2, metrics } = self;
         let acceptor = TlsAcceptor::from(Arc::new(tls::config(certificate.clone(), http2)?));
         let answers = Arc::new(Answers::new(webhooks, &metrics));
-        let graceful = GracefulShutdown::new();
+        let (stopped, stopping) = watch::channel(());
         let mut connections = Connections::new(Arc::clone(&metrics));
         metrics.certificate(certificate.borrow_and_update().as_deref());
         let mut stop = pin!(stop);
@@ -99,10 +98,10 @@ impl Server {
                 accepted = listener.accept() => match accepted {
                     Ok((stream, peer)) => {
                         let (acceptor, answers) = (acceptor.clone(), Arc::clone(&answers));
-                        let (watcher, metrics) = (graceful.watcher(), Arc::clone(&metrics));
+                        let (stopping, metrics) = (stopping.clone(), Arc::clone(&metrics));
                         connections.add(|activity| async move {
                             match connection::handshake(stream, &acceptor).await {
-                                Ok(stream) => connection::serve(stream, answers, activity, watcher).await,
+                                Ok(stream) => connection::serve(stream, answers, activity, stopping).await,
                                 Err(error) => {
                                     metrics.handshake_failed();
                                     tracing::debug!("TLS handshake with {peer}: {error}");
@@ -125,11 +124,11 @@ impl Server {
             }
         }
         drop(listener);
+        drop(stopped);
         connections.close_unestablished();
-        if tokio::time::timeout(PATIENCE, graceful.shutdown()).await.is_err() {
-            tracing::warn!("requests were in flight for {PATIENCE:?} after the end, and are given up");
+        if tokio::time::timeout(PATIENCE, connections.all_ended()).await.is_err() {
+            tracing::warn!("some requests were not answered {PATIENCE:?} after the end, and are given up");
         }
-        connections.close_all().await;
         Ok(())
     }
 }

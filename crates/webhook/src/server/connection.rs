@@ -2,13 +2,14 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::graceful::Watcher;
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -29,37 +30,83 @@ pub(super) async fn handshake(stream: TcpStream, acceptor: &TlsAcceptor) -> io::
     tokio::time::timeout(PATIENCE, acceptor.accept(stream)).await?
 }
 
-/// Answers requests until the client goes, does something wrong, or `stopping` says so.
+/// Answers requests until the client goes or does something wrong, or until `stopping` changes.
 pub(super) async fn serve(
     stream: TlsStream<TcpStream>,
     answers: Arc<Answers>,
     activity: Arc<Activity>,
-    stopping: Watcher,
+    mut stopping: watch::Receiver<()>,
 ) {
     activity.established();
-    let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-    let service = {
-        let activity = Arc::clone(&activity);
-        service_fn(move |request| {
-            let (answers, activity) = (Arc::clone(&answers), Arc::clone(&activity));
-            async move { Ok::<_, Infallible>(answers.answer(request, &activity).await) }
-        })
-    };
-    let ended = if http2 {
-        let connection = http2::Builder::new(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(MAX_STREAMS)
-            .serve_connection(TokioIo::new(stream), service);
-        stopping.watch(connection).await
+    let ended = if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+        // As large as the rest of a connection, and rare.
+        Box::pin(serve_http2(stream, answers, activity, &mut stopping)).await
     } else {
-        let connection = http1::Builder::new()
-            .max_buf_size(MAX_HEAD)
-            // It would end connections that wait for their next request.
-            .header_read_timeout(None)
-            .serve_connection(TokioIo::new(Patience::new(stream, activity)), service);
-        stopping.watch(connection).await
+        serve_http1(stream, answers, activity, &mut stopping).await
     };
     if let Err(error) = ended {
         tracing::debug!("a connection ended: {error}");
     }
+}
+
+/// What reads requests and writes answers has large buffers. So it is there only while requests come.
+async fn serve_http1(
+    stream: TlsStream<TcpStream>,
+    answers: Arc<Answers>,
+    activity: Arc<Activity>,
+    stopping: &mut watch::Receiver<()>,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let mut stream = Patience::new(stream, Arc::clone(&activity));
+    loop {
+        tokio::select! {
+            more = stream.wait() => if !more? { break },
+            _ = stopping.changed() => break,
+        }
+        let service =
+            service_fn(|request| async { Ok::<_, Infallible>(answers.answer(request, &activity).await) });
+        let mut connection = http1::Builder::new()
+            .max_buf_size(MAX_HEAD)
+            // It would end connections that wait for their next request.
+            .header_read_timeout(None)
+            .serve_connection(TokioIo::new(stream), service);
+        let graceful = http1::Connection::graceful_shutdown;
+        finish(Pin::new(&mut connection), graceful, stopping).await?;
+        stream = connection.into_parts().io.into_inner();
+        if !stream.rests() {
+            return Ok(());
+        }
+    }
+    Ok(stream.close().await?)
+}
+
+async fn serve_http2(
+    stream: TlsStream<TcpStream>,
+    answers: Arc<Answers>,
+    activity: Arc<Activity>,
+    stopping: &mut watch::Receiver<()>,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let service = service_fn(move |request| {
+        let (answers, activity) = (Arc::clone(&answers), Arc::clone(&activity));
+        async move { Ok::<_, Infallible>(answers.answer(request, &activity).await) }
+    });
+    let connection = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .serve_connection(TokioIo::new(stream), service);
+    Ok(finish(pin!(connection), http2::Connection::graceful_shutdown, stopping).await?)
+}
+
+/// Runs the connection to its end, which `graceful` brings near as soon as `stopping` changes.
+async fn finish<C: Future>(
+    mut connection: Pin<&mut C>,
+    graceful: fn(Pin<&mut C>),
+    stopping: &mut watch::Receiver<()>,
+) -> C::Output {
+    tokio::select! {
+        biased;
+        ended = connection.as_mut() => return ended,
+        _ = stopping.changed() => {}
+    }
+    graceful(connection.as_mut());
+    connection.await
 }

@@ -105,9 +105,10 @@ impl Connections {
         }
     }
 
-    /// Closes all that are left.
-    pub(super) async fn close_all(mut self) {
-        self.tasks.shutdown().await;
-        self.metrics.connections(0);
+    /// Waits until all have ended.
+    pub(super) async fn all_ended(&mut self) {
+        while !self.tasks.is_empty() {
+            self.ended().await;
+        }
     }
 }

@@ -4,83 +4,126 @@ use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::PATIENCE;
 use super::connections::Activity;
 use crate::review::MAX_BODY;
 
+/// After so long without a request, a connection rests.
+const RESTLESS: Duration = Duration::from_secs(1);
 /// Bytes that are read, at most, only to have a client see the answer.
-const MAX_LEFT: usize = 4 * MAX_BODY;
+const MAX_DRAINED: usize = 4 * MAX_BODY;
 
-/// Fails when a request is not read, or its answer not taken, [`PATIENCE`] after its first byte came. A client may say
-/// nothing between requests for as long as it likes. For HTTP/1.1: a request and its answer do not overlap with others.
+/// A stream of HTTP/1.1, where a request does not overlap with the answer to another. It fails when a request is not there, or
+/// its answer not taken, [`PATIENCE`] after its first byte came.
 ///
-/// A timer runs only while a client is waited for in the middle of a request, which most requests never do.
+/// Between requests, a client may say nothing for as long as it likes. Soon the stream seems to be at its end then, so
+/// that its reader ends: it [rests](Self::rests), and [waits](Self::wait) for more.
+///
+/// A timer is set when a client is waited for, and then left alone until it fires, so it costs nothing when there is
+/// request after request.
 pub(super) struct Patience<S> {
     stream: S,
     activity: Arc<Activity>,
-    /// When the first byte of the request came that is not answered yet.
-    began: Option<Instant>,
-    /// Some of its answer was written.
-    answering: bool,
+    phase: Phase,
     timer: Option<Pin<Box<Sleep>>>,
-    /// After the shutdown: bytes that may still be read.
-    left: Option<usize>,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Patience<S> {
+enum Phase {
+    /// No request began since then.
+    Idle(Instant),
+    /// So for long that the reader was told that this is the end.
+    Resting,
+    /// The first byte of a request came then.
+    Asked(Instant),
+    /// Some of the answer to it was written.
+    Answering(Instant),
+    /// All is said; so many bytes are still read.
+    Draining(Instant, usize),
+}
+
+impl<S: AsyncBufRead + AsyncWrite + Unpin> Patience<S> {
     pub(super) fn new(stream: S, activity: Arc<Activity>) -> Self {
-        Self { stream, activity, began: None, answering: false, timer: None, left: None }
+        Self { stream, activity, phase: Phase::Resting, timer: None }
+    }
+
+    /// Whether the end of the stream that was just read was none.
+    pub(super) fn rests(&self) -> bool {
+        matches!(self.phase, Phase::Resting)
+    }
+
+    /// Waits for more; `false` is the end.
+    pub(super) async fn wait(&mut self) -> io::Result<bool> {
+        self.timer = None;
+        let more = !self.stream.fill_buf().await?.is_empty();
+        self.phase = Phase::Asked(Instant::now());
+        Ok(more)
+    }
+
+    /// Closes a stream that rests.
+    pub(super) async fn close(mut self) -> io::Result<()> {
+        tokio::time::timeout(PATIENCE, self.stream.shutdown()).await?
     }
 
     /// Whether the client made us wait for too long.
-    fn check(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
-        let Some(began) = self.began else {
-            self.timer = None;
-            return Poll::Pending;
+    fn overdue(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let deadline = match self.phase {
+            Phase::Resting => return Poll::Ready(()),
+            Phase::Idle(since) => since + RESTLESS,
+            Phase::Asked(since) | Phase::Answering(since) | Phase::Draining(since, _) => since + PATIENCE,
         };
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(began + PATIENCE)));
-        if timer.deadline() != began + PATIENCE {
-            timer.as_mut().reset(began + PATIENCE);
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        // One that fires too early is set anew then.
+        if timer.deadline() > deadline {
+            timer.as_mut().reset(deadline);
         }
-        timer.as_mut().poll(cx).map(|()| ErrorKind::TimedOut.into())
+        while timer.deadline() < deadline {
+            ready!(timer.as_mut().poll(cx));
+            timer.as_mut().reset(deadline);
+        }
+        timer.as_mut().poll(cx)
     }
 
-    fn wrote(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        match written {
-            Poll::Ready(written) => {
-                self.answering = true;
-                Poll::Ready(written)
-            }
-            Poll::Pending => self.check(cx).map(Err),
+    fn write(
+        &mut self,
+        cx: &mut Context<'_>,
+        write: impl FnOnce(Pin<&mut S>, &mut Context<'_>) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        let written = write(Pin::new(&mut self.stream), cx);
+        if written.is_pending() {
+            return self.overdue(cx).map(|()| Err(ErrorKind::TimedOut.into()));
         }
+        self.phase = match self.phase {
+            Phase::Asked(since) | Phase::Answering(since) => Phase::Answering(since),
+            _ => Phase::Answering(Instant::now()),
+        };
+        written
     }
 
     /// Reads what the client sends, so that it can send all of it and then read the answer: closing a socket with something
     /// unread in it makes the kernel drop what the client has not read yet.
-    fn drain(&mut self, cx: &mut Context<'_>, mut left: usize) -> Poll<io::Result<()>> {
-        let mut room = [0; 4096];
+    fn drain(&mut self, cx: &mut Context<'_>, since: Instant, mut left: usize) -> Poll<io::Result<()>> {
         while left > 0 {
-            let mut buffer = ReadBuf::new(&mut room);
-            match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
-                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
-                    left = left.saturating_sub(buffer.filled().len());
-                }
-                Poll::Ready(_) => return Poll::Ready(Ok(())),
-                Poll::Pending => {
-                    self.left = Some(left);
-                    return self.check(cx).map(Err);
-                }
+            let Poll::Ready(read) = Pin::new(&mut self.stream).poll_fill_buf(cx) else {
+                self.phase = Phase::Draining(since, left);
+                return self.overdue(cx).map(Ok);
+            };
+            let length = read.map_or(0, <[u8]>::len);
+            if length == 0 {
+                break;
             }
+            Pin::new(&mut self.stream).consume(length);
+            left = left.saturating_sub(length);
         }
         Poll::Ready(Ok(()))
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Patience<S> {
+impl<S: AsyncBufRead + AsyncWrite + Unpin> AsyncRead for Patience<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -88,25 +131,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Patience<S> {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buffer.filled().len();
-        match Pin::new(&mut this.stream).poll_read(cx, buffer) {
-            Poll::Ready(Ok(())) => {
-                if this.began.is_none() && buffer.filled().len() > before {
-                    this.began = Some(Instant::now());
-                    this.answering = false;
+        let read = Pin::new(&mut this.stream).poll_read(cx, buffer);
+        match (&read, &this.phase) {
+            (Poll::Pending, _) => {
+                ready!(this.overdue(cx));
+                if matches!(this.phase, Phase::Idle(_) | Phase::Resting) {
+                    this.phase = Phase::Resting;
+                    Poll::Ready(Ok(()))
+                } else {
+                    Poll::Ready(Err(ErrorKind::TimedOut.into()))
                 }
-                Poll::Ready(Ok(()))
             }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => this.check(cx).map(Err),
+            (Poll::Ready(Ok(())), Phase::Idle(_)) if buffer.filled().len() > before => {
+                this.phase = Phase::Asked(Instant::now());
+                read
+            }
+            _ => read,
         }
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Patience<S> {
+impl<S: AsyncBufRead + AsyncWrite + Unpin> AsyncWrite for Patience<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let written = Pin::new(&mut this.stream).poll_write(cx, bytes);
-        this.wrote(cx, written)
+        self.get_mut().write(cx, |stream, cx| stream.poll_write(cx, bytes))
     }
 
     fn poll_write_vectored(
@@ -114,9 +161,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Patience<S> {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let written = Pin::new(&mut this.stream).poll_write_vectored(cx, slices);
-        this.wrote(cx, written)
+        self.get_mut().write(cx, |stream, cx| stream.poll_write_vectored(cx, slices))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -125,28 +170,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Patience<S> {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        match Pin::new(&mut this.stream).poll_flush(cx) {
-            Poll::Ready(Ok(())) => {
-                if this.answering {
-                    this.began = None;
-                }
-                Poll::Ready(Ok(()))
+        let flushed = Pin::new(&mut this.stream).poll_flush(cx);
+        match (&flushed, &this.phase) {
+            (Poll::Pending, _) => this.overdue(cx).map(|()| Err(ErrorKind::TimedOut.into())),
+            (Poll::Ready(Ok(())), Phase::Answering(_)) => {
+                this.phase = Phase::Idle(Instant::now());
+                flushed
             }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => this.check(cx).map(Err),
+            _ => flushed,
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if let Some(left) = this.left {
-            return this.drain(cx, left);
+        match this.phase {
+            // It is not the end.
+            Phase::Resting => return Poll::Ready(Ok(())),
+            Phase::Draining(since, left) => return this.drain(cx, since, left),
+            _ => {}
         }
         ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
-        if !this.activity.is_unread() {
-            return Poll::Ready(Ok(()));
+        if this.activity.is_unread() {
+            this.drain(cx, Instant::now(), MAX_DRAINED)
+        } else {
+            Poll::Ready(Ok(()))
         }
-        this.began = Some(Instant::now());
-        this.drain(cx, MAX_LEFT)
     }
 }
