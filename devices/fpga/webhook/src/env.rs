@@ -38,9 +38,7 @@ pub(crate) enum VariableError {
         "{FUNCTION}{number} is {value:?}, which no AcceleratorFunction of mode region in the namespace allows for that region"
     )]
     OtherFunction { number: usize, value: String },
-    #[error(
-        "region-{interface} is asked for {units} times, and named by {pairs} of the variables {REGION}<n>"
-    )]
+    #[error("limits have {units} of region-{interface}, and {pairs} of the variables {REGION}<n> name it")]
     Count { interface: Id, units: i64, pairs: i64 },
 }
 

@@ -1,32 +1,22 @@
 //! A namespace `default` with the objects of the shipped collection's kind, and pods in it.
-#![allow(
-    dead_code,
-    clippy::allow_attributes,
-    clippy::indexing_slicing,
-    clippy::needless_pass_by_value,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "helpers of several tests, none of which uses all"
-)]
 
 use fpga_webhook::{AcceleratorFunction, AcceleratorFunctionSpec, FpgaRegion, FpgaRegionSpec, Mappings};
 use serde_json::{Value, json};
 use webhook::{Outcome, Request};
 
-#[path = "../../../../../crates/webhook/tests/apply/mod.rs"]
-pub(crate) mod apply;
+use crate::apply::apply;
 
-pub(crate) const ARRIA: &str = "ce48969398f05f33946d560708be108a";
-pub(crate) const D5005: &str = "bfac4d851ee856fe8c95865ce1bbaa2d";
-pub(crate) const NLB0: &str = "d8424dc4a4a3c413f89e433683f9040b";
-pub(crate) const NLB3: &str = "f7df405cbd7acf7222f144b0b93acd18";
-pub(crate) const MATRIX: &str = "40007c0623210742000ebc58df6f5343e668b03a";
+pub(super) const ARRIA: &str = "ce48969398f05f33946d560708be108a";
+pub(super) const D5005: &str = "bfac4d851ee856fe8c95865ce1bbaa2d";
+pub(super) const NLB0: &str = "d8424dc4a4a3c413f89e433683f9040b";
+pub(super) const NLB3: &str = "f7df405cbd7acf7222f144b0b93acd18";
+pub(super) const MATRIX: &str = "40007c0623210742000ebc58df6f5343e668b03a";
 
-pub(crate) const AF_D5005_NLB3: &str = "af-bfa.f7d.v6xNhR7oVv6MlYZc4buqLfffQFy9es9yIvFEsLk6zRg";
-pub(crate) const AF_ARRIA_NLB0: &str = "af-ce4.d84.zkiWk5jwXzOUbVYHCL4QithCTcSko8QT-J5DNoP5BAs";
+pub(super) const AF_D5005_NLB3: &str = "af-bfa.f7d.v6xNhR7oVv6MlYZc4buqLfffQFy9es9yIvFEsLk6zRg";
+pub(super) const AF_ARRIA_NLB0: &str = "af-ce4.d84.zkiWk5jwXzOUbVYHCL4QithCTcSko8QT-J5DNoP5BAs";
 
 /// An object as it stands in the cluster.
-pub(crate) fn function(
+pub(super) fn function(
     namespace: &str,
     name: &str,
     mode: &str,
@@ -43,14 +33,14 @@ pub(crate) fn function(
     object
 }
 
-pub(crate) fn region(namespace: &str, name: &str, interface: &str) -> FpgaRegion {
+pub(super) fn region(namespace: &str, name: &str, interface: &str) -> FpgaRegion {
     let mut object = FpgaRegion::new(name, FpgaRegionSpec { interface_id: interface.to_owned() });
     object.metadata.namespace = Some(namespace.to_owned());
     object
 }
 
 /// No object yet, and it is known that there is none.
-pub(crate) fn nothing() -> Mappings {
+pub(super) fn nothing() -> Mappings {
     let mappings = Mappings::default();
     mappings.replace(Vec::<AcceleratorFunction>::new());
     mappings.replace(Vec::<FpgaRegion>::new());
@@ -58,7 +48,7 @@ pub(crate) fn nothing() -> Mappings {
 }
 
 /// Namespace `default` with functions of both modes and a region, and `other` with some of its own.
-pub(crate) fn mappings() -> Mappings {
+pub(super) fn mappings() -> Mappings {
     let mappings = nothing();
     for object in [
         function("default", "d5005-nlb3-preprogrammed", "af", D5005, NLB3),
@@ -76,7 +66,7 @@ pub(crate) fn mappings() -> Mappings {
     mappings
 }
 
-pub(crate) fn request(pod: Value) -> Request {
+pub(super) fn request(pod: Value) -> Request {
     Request {
         operation: "CREATE".to_owned(),
         subresource: String::new(),
@@ -85,19 +75,19 @@ pub(crate) fn request(pod: Value) -> Request {
     }
 }
 
-pub(crate) fn decide(pod: Value) -> Outcome {
+pub(super) fn decide(pod: Value) -> Outcome {
     fpga_webhook::review(&mappings(), request(pod))
 }
 
 /// The resources of a container, with their prefix, as much under requests.
-pub(crate) fn resources(units: &[(&str, &str)]) -> Value {
+pub(super) fn resources(units: &[(&str, &str)]) -> Value {
     let amounts: Value =
         units.iter().map(|(name, units)| (format!("fpga.intel.com/{name}"), json!(units))).collect();
     json!({ "limits": amounts, "requests": amounts })
 }
 
 /// A pod with one container that asks for these.
-pub(crate) fn pod(units: &[(&str, &str)]) -> Value {
+pub(super) fn pod(units: &[(&str, &str)]) -> Value {
     json!({
         "metadata": { "name": "p", "namespace": "default" },
         "spec": { "containers": [{ "name": "c", "image": "i", "resources": resources(units) }] },
@@ -105,19 +95,19 @@ pub(crate) fn pod(units: &[(&str, &str)]) -> Value {
 }
 
 /// Literal variables.
-pub(crate) fn variables(pairs: &[(&str, &str)]) -> Value {
+pub(super) fn variables(pairs: &[(&str, &str)]) -> Value {
     pairs.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect()
 }
 
 /// A pod with one container that asks for these and has these variables.
-pub(crate) fn pod_with(units: &[(&str, &str)], env: Value) -> Value {
+pub(super) fn pod_with(units: &[(&str, &str)], env: Value) -> Value {
     let mut pod = pod(units);
     pod["spec"]["containers"][0]["env"] = env;
     pod
 }
 
 /// The operations of a pod's patch, and the warnings.
-pub(crate) fn patch(pod: Value) -> (Value, Vec<String>) {
+pub(super) fn patch(pod: Value) -> (Value, Vec<String>) {
     match decide(pod.clone()) {
         Outcome::Allowed { patch, warnings } => (json!(patch), warnings),
         Outcome::Refused { message } => panic!("{message}: {pod}"),
@@ -125,15 +115,15 @@ pub(crate) fn patch(pod: Value) -> (Value, Vec<String>) {
 }
 
 /// The pod after its patch, which is not changed when it comes again, and the warnings.
-pub(crate) fn mutated(pod: Value) -> (Value, Vec<String>) {
+pub(super) fn mutated(pod: Value) -> (Value, Vec<String>) {
     let (operations, warnings) = patch(pod.clone());
-    let after = apply::apply(pod, &operations);
+    let after = apply(pod, &operations);
     assert_eq!(patch(after.clone()), (json!([]), vec![]), "changed again: {after}");
     (after, warnings)
 }
 
 /// The message, without the pod's name at its start.
-pub(crate) fn refused(pod: Value) -> String {
+pub(super) fn refused(pod: Value) -> String {
     match decide(pod.clone()) {
         Outcome::Refused { message } => {
             let start = "pod \"p\" in namespace \"default\": ";
@@ -144,7 +134,7 @@ pub(crate) fn refused(pod: Value) -> String {
 }
 
 /// Of the only container, what it asks for, and its variables.
-pub(crate) fn shown(pod: &Value) -> String {
+pub(super) fn shown(pod: &Value) -> String {
     let container = &pod["spec"]["containers"][0];
     assert_eq!(container["resources"]["limits"], container["resources"]["requests"], "{container}");
     let mut words = Vec::new();
