@@ -32,7 +32,7 @@ pub enum WantedError {
     #[error("the variable {0:?} has no value")]
     NoValue(String),
     /// What its name ends with is no number.
-    #[error("the variable {0:?} does not end in a number, as {1}1 does")]
+    #[error("the variable {0:?} does not end in a number without zeros before it, as {1}1 does")]
     NoNumber(String, &'static str),
     /// Its value is no interface.
     #[error("{REGION}{0}: {1}")]
@@ -73,10 +73,9 @@ fn numbered<'a, T: AsRef<str>>(
     for variable in environment.iter().map(AsRef::as_ref) {
         let Some(rest) = variable.strip_prefix(prefix) else { continue };
         let (number, value) = rest.split_once('=').ok_or_else(|| WantedError::NoValue(shown(variable)))?;
-        // The standard library would also take a sign.
-        let is_number = number.bytes().all(|byte| byte.is_ascii_digit());
         match number.parse() {
-            Ok(number) if is_number => _ = found.insert(number, value),
+            // In one way only: an image that sets FPGA_AFU_01 must not win over the pod's FPGA_AFU_1.
+            Ok(read) if u32::to_string(&read) == number => _ = found.insert(read, value),
             _ => return Err(WantedError::NoNumber(shown(&format!("{prefix}{number}")), prefix)),
         }
     }
@@ -145,14 +144,16 @@ mod tests {
             ),
             (
                 &[("FPGA_REGION_x", ARRIA)],
-                "the variable \"FPGA_REGION_x\" does not end in a number, as FPGA_REGION_1",
+                "the variable \"FPGA_REGION_x\" does not end in a number without zeros before it, as FPGA_REGION_1",
             ),
         ];
         for (variables, expected) in cases {
             let error = of(variables).unwrap_err().to_string();
             assert!(error.starts_with(expected), "{error}");
         }
-        for name in ["FPGA_REGION_", "FPGA_REGION_+1", "FPGA_REGION_-1", "FPGA_REGION_4294967296"] {
+        for name in
+            ["FPGA_REGION_", "FPGA_REGION_+1", "FPGA_REGION_-1", "FPGA_REGION_01", "FPGA_REGION_4294967296"]
+        {
             assert!(matches!(of(&[(name, ARRIA)]), Err(WantedError::NoNumber(..))), "{name}");
         }
     }

@@ -12,6 +12,9 @@ pub const MAX_IN_NAMESPACE: usize = 1000;
 /// Objects that all namespaces together may have.
 pub const MAX_OBJECTS: usize = 100_000;
 
+/// Lines of the log about one list.
+const MAX_LINES: usize = 20;
+
 /// What readable names mean, in all namespaces. Clones are the same table.
 #[derive(Clone, Debug, Default)]
 pub struct Mappings(Arc<RwLock<Table>>);
@@ -53,8 +56,11 @@ impl Mappings {
     pub fn replace<O: Object>(&self, objects: impl IntoIterator<Item = O>) {
         let entries: Vec<Entry> = objects.into_iter().map(|object| Entry::of(&object)).collect();
         let lines = self.write().replace(O::KIND, entries);
-        for line in lines {
+        for line in lines.iter().take(MAX_LINES) {
             tracing::warn!("{line}");
+        }
+        if let Some(more) = lines.len().checked_sub(MAX_LINES).filter(|more| *more > 0) {
+            tracing::warn!("so are {more} more {}s", O::KIND);
         }
     }
 
