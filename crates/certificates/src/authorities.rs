@@ -7,7 +7,6 @@ use std::time::Duration;
 use k8s_openapi::ByteString;
 use pem::Pem;
 use rcgen::KeyPair;
-use rustls::pki_types::CertificateDer;
 
 use crate::authority::{Authority, Moment};
 
@@ -96,11 +95,6 @@ impl Authorities {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
-    }
-
-    /// The certificates.
-    pub(crate) fn certificates(&self) -> Vec<CertificateDer<'static>> {
-        self.0.iter().map(|authority| authority.certificate().clone()).collect()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Authority> {

@@ -122,7 +122,7 @@ impl Authority {
         (self.lifetime() / 10).clamp(1, DAY)
     }
 
-    /// How long after it was made API servers surely know it, given that it is in the webhook configurations, in seconds.
+    /// How long after it came into the webhook configurations every API server surely has them, in seconds.
     pub(crate) fn known_after(&self) -> u64 {
         (self.overlap() / 2).min(60)
     }

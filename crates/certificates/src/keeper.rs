@@ -8,7 +8,6 @@ use k8s_openapi::jiff::Timestamp;
 use kube::Api;
 use kube::api::DynamicObject;
 use kube::core::PartialObjectMeta;
-use rustls::pki_types::CertificateDer;
 use rustls::sign::CertifiedKey;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -17,7 +16,7 @@ use crate::ask::{AskError, Request};
 use crate::authorities::Authorities;
 use crate::authority::{Authority, Moment};
 use crate::injection::{InjectError, Target};
-use crate::leaf::Leaf;
+use crate::leaf::{Announced, Leaf};
 use crate::options::Options;
 use crate::secret::SharedSecret;
 use crate::watches::follow;
@@ -39,8 +38,7 @@ pub(crate) struct Keeper {
     authorities: Authorities,
     /// What it has held: see [`Authorities::next`].
     known: Authorities,
-    /// What was in all configurations when that was last so.
-    announced: Vec<CertificateDer<'static>>,
+    announced: Announced,
     leaf: Option<Leaf>,
     /// Whether everything was in place once.
     complete: bool,
@@ -77,7 +75,7 @@ impl Keeper {
             options,
             authorities: Authorities::default(),
             known: Authorities::default(),
-            announced: Vec::new(),
+            announced: Announced::default(),
             leaf: None,
             complete: false,
             problems: Vec::new(),
@@ -227,7 +225,7 @@ impl Keeper {
             }
         }
         if everywhere {
-            self.announced = self.authorities.certificates();
+            self.announced.see(&self.authorities, self.now());
         }
     }
 

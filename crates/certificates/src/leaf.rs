@@ -60,12 +60,11 @@ impl Leaf {
     }
 
     /// The authority that has to sign a new one now, if any: because there is none, because two thirds of its life are
-    /// over, or because another authority signs now. `announced` are the authorities that are in every webhook
-    /// configuration: a new one comes into use when API servers know it.
+    /// over, or because another authority signs. The latter comes into use when API servers know it.
     pub(crate) fn due<'a>(
         current: Option<&Self>,
         authorities: &'a Authorities,
-        announced: &[CertificateDer<'static>],
+        announced: &Announced,
         now: Moment,
     ) -> Option<&'a Authority> {
         let signer = authorities.signer(now)?;
@@ -73,8 +72,31 @@ impl Leaf {
         if leaf.issuer == *signer.certificate() {
             return (now >= leaf.renewed).then_some(signer);
         }
-        let trusted = announced.contains(&leaf.issuer) && now < leaf.ends;
-        let known = announced.contains(signer.certificate()) && signer.age(now) >= signer.known_after();
-        (known || !trusted && announced.contains(signer.certificate()) || now >= leaf.ends).then_some(signer)
+        let trusted = announced.since(&leaf.issuer).is_some();
+        let known = announced.since(signer.certificate()).is_some_and(|since| {
+            // Nothing is lost by haste if what is shown is not trusted.
+            !trusted || now.saturating_sub(since) >= signer.known_after()
+        });
+        (known || now >= leaf.ends).then_some(signer)
+    }
+}
+
+/// The authorities that this replica saw in every webhook configuration when it last looked, and since when. The dates of
+/// an authority do not tell that: it may be an old one that was brought back.
+#[derive(Debug, Default)]
+pub(crate) struct Announced(Vec<(CertificateDer<'static>, Moment)>);
+
+impl Announced {
+    /// Takes what is in every configuration now.
+    pub(crate) fn see(&mut self, authorities: &Authorities, now: Moment) {
+        let seen = authorities.iter().map(|authority| {
+            let certificate = authority.certificate();
+            (certificate.clone(), self.since(certificate).unwrap_or(now))
+        });
+        self.0 = seen.collect();
+    }
+
+    fn since(&self, certificate: &CertificateDer<'_>) -> Option<Moment> {
+        self.0.iter().find(|(one, _)| one == certificate).map(|(_, since)| *since)
     }
 }

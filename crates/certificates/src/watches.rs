@@ -2,15 +2,20 @@
 
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 
 use kube::Api;
 use kube::core::{PartialObjectMeta, Resource};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{Config, Error, Event, watcher};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_stream::StreamExt;
 
 use crate::ask::{AskError, Request, explain};
+
+/// How long one watch is used. One whose connection died without a word would say nothing for ever.
+const USED: Duration = Duration::from_mins(10);
 
 /// Follows one object for ever, and notifies `changed`.
 ///
@@ -21,19 +26,22 @@ where
     PartialObjectMeta<K>: Resource,
 {
     let only = Config::default().fields(&format!("metadata.name={}", request.name));
-    let mut events = std::pin::pin!(watcher(api, only).default_backoff());
     let mut said = false;
-    while let Some(event) = events.next().await {
-        match event {
-            Ok(Event::Init | Event::InitApply(_)) => {}
-            Ok(Event::Apply(_) | Event::Delete(_) | Event::InitDone) => changed.notify_one(),
-            Err(error) => match reason(&request, &error) {
-                Some(forbidden @ AskError::Forbidden(..)) if !said => {
-                    tracing::warn!("{forbidden}; until then changes are seen only now and then");
-                    said = true;
-                }
-                _ => tracing::debug!("watching {} {:?}: {error}", request.resource, request.name),
-            },
+    loop {
+        let mut events = std::pin::pin!(watcher(api.clone(), only.clone()).default_backoff());
+        let end = Instant::now() + USED;
+        while let Ok(Some(event)) = tokio::time::timeout_at(end, events.next()).await {
+            match event {
+                Ok(Event::Init | Event::InitApply(_)) => {}
+                Ok(Event::Apply(_) | Event::Delete(_) | Event::InitDone) => changed.notify_one(),
+                Err(error) => match reason(&request, &error) {
+                    Some(forbidden @ AskError::Forbidden(..)) if !said => {
+                        tracing::warn!("{forbidden}; until then changes are seen only now and then");
+                        said = true;
+                    }
+                    _ => tracing::debug!("watching {} {:?}: {error}", request.resource, request.name),
+                },
+            }
         }
     }
 }
