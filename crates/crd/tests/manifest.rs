@@ -1,4 +1,5 @@
 //! What is made of a type that has every kind of field.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use crd::manifest;
 use kube::{CustomResource, CustomResourceExt};

@@ -104,5 +104,5 @@ fn another_shape_is_an_error_with_the_place() {
         assert_eq!(error.to_string(), expected);
     }
     let place = Pointer::root().key("spec");
-    assert_eq!(list(&Document::new(json!({})), &place).unwrap(), [json!(0); 0]);
+    assert!(list(&Document::new(json!({})), &place).unwrap().is_empty());
 }
