@@ -55,7 +55,7 @@ pub type Certificate = watch::Receiver<Option<Arc<CertifiedKey>>>;
 
 /// One webhook of a server.
 pub struct Webhook {
-    /// Its name in metrics and logs, like `sgx`.
+    /// Its name in metrics and logs.
     pub name: &'static str,
     /// Where the API server asks it, like `/mutate--v1-pod`.
     pub path: &'static str,
