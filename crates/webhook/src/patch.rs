@@ -5,6 +5,7 @@
 
 mod lists;
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::Serialize;
@@ -23,7 +24,17 @@ impl Pointer {
 
     /// The member of this name, which may have any characters.
     pub fn key(&self, name: &str) -> Self {
-        Self(format!("{}/{}", self.0, name.replace('~', "~0").replace('/', "~1")))
+        let mut path = String::with_capacity(self.0.len() + name.len() + 2);
+        path.push_str(&self.0);
+        path.push('/');
+        for character in name.chars() {
+            match character {
+                '~' => path.push_str("~0"),
+                '/' => path.push_str("~1"),
+                other => path.push(other),
+            }
+        }
+        Self(path)
     }
 
     /// The element of this number, from 0.
@@ -31,9 +42,23 @@ impl Pointer {
         Self(format!("{}/{number}", self.0))
     }
 
-    /// The names and numbers on the way from the root, as they are in the document.
-    fn steps(&self) -> impl Iterator<Item = String> {
-        self.0.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~"))
+    /// The names and numbers on the way from the root, as they are in the document, and where each ends in the pointer.
+    fn steps(&self) -> impl Iterator<Item = (Cow<'_, str>, usize)> {
+        let mut end = 0;
+        self.0.split('/').skip(1).map(move |step| {
+            end += 1 + step.len();
+            let name = if step.contains('~') {
+                Cow::Owned(step.replace("~1", "/").replace("~0", "~"))
+            } else {
+                Cow::Borrowed(step)
+            };
+            (name, end)
+        })
+    }
+
+    /// The pointer up to one of the ends of its steps.
+    fn up_to(&self, end: usize) -> Self {
+        Self(self.0.get(..end).unwrap_or_default().to_owned())
     }
 }
 
@@ -121,41 +146,44 @@ impl Document {
 
     /// What is there now.
     pub fn get(&self, at: &Pointer) -> Option<&Value> {
-        self.value.pointer(&at.0).filter(|value| !value.is_null())
+        let place = at.steps().try_fold(&self.value, |place, (step, _)| match place {
+            Value::Object(map) => map.get(&*step),
+            Value::Array(list) => list.get(number(&step)?),
+            _ => None,
+        });
+        place.filter(|value| !value.is_null())
     }
 
     /// Puts a value in its place, whatever was there. Maps that are missing on the way are made, in the same operation. What
     /// has the value already is left alone.
     pub fn set(&mut self, at: &Pointer, value: Value) -> Result<(), PatchError> {
         let mut place = &mut self.value;
-        let mut path = Pointer::root();
-        let mut steps = at.steps();
-        while let Some(step) = steps.next() {
-            let parent = path.clone();
-            path = path.key(&step);
+        let (mut steps, mut parent) = (at.steps(), 0);
+        while let Some((step, end)) = steps.next() {
             place = match place {
-                Value::Object(map) if map.get(&step).is_none_or(Value::is_null) => {
+                Value::Object(map) if map.get(&*step).is_none_or(Value::is_null) => {
                     let value = nested(steps, value);
-                    map.insert(step, value.clone());
-                    self.patch.0.push(Operation::Add { path, value });
+                    map.insert(step.into_owned(), value.clone());
+                    self.patch.0.push(Operation::Add { path: at.up_to(end), value });
                     return Ok(());
                 }
-                Value::Object(map) => map.get_mut(&step),
+                Value::Object(map) => map.get_mut(&*step),
                 Value::Array(list) => number(&step).and_then(|number| list.get_mut(number)),
-                _ => return Err(PatchError::NotAContainer(parent)),
+                _ => return Err(PatchError::NotAContainer(at.up_to(parent))),
             }
-            .ok_or_else(|| PatchError::NoElement(path.clone()))?;
+            .ok_or_else(|| PatchError::NoElement(at.up_to(end)))?;
+            parent = end;
         }
         if *place != value {
             place.clone_from(&value);
-            self.patch.0.push(Operation::Replace { path, value });
+            self.patch.0.push(Operation::Replace { path: at.clone(), value });
         }
         Ok(())
     }
 
     /// Puts a value at the end of a list. A list that is missing is made, and the maps on the way to it.
     pub fn push(&mut self, list: &Pointer, value: Value) -> Result<(), PatchError> {
-        match self.value.pointer_mut(&list.0) {
+        match self.place(list) {
             None | Some(Value::Null) => self.set(list, Value::Array(vec![value])),
             Some(Value::Array(elements)) => {
                 let path = list.index(elements.len());
@@ -169,11 +197,19 @@ impl Document {
 
     /// Removes a member of a map. What is not there is left alone, and so is what is in no map.
     pub fn remove(&mut self, map: &Pointer, key: &str) {
-        if let Some(Value::Object(members)) = self.value.pointer_mut(&map.0)
+        if let Some(Value::Object(members)) = self.place(map)
             && members.remove(key).is_some()
         {
             self.patch.0.push(Operation::Remove { path: map.key(key) });
         }
+    }
+
+    fn place(&mut self, at: &Pointer) -> Option<&mut Value> {
+        at.steps().try_fold(&mut self.value, |place, (step, _)| match place {
+            Value::Object(map) => map.get_mut(&*step),
+            Value::Array(list) => list.get_mut(number(&step)?),
+            _ => None,
+        })
     }
 
     /// All changes.
@@ -183,8 +219,8 @@ impl Document {
 }
 
 /// The value inside of one new map for each step.
-fn nested(steps: impl Iterator<Item = String>, value: Value) -> Value {
-    let steps: Vec<String> = steps.collect();
+fn nested<'a>(steps: impl Iterator<Item = (Cow<'a, str>, usize)>, value: Value) -> Value {
+    let steps: Vec<String> = steps.map(|(step, _)| step.into_owned()).collect();
     steps.into_iter().rfold(value, |inner, step| Value::Object(Map::from_iter([(step, inner)])))
 }
 

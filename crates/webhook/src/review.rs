@@ -6,9 +6,10 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
-use crate::Patch;
+use crate::{Fields, Patch};
 
 /// Bytes that the body of a request may have. The API server takes objects of up to 3 MiB.
 pub const MAX_BODY: usize = 3 << 20;
@@ -105,42 +106,48 @@ impl BadRequest {
     }
 }
 
-/// Answers the review in `body`: asks `decide` about objects of this kind, and refuses others. Deletions are allowed.
-/// The answer is the JSON of an `AdmissionReview`.
+/// Answers the review in `body`: asks `decide` about objects of this kind, of which it gets these fields, and refuses others.
+/// Deletions are allowed. The answer is the JSON of an `AdmissionReview`.
 pub fn answer(
     body: &[u8],
     kind: &Kind,
+    fields: Fields<'_>,
     decide: impl FnOnce(Request) -> Outcome,
 ) -> Result<Vec<u8>, BadRequest> {
     if body.len() > MAX_BODY {
         return Err(BadRequest::TooLarge(body.len()));
     }
-    let mut review: Value = serde_json::from_slice(body).map_err(BadRequest::NotJson)?;
-    let (api_version, review_kind) = (text(&review, "/apiVersion"), text(&review, "/kind"));
+    let request = [
+        ("uid", Fields::All),
+        ("kind", Fields::All),
+        ("operation", Fields::All),
+        ("subResource", Fields::All),
+        ("namespace", Fields::All),
+        ("object", fields),
+    ];
+    let review = [("apiVersion", Fields::All), ("kind", Fields::All), ("request", Fields::Only(&request))];
+    let mut review = Fields::Only(&review).read(body).map_err(BadRequest::NotJson)?;
+    let (api_version, review_kind) = (text(&review, "apiVersion"), text(&review, "kind"));
     if api_version != API_VERSION || review_kind != "AdmissionReview" {
-        return Err(BadRequest::NotAReview { api_version: cut(&api_version), kind: cut(&review_kind) });
+        return Err(BadRequest::NotAReview { api_version: cut(api_version), kind: cut(review_kind) });
     }
-    let uid = text(&review, "/request/uid");
+    let request = review.get_mut("request").map(Value::take).unwrap_or_default();
+    let uid = text(&request, "uid").to_owned();
     if uid.is_empty() {
         return Err(BadRequest::NoUid);
     }
-    let response = match read(&mut review, kind) {
-        Ok(Some(request)) => response(&uid, decide(request)),
-        Ok(None) => response(&uid, Outcome::unchanged()),
-        Err(message) => refusal(&uid, 400, "BadRequest", &message),
+    let response = match read(request, kind) {
+        Ok(Some(request)) => Response::new(&uid, decide(request)),
+        Ok(None) => Response::new(&uid, Outcome::unchanged()),
+        Err(message) => Response::refused(&uid, 400, "BadRequest", &message),
     };
-    let answer = json!({ "apiVersion": API_VERSION, "kind": "AdmissionReview", "response": response });
-    Ok(answer.to_string().into_bytes())
+    Ok(json(&Answer { api_version: API_VERSION, kind: "AdmissionReview", response }))
 }
 
 /// The request of a review, none if it is a deletion, which has no object.
-fn read(review: &mut Value, expected: &Kind) -> Result<Option<Request>, String> {
-    let kind = Kind {
-        group: text(review, "/request/kind/group"),
-        version: text(review, "/request/kind/version"),
-        kind: text(review, "/request/kind/kind"),
-    };
-    let operation = text(review, "/request/operation");
+fn read(mut request: Value, expected: &Kind) -> Result<Option<Request>, String> {
+    let kind = |name| text(request.get("kind").unwrap_or(&Value::Null), name).to_owned();
+    let kind = Kind { group: kind("group"), version: kind("version"), kind: kind("kind") };
     if kind != *expected {
         return Err(format!(
             "this webhook is asked about {}, and knows only {}; correct the rules of its webhook configuration",
@@ -148,48 +155,83 @@ fn read(review: &mut Value, expected: &Kind) -> Result<Option<Request>, String> 
             shown(expected)
         ));
     }
+    let operation = text(&request, "operation").to_owned();
     match operation.as_str() {
         "DELETE" => return Ok(None),
         "CREATE" | "UPDATE" | "CONNECT" => {}
         _ => return Err(format!("the request's operation {operation:?} is not known")),
     }
-    match review.pointer_mut("/request/object").map(Value::take) {
+    match request.get_mut("object").map(Value::take) {
         Some(object @ Value::Object(_)) => Ok(Some(Request {
             operation,
-            subresource: text(review, "/request/subResource"),
-            namespace: text(review, "/request/namespace"),
+            subresource: text(&request, "subResource").to_owned(),
+            namespace: text(&request, "namespace").to_owned(),
             object,
         })),
         _ => Err("the request has no object".to_owned()),
     }
 }
 
-fn response(uid: &str, outcome: Outcome) -> Value {
-    let (patch, warnings) = match outcome {
-        Outcome::Allowed { patch, warnings } => (patch, warnings),
-        Outcome::Refused { message } => return refusal(uid, 403, "Forbidden", &message),
-    };
-    let mut response = Map::from_iter([("uid".to_owned(), json!(uid)), ("allowed".to_owned(), json!(true))]);
-    if !patch.is_empty() {
-        let patch = json!(patch).to_string();
-        response.insert("patchType".to_owned(), json!("JSONPatch"));
-        response.insert("patch".to_owned(), json!(STANDARD.encode(patch)));
-    }
-    if !warnings.is_empty() {
-        let warnings: Vec<String> = warnings.iter().take(MAX_WARNINGS).map(|warning| cut(warning)).collect();
-        response.insert("warnings".to_owned(), json!(warnings));
-    }
-    Value::Object(response)
+/// An `AdmissionReview` with an answer.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    response: Response<'a>,
 }
 
-fn refusal(uid: &str, code: u16, reason: &str, message: &str) -> Value {
-    let status = json!({ "code": code, "reason": reason, "message": cut(message) });
-    json!({ "uid": uid, "allowed": false, "status": status })
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Response<'a> {
+    uid: &'a str,
+    allowed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<Status>,
 }
 
-/// The text at this JSON pointer; empty where there is none.
-fn text(value: &Value, pointer: &str) -> String {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+#[derive(Serialize)]
+struct Status {
+    code: u16,
+    reason: &'static str,
+    message: String,
+}
+
+impl<'a> Response<'a> {
+    fn new(uid: &'a str, outcome: Outcome) -> Self {
+        let (patch, warnings) = match outcome {
+            Outcome::Allowed { patch, warnings } => (patch, warnings),
+            Outcome::Refused { message } => return Self::refused(uid, 403, "Forbidden", &message),
+        };
+        let warnings = warnings.iter().take(MAX_WARNINGS).map(|warning| cut(warning)).collect();
+        let allowed = Self { uid, allowed: true, warnings, ..Self::default() };
+        if patch.is_empty() {
+            return allowed;
+        }
+        Self { patch_type: Some("JSONPatch"), patch: Some(STANDARD.encode(json(&patch))), ..allowed }
+    }
+
+    fn refused(uid: &'a str, code: u16, reason: &'static str, message: &str) -> Self {
+        Self { uid, status: Some(Status { code, reason, message: cut(message) }), ..Self::default() }
+    }
+}
+
+fn json(value: &impl Serialize) -> Vec<u8> {
+    let mut text = Vec::with_capacity(4096);
+    // Cannot fail: the names of all members are texts, and memory takes all that is written.
+    let _ = serde_json::to_writer(&mut text, value);
+    text
+}
+
+/// The text of a member; empty if there is none.
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
 fn shown(kind: &Kind) -> String {

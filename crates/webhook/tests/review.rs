@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use webhook::review::{BadRequest, Kind, MAX_BODY, answer};
-use webhook::{Document, Outcome, Pointer, Request};
+use webhook::{Document, Fields, Outcome, Pointer, Request};
 
 fn review() -> Value {
     json!({
@@ -40,7 +40,7 @@ fn with(pointer: &str, value: Value) -> Value {
 }
 
 fn ask(review: &Value, decide: impl FnOnce(Request) -> Outcome) -> Result<Value, BadRequest> {
-    let answer = answer(review.to_string().as_bytes(), &Kind::pod(), decide)?;
+    let answer = answer(review.to_string().as_bytes(), &Kind::pod(), Fields::All, decide)?;
     Ok(serde_json::from_slice(&answer).expect("the answer is JSON"))
 }
 
@@ -183,7 +183,7 @@ fn a_review_without_a_uid_is_a_bad_request() {
 fn bodies_that_are_no_json_or_too_deep_are_bad_requests() {
     let deep = format!("{}{}", "[".repeat(200_000), "]".repeat(200_000));
     for body in [&b""[..], b"{", b"{} {}", b"\xff", b"\0", deep.as_bytes()] {
-        let error = answer(body, &Kind::pod(), not_asked).unwrap_err();
+        let error = answer(body, &Kind::pod(), Fields::All, not_asked).unwrap_err();
         assert!(matches!(error, BadRequest::NotJson(_)), "{error}");
         assert_eq!(error.status(), 400);
     }
@@ -193,9 +193,9 @@ fn bodies_that_are_no_json_or_too_deep_are_bad_requests() {
 fn a_body_of_the_limit_is_read_and_a_byte_more_is_too_large() {
     let mut body = review().to_string().into_bytes();
     body.resize(MAX_BODY, b' ');
-    assert!(answer(&body, &Kind::pod(), |_| Outcome::unchanged()).is_ok());
+    assert!(answer(&body, &Kind::pod(), Fields::All, |_| Outcome::unchanged()).is_ok());
     body.push(b' ');
-    let error = answer(&body, &Kind::pod(), not_asked).unwrap_err();
+    let error = answer(&body, &Kind::pod(), Fields::All, not_asked).unwrap_err();
     assert_eq!(error.status(), 413);
     assert_eq!(error.to_string(), "the body has 3145729 bytes; no more than 3145728 are read");
 }
@@ -229,7 +229,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 proptest! {
     #[test]
     fn any_bytes_are_answered_or_a_bad_request(body in prop::collection::vec(any::<u8>(), 0..200)) {
-        prop_assert!(answer(&body, &Kind::pod(), |_| Outcome::unchanged()).is_err());
+        prop_assert!(answer(&body, &Kind::pod(), Fields::All, |_| Outcome::unchanged()).is_err());
     }
 
     #[test]

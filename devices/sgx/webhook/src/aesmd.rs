@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use webhook::{Document, Pointer};
 
 use crate::container::{Container, Stage, text};
-use crate::{ENCLAVE, EPC, PROVISION, QUOTE_PROVIDER, Refusal, list};
+use crate::{EPC, QUOTE_PROVIDER, Refusal, list};
 
 /// The container's name, and the value of the annotation.
 pub(crate) const NAME: &str = "aesmd";
@@ -21,55 +21,44 @@ const VOLUME: &str = "aesmd-socket";
 const VARIABLE: &str = "SGX_AESM_ADDR";
 
 /// Gives all containers with enclave memory, and the daemon if the pod has it, a common folder for the socket: the pod's own if
-/// the daemon is in the pod and others too, otherwise the node's. Gives what the pod's author should know.
-pub(crate) fn share_socket(pod: &mut Document, containers: &[Container]) -> Result<Vec<String>, Refusal> {
-    let mut warnings = Vec::new();
-    if containers.iter().all(|container| container.epc.is_none()) {
-        warnings.push(format!("annotation {QUOTE_PROVIDER} has no effect: no container asks for {EPC}"));
-        return Ok(warnings);
+/// the daemon is in the pod and serves others there, otherwise the node's. Gives what the pod's author should know.
+pub(crate) fn share_socket(pod: &mut Document, containers: &[Container]) -> Result<Option<String>, Refusal> {
+    if containers.iter().all(|container| container.asked.epc.is_none()) {
+        return Ok(Some(format!("annotation {QUOTE_PROVIDER} has no effect: no container asks for {EPC}")));
     }
-    let daemon = containers.iter().find(|container| container.name == NAME && container.stage != Stage::Init);
-    if let Some(daemon) = daemon
-        && daemon.epc.is_none()
-        && !daemon.asks(pod, ENCLAVE)
-    {
-        warnings.push(format!(
-            "container {NAME:?} asks for no {EPC}: it cannot make quotes without the devices of SGX"
-        ));
-    }
-
-    let mut needed = false;
-    for container in containers {
-        let serves = daemon.is_some_and(|daemon| daemon.place == container.place);
-        if container.epc.is_some() || serves {
-            needed |= mount(pod, container, serves)?;
+    let daemon = containers.iter().position(|it| it.name == NAME && it.stage != Stage::Init);
+    let (mut is_needed, mut has_clients) = (false, false);
+    for (number, container) in containers.iter().enumerate() {
+        let serves = daemon == Some(number);
+        let is_client = container.asked.epc.is_some();
+        // An init container that ends before the daemon starts is no client of it.
+        has_clients |= is_client && !serves && (container.stage != Stage::Init || daemon < Some(number));
+        if is_client || serves {
+            is_needed |= mount(pod, container)?;
         }
-        if container.epc.is_some() {
+        if is_client {
             set_variable(pod, container)?;
         }
     }
+
     let volumes = Pointer::root().key("spec").key("volumes");
-    if !needed || list(pod, &volumes)?.iter().any(|volume| text(volume, "name") == VOLUME) {
-        return Ok(warnings);
+    if is_needed && !list(pod, &volumes)?.iter().any(|volume| text(volume, "name") == VOLUME) {
+        let volume = if daemon.is_some() && has_clients {
+            json!({ "name": VOLUME, "emptyDir": { "medium": "Memory" } })
+        } else {
+            json!({ "name": VOLUME, "hostPath": { "path": FOLDER, "type": "DirectoryOrCreate" } })
+        };
+        pod.push(&volumes, volume)?;
     }
-    let has_clients = containers.iter().any(|container| container.epc.is_some() && container.name != NAME);
-    if daemon.is_some() && has_clients {
-        pod.push(&volumes, json!({ "name": VOLUME, "emptyDir": { "medium": "Memory" } }))?;
-    } else {
-        let folder = json!({ "path": FOLDER, "type": "DirectoryOrCreate" });
-        pod.push(&volumes, json!({ "name": VOLUME, "hostPath": folder }))?;
-    }
-    if daemon.is_none() {
-        warnings.push(format!(
-            "the pod gets the node's {FOLDER} (hostPath), which the Pod Security Standards baseline and restricted forbid: where these \
-             are enforced, run {NAME} as a container of the pod, or mount a volume there yourself"
-        ));
-    }
-    Ok(warnings)
+    let daemon = daemon.and_then(|number| containers.get(number));
+    let has_no_device = |daemon: &&Container| daemon.asked.epc.is_none() && daemon.asked.enclave.is_none();
+    Ok(daemon.filter(has_no_device).map(|_| {
+        format!("container {NAME:?} asks for no {EPC}: it cannot make quotes without the devices of SGX")
+    }))
 }
 
 /// Mounts the folder, unless something is there already. Whether the mount is of the volume with our name.
-fn mount(pod: &mut Document, container: &Container, serves: bool) -> Result<bool, Refusal> {
+fn mount(pod: &mut Document, container: &Container) -> Result<bool, Refusal> {
     let mounts = container.place.key("volumeMounts");
     let is_folder = |mount: &&Value| Path::new(text(mount, "mountPath")) == Path::new(FOLDER);
     if let Some(mount) = list(pod, &mounts)?.iter().find(is_folder) {
@@ -77,8 +66,8 @@ fn mount(pod: &mut Document, container: &Container, serves: bool) -> Result<bool
     }
     let mut mount = json!({ "name": VOLUME, "mountPath": FOLDER });
     // To connect to a socket its folder need not be writable. Who asks for the provisioning key may be a daemon of another name.
-    if !serves
-        && !container.asks(pod, PROVISION)
+    if container.name != NAME
+        && container.asked.provision.is_none()
         && let Some(members) = mount.as_object_mut()
     {
         members.insert("readOnly".to_owned(), json!(true));

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use webhook::quantity::QuantityError;
 use webhook::{Document, Pointer, Quantity};
 
-use crate::{EPC, Refusal, list};
+use crate::{ENCLAVE, EPC, PROVISION, Refusal, list};
 
 /// How the names of all resources of SGX begin.
 const PREFIX: &str = "sgx.intel.com/";
@@ -27,8 +27,19 @@ pub(crate) struct Container {
     pub(crate) place: Pointer,
     pub(crate) name: String,
     pub(crate) stage: Stage,
-    /// Bytes of enclave memory, none if it does not ask for any.
+    /// What its author asks for.
+    pub(crate) asked: Asked,
+}
+
+/// What a container asks for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Asked {
+    /// Bytes of enclave memory, which may be 0.
     pub(crate) epc: Option<i64>,
+    /// Units of the device node for enclaves, which may be 0.
+    pub(crate) enclave: Option<i64>,
+    /// Units of the device node for provisioning, which may be 0.
+    pub(crate) provision: Option<i64>,
 }
 
 /// What is wrong with an amount.
@@ -53,39 +64,65 @@ impl Container {
     pub(crate) fn all(pod: &Document) -> Result<Vec<Self>, Refusal> {
         let spec = Pointer::root().key("spec");
         let mut containers = Vec::new();
-        for name in ["initContainers", "containers"] {
-            let place = spec.key(name);
+        for list_name in ["initContainers", "containers"] {
+            let place = spec.key(list_name);
             for (number, value) in list(pod, &place)?.iter().enumerate() {
                 let place = place.index(number);
                 if !value.is_object() {
                     return Err(Refusal::Shape { place, expected: "a container" });
                 }
-                let stage = match (name, text(value, "restartPolicy")) {
+                let stage = match (list_name, text(value, "restartPolicy")) {
                     ("containers", _) => Stage::Main,
                     (_, "Always") => Stage::Sidecar,
                     _ => Stage::Init,
                 };
                 let name = text(value, "name").to_owned();
-                let epc = checked(pod, &place.key("resources"), &name)?;
-                containers.push(Self { place, name, stage, epc });
+                let asked = match value.get("resources") {
+                    None | Some(Value::Null) => Asked::default(),
+                    Some(resources) => Asked::read(resources, &place.key("resources"), &name)?,
+                };
+                containers.push(Self { place, name, stage, asked });
             }
         }
         Ok(containers)
     }
 
-    /// Whether it asks for this resource, be it for 0.
-    pub(crate) fn asks(&self, pod: &Document, resource: &str) -> bool {
-        pod.get(&self.place.key("resources").key("limits").key(resource)).is_some()
-    }
-
-    /// Has it ask for one unit, unless its author asked for some number.
+    /// Has it ask for one unit.
     pub(crate) fn ask(&self, pod: &mut Document, resource: &str) -> Result<(), Refusal> {
-        if !self.asks(pod, resource) {
-            let resources = self.place.key("resources");
-            pod.set(&resources.key("limits").key(resource), json!("1"))?;
-            pod.set(&resources.key("requests").key(resource), json!("1"))?;
+        let resources = self.place.key("resources");
+        for amounts in ["limits", "requests"] {
+            pod.set(&resources.key(amounts).key(resource), json!("1"))?;
         }
         Ok(())
+    }
+}
+
+impl Asked {
+    /// Reads `resources` of a container, and checks all amounts of SGX as the API does later.
+    fn read(resources: &Value, place: &Pointer, container: &str) -> Result<Self, Refusal> {
+        if !resources.is_object() {
+            return Err(Refusal::Shape { place: place.clone(), expected: "a map" });
+        }
+        let none = Map::new();
+        let amounts = |name| match resources.get(name) {
+            None | Some(Value::Null) => Ok(&none),
+            Some(Value::Object(amounts)) => Ok(amounts),
+            Some(_) => Err(Refusal::Shape { place: place.key(name), expected: "a map of resources" }),
+        };
+        let (limits, requests) = (amounts("limits")?, amounts("requests")?);
+        let mut asked = Self::default();
+        for resource in limits.keys().chain(requests.keys()).filter(|resource| resource.starts_with(PREFIX)) {
+            let units = units(limits.get(resource), requests.get(resource)).map_err(|problem| {
+                Refusal::Resource { container: container.to_owned(), resource: resource.clone(), problem }
+            })?;
+            match resource.as_str() {
+                EPC => asked.epc = units,
+                ENCLAVE => asked.enclave = units,
+                PROVISION => asked.provision = units,
+                _ => {}
+            }
+        }
+        Ok(asked)
     }
 }
 
@@ -94,7 +131,7 @@ impl Container {
 pub(crate) fn memory(containers: &[Container]) -> Option<i64> {
     let (mut stay, mut most) = (0_i64, 0);
     for container in containers {
-        let now = stay.checked_add(container.epc.unwrap_or(0))?;
+        let now = stay.checked_add(container.asked.epc.unwrap_or(0))?;
         most = most.max(now);
         if container.stage != Stage::Init {
             stay = now;
@@ -108,50 +145,23 @@ pub(crate) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// Checks all amounts of SGX as the API does later, and gives the one of enclave memory.
-fn checked(pod: &Document, resources: &Pointer, container: &str) -> Result<Option<i64>, Refusal> {
-    let none = Map::new();
-    let amounts = |name| match pod.get(&resources.key(name)) {
-        None => Ok(&none),
-        Some(Value::Object(amounts)) => Ok(amounts),
-        Some(_) => Err(Refusal::Shape { place: resources.key(name), expected: "a map of resources" }),
-    };
-    if let Some(value) = pod.get(resources)
-        && !value.is_object()
-    {
-        return Err(Refusal::Shape { place: resources.clone(), expected: "a map" });
-    }
-    let (limits, requests) = (amounts("limits")?, amounts("requests")?);
-    let mut epc = None;
-    for resource in limits.keys().chain(requests.keys()).filter(|resource| resource.starts_with(PREFIX)) {
-        let of =
-            |amounts: &Map<String, Value>| amounts.get(resource).filter(|amount| !amount.is_null()).cloned();
-        let units = units(of(limits), of(requests)).map_err(|problem| Refusal::Resource {
-            container: container.to_owned(),
-            resource: resource.clone(),
-            problem,
-        })?;
-        if resource == EPC {
-            epc = units;
-        }
-    }
-    Ok(epc)
-}
-
 /// The number of units that a limit and a request say together.
-fn units(limit: Option<Value>, request: Option<Value>) -> Result<Option<i64>, Problem> {
+fn units(limit: Option<&Value>, request: Option<&Value>) -> Result<Option<i64>, Problem> {
+    let is_there = |amount: &&Value| !amount.is_null();
+    let (limit, request) = (limit.filter(is_there), request.filter(is_there));
     let Some(limit) = limit else {
-        return request.map_or(Ok(None), |request| Err(Problem::NoLimit(request)));
+        return request.map_or(Ok(None), |request| Err(Problem::NoLimit(request.clone())));
     };
-    let amount = Quantity::from_json(&limit)?;
+    let amount = Quantity::from_json(limit)?;
     if let Some(request) = request
-        && Quantity::from_json(&request)? != amount
+        && request != limit
+        && Quantity::from_json(request)? != amount
     {
-        return Err(Problem::Unequal { request, limit });
+        return Err(Problem::Unequal { request: request.clone(), limit: limit.clone() });
     }
     match amount.whole() {
-        None => Err(Problem::Fraction(limit)),
-        Some(units) if units < 0 => Err(Problem::Negative(limit)),
+        None => Err(Problem::Fraction(limit.clone())),
+        Some(units) if units < 0 => Err(Problem::Negative(limit.clone())),
         Some(units) => Ok(Some(units)),
     }
 }

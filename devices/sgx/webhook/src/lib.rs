@@ -9,7 +9,7 @@ mod container;
 
 use serde_json::{Value, json};
 use webhook::patch::PatchError;
-use webhook::{Document, Outcome, Pointer, Request, quantity};
+use webhook::{Document, Fields, Outcome, Pointer, Request, quantity};
 
 use container::{Container, Problem};
 
@@ -21,6 +21,29 @@ pub const ENCLAVE: &str = "sgx.intel.com/enclave";
 pub const PROVISION: &str = "sgx.intel.com/provision";
 /// Annotation of a pod: the container that makes its quotes. `aesmd` if the Intel SGX daemon does, in the pod or on its node.
 pub const QUOTE_PROVIDER: &str = "sgx.intel.com/quote-provider";
+
+/// What is read of a pod: all that [`mutate`] looks at.
+pub const FIELDS: Fields<'_> = {
+    const ALL: Fields<'_> = Fields::All;
+    const CONTAINERS: Fields<'_> = Fields::Only(&[
+        ("name", ALL),
+        ("restartPolicy", ALL),
+        ("resources", ALL),
+        ("env", Fields::Only(&[("name", ALL)])),
+        ("volumeMounts", Fields::Only(&[("name", ALL), ("mountPath", ALL)])),
+    ]);
+    Fields::Only(&[
+        ("metadata", Fields::Only(&[("annotations", Fields::Only(&[(QUOTE_PROVIDER, ALL), (EPC, ALL)]))])),
+        (
+            "spec",
+            Fields::Only(&[
+                ("containers", CONTAINERS),
+                ("initContainers", CONTAINERS),
+                ("volumes", Fields::Only(&[("name", ALL)])),
+            ]),
+        ),
+    ])
+};
 
 /// Why a pod must not be created.
 #[derive(Debug, thiserror::Error)]
@@ -59,17 +82,21 @@ fn change(pod: &mut Document) -> Result<Vec<String>, Refusal> {
     let provider = annotation(pod, QUOTE_PROVIDER)?.filter(|provider| !provider.is_empty());
     let mut warnings = Vec::new();
 
-    for container in containers.iter().filter(|container| container.epc.is_some()) {
-        if provider.as_ref() == Some(&container.name) {
+    for container in containers.iter().filter(|container| container.asked.epc.is_some()) {
+        if container.asked.provision.is_none() && provider.as_ref() == Some(&container.name) {
             container.ask(pod, PROVISION)?;
         }
-        container.ask(pod, ENCLAVE)?;
+        if container.asked.enclave.is_none() {
+            container.ask(pod, ENCLAVE)?;
+        }
     }
     match provider.as_deref() {
         Some(aesmd::NAME) => warnings.extend(aesmd::share_socket(pod, &containers)?),
-        Some(name) if !containers.iter().any(|it| it.epc.is_some() && it.name == name) => warnings.push(format!(
-            "annotation {QUOTE_PROVIDER} names {name:?}, but no container of that name asks for {EPC}: none gets {PROVISION}"
-        )),
+        Some(name) if !containers.iter().any(|it| it.asked.epc.is_some() && it.name == name) => {
+            warnings.push(format!(
+                "annotation {QUOTE_PROVIDER} names {name:?}, but no container of that name asks for {EPC}: none gets {PROVISION}"
+            ));
+        }
         _ => {}
     }
 

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
-use sgx_webhook::mutate;
+use sgx_webhook::{FIELDS, mutate};
 use webhook::Outcome;
 use webhook::patch::Operation;
 
@@ -231,6 +231,12 @@ proptest! {
                 );
             }
         }
+    }
+
+    #[test]
+    fn what_is_not_read_of_a_pod_changes_nothing(pod in prop_oneof![3 => pod(), 1 => damaged().boxed()]) {
+        let part = FIELDS.read(pod.to_string().as_bytes()).expect("it is JSON");
+        prop_assert_eq!(mutate(part), mutate(pod));
     }
 
     #[test]
