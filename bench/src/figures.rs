@@ -9,6 +9,14 @@ impl Samples {
         self.0.push(value);
     }
 
+    pub(crate) fn extend(&mut self, others: Self) {
+        self.0.extend(others.0);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// The value that `percent` of all are not above (nearest rank).
     pub(crate) fn percentile(&self, percent: f64) -> f64 {
         let mut sorted = self.0.clone();
@@ -24,13 +32,22 @@ impl Samples {
     }
 }
 
+/// A promise.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Bar {
+    /// No more than this.
+    AtMost(f64),
+    /// No less than this, of what is better when there is more of it.
+    AtLeast(f64),
+}
+
 /// One line of the table.
 #[derive(Debug)]
 pub(crate) struct Figure {
     pub(crate) what: &'static str,
     pub(crate) unit: &'static str,
     /// The project's promise, if there is one.
-    pub(crate) bar: Option<f64>,
+    pub(crate) bar: Option<Bar>,
     pub(crate) ours: f64,
     pub(crate) reference: Option<f64>,
 }
@@ -42,11 +59,23 @@ pub(crate) fn table(figures: &[Figure]) -> String {
     for figure in figures {
         let Figure { what, unit, bar, ours, reference } = figure;
         let value = |value: f64| format!("{} {unit}", number(value));
-        let bar_text = bar.map_or_else(String::new, |bar| format!("≤ {}", value(bar)));
-        let mark = if bar.is_some_and(|bar| *ours > bar) { " **missed**" } else { "" };
+        let bar_text = match bar {
+            None => String::new(),
+            Some(Bar::AtMost(bar)) => format!("≤ {}", value(*bar)),
+            Some(Bar::AtLeast(bar)) => format!("≥ {}", value(*bar)),
+        };
+        let is_missed = match bar {
+            None => false,
+            Some(Bar::AtMost(bar)) => ours > bar,
+            Some(Bar::AtLeast(bar)) => ours < bar,
+        };
+        let mark = if is_missed { " **missed**" } else { "" };
         let reference_text = reference.map_or_else(|| "-".to_owned(), value);
-        let ratio =
-            reference.filter(|_| *ours > 0.0).map_or_else(String::new, |r| format!("{}×", number(r / ours)));
+        let ratio = match (bar, reference.filter(|reference| *ours > 0.0 && *reference > 0.0)) {
+            (_, None) => String::new(),
+            (Some(Bar::AtLeast(_)), Some(reference)) => format!("{}×", number(ours / reference)),
+            (_, Some(reference)) => format!("{}×", number(reference / ours)),
+        };
         text += &format!("| {what} | {bar_text} | {}{mark} | {reference_text} | {ratio} |\n", value(*ours));
     }
     text
@@ -81,11 +110,25 @@ mod tests {
     #[test]
     fn the_table_marks_what_missed_its_bar() {
         let figures = [
-            Figure { what: "start", unit: "ms", bar: Some(15.0), ours: 4.25, reference: Some(1015.0) },
-            Figure { what: "size", unit: "MB", bar: Some(4.0), ours: 5.0, reference: None },
+            Figure {
+                what: "start",
+                unit: "ms",
+                bar: Some(Bar::AtMost(15.0)),
+                ours: 4.25,
+                reference: Some(1015.0),
+            },
+            Figure { what: "size", unit: "MB", bar: Some(Bar::AtMost(4.0)), ours: 5.0, reference: None },
+            Figure {
+                what: "rate",
+                unit: "/s",
+                bar: Some(Bar::AtLeast(20.0)),
+                ours: 10.0,
+                reference: Some(5.0),
+            },
         ];
         let table = table(&figures);
         assert!(table.contains("| start | ≤ 15.0 ms | 4.25 ms | 1015 ms | 239× |"), "{table}");
         assert!(table.contains("| size | ≤ 4.00 MB | 5.00 MB **missed** | - |  |"), "{table}");
+        assert!(table.contains("| rate | ≥ 20.0 /s | 10.0 /s **missed** | 5.00 /s | 2.00× |"), "{table}");
     }
 }

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use simulator::{Profile, SimulatedNode};
 
-use crate::figures::{Figure, Samples, table};
+use crate::figures::{Bar, Figure, Samples, table};
 
 const INTERFACE: &str = "bfac4d851ee856fe8c95865ce1bbaa2d";
 /// What the simulated card is programmed with.
@@ -51,7 +51,7 @@ pub(crate) fn run(binary: &Path, folder: &Path, quick: bool) -> Result<(), Box<d
         reference: None,
     };
     let figures = [
-        figure("hook with nothing to program, median", Some(5.0), 50.0),
+        figure("hook with nothing to program, median", Some(Bar::AtMost(5.0)), 50.0),
         figure("hook with nothing to program, p99", None, 99.0),
     ];
     println!("{}", table(&figures));

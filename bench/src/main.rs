@@ -11,11 +11,12 @@ mod figures;
 mod hook;
 mod measure;
 mod process;
+mod webhook;
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use figures::{Figure, table};
+use figures::{Bar, Figure, table};
 use measure::{Measured, Place};
 
 /// Says that this process is the one in the mount namespace, and which folder it works in.
@@ -23,7 +24,9 @@ const INSIDE: &str = "BENCH_FOLDER";
 const USAGE: &str = "usage: bench [-quick] BINARY [REFERENCE]
        bench [-quick] -families BINARY
        bench [-quick] -hook BINARY
-BINARY is intel-device-plugins as `cargo xtask build` makes it, REFERENCE the Go implementation's GPU plugin.";
+       bench [-quick] -webhook OPERATOR [WEBHOOK]
+BINARY is intel-device-plugins as `cargo xtask build` makes it, REFERENCE the Go implementation's GPU plugin. OPERATOR is
+intel-device-plugins-operator, WEBHOOK the Go implementation's SGX admission webhook.";
 
 fn main() -> ExitCode {
     let mut args: Vec<String> = std::env::args().skip(1).collect();
@@ -31,11 +34,14 @@ fn main() -> ExitCode {
         |flag: &str| args.iter().position(|arg| arg == flag).map(|at| args.remove(at)).is_some();
     let (quick, only_families) = (is_given("-quick"), is_given("-families"));
     let only_hook = is_given("-hook");
+    let only_webhook = is_given("-webhook");
     let is_inside = is_given("-scans");
     let outcome = match args.as_slice() {
         [] if is_inside => families::scans(quick).map(|()| ExitCode::SUCCESS),
         [binary] if only_families => families(Path::new(binary), quick),
         [binary] if only_hook => hook(Path::new(binary), quick),
+        [binary] if only_webhook => webhook(Path::new(binary), None, quick),
+        [binary, reference] if only_webhook => webhook(Path::new(binary), Some(Path::new(reference)), quick),
         [binary] => bench(Path::new(binary), None, quick),
         [_, _] if std::env::var_os(INSIDE).is_none() => enter_namespace(),
         [binary, reference] => bench(Path::new(binary), Some(Path::new(reference)), quick),
@@ -82,6 +88,15 @@ fn hook(binary: &Path, quick: bool) -> Result<ExitCode, Box<dyn std::error::Erro
     Ok(ExitCode::SUCCESS)
 }
 
+fn webhook(
+    binary: &Path,
+    reference: Option<&Path>,
+    quick: bool,
+) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    webhook::run(binary, reference, in_memory()?.path(), quick)?;
+    Ok(ExitCode::SUCCESS)
+}
+
 /// sysfs and devtmpfs are in memory, so the simulated ones are, too.
 fn in_memory() -> std::io::Result<tempfile::TempDir> {
     let memory = Path::new("/dev/shm");
@@ -113,7 +128,7 @@ fn figures(ours: &Measured, theirs: Option<&Measured>) -> Vec<Figure> {
     let figure = |what, unit, bar: f64, value: fn(&Measured) -> f64| Figure {
         what,
         unit,
-        bar: (bar > 0.0).then_some(bar),
+        bar: (bar > 0.0).then_some(Bar::AtMost(bar)),
         ours: value(ours),
         reference: theirs.map(value).filter(|value| value.is_finite()),
     };

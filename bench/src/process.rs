@@ -18,9 +18,15 @@ pub(crate) struct Plugin {
 impl Plugin {
     /// Starts `binary` with `args`; its log goes to `log`.
     pub(crate) fn start(binary: &Path, args: &[String], log: &Path) -> io::Result<Self> {
-        let log = fs::OpenOptions::new().create(true).append(true).open(log)?;
         let mut command = Command::new(binary);
-        command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        command.args(args);
+        Self::run(command, log)
+    }
+
+    /// Starts `command`; its log goes to `log`.
+    pub(crate) fn run(mut command: Command, log: &Path) -> io::Result<Self> {
+        let log = fs::OpenOptions::new().create(true).append(true).open(log)?;
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let started = Instant::now();
         Ok(Self { child: command.spawn()?, started })
     }

@@ -3,13 +3,14 @@
 //! ```
 //! use std::sync::Arc;
 //! use webhook::review::{Kind, Outcome};
-//! use webhook::{Certificate, Metrics, Server, Webhook};
+//! use webhook::{Certificate, Fields, Metrics, Server, Webhook};
 //!
 //! async fn serve(certificate: Certificate) -> Result<(), Box<dyn std::error::Error>> {
 //!     let pods = Webhook {
 //!         name: "pods",
 //!         path: "/pods",
 //!         kind: Kind::pod(),
+//!         fields: Fields::All,
 //!         decide: Box::new(|_| Outcome::unchanged()),
 //!     };
 //!     let metrics = Arc::new(Metrics::default());
@@ -36,8 +37,8 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
-use crate::Metrics;
 use crate::review::{Kind, Outcome, Request};
+use crate::{Fields, Metrics};
 use answer::Answers;
 use connections::Connections;
 
@@ -61,6 +62,8 @@ pub struct Webhook {
     pub path: &'static str,
     /// The objects that it knows.
     pub kind: Kind,
+    /// What it looks at of them, and no more: changing a member that was not read makes it anew, without what was in it.
+    pub fields: Fields<'static>,
     /// What becomes of them. Called on the server's threads: it must not wait for anything.
     pub decide: Decide,
 }

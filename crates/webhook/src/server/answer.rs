@@ -104,7 +104,7 @@ fn decide(webhook: &Webhook, body: &[u8]) -> Result<(Verdict, Vec<u8>), Problem>
         outcome
     };
     // What is asked has nothing that lives on after a panic but its own locks, which it has to cope with.
-    match catch_unwind(AssertUnwindSafe(|| review::answer(body, &webhook.kind, asked))) {
+    match catch_unwind(AssertUnwindSafe(|| review::answer(body, &webhook.kind, webhook.fields, asked))) {
         Ok(Ok(answer)) => Ok((verdict.unwrap_or_else(|| unasked(&answer)), answer)),
         Ok(Err(bad)) => {
             let status = StatusCode::from_u16(bad.status()).unwrap_or(StatusCode::BAD_REQUEST);

@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use webhook::review::{Kind, Outcome};
-use webhook::{Document, Metrics, Pointer, Server, Webhook};
+use webhook::{Document, Fields, Metrics, Pointer, Server, Webhook};
 
 pub(crate) const NAME: &str = "webhook.test";
 /// The path of the webhook that labels pods.
@@ -64,8 +64,13 @@ impl World {
         let pair = Pair::new();
         let (certificate, shown) = watch::channel(Some(pair.certified()));
         let metrics = Arc::new(Metrics::default());
-        let pods =
-            Webhook { name: "pods", path: PODS, kind: Kind::pod(), decide: Box::new(|r| label(r.object)) };
+        let pods = Webhook {
+            name: "pods",
+            path: PODS,
+            kind: Kind::pod(),
+            fields: Fields::All,
+            decide: Box::new(|r| label(r.object)),
+        };
         let server =
             Server { webhooks: vec![pods], certificate: shown, http2, metrics: Arc::clone(&metrics) };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
