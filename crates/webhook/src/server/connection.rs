@@ -23,23 +23,26 @@ const MAX_HEAD: usize = 16 << 10;
 /// Requests at once on a connection of HTTP/2.
 const MAX_STREAMS: u32 = 100;
 
+/// Boxed, for a task has room for each place that a value is moved to, and most tasks only wait.
+pub(super) type Stream = Box<TlsStream<TcpStream>>;
+
 /// Agrees on TLS with the client.
-pub(super) async fn handshake(stream: TcpStream, acceptor: &TlsAcceptor) -> io::Result<TlsStream<TcpStream>> {
+pub(super) async fn handshake(stream: TcpStream, acceptor: &TlsAcceptor) -> io::Result<Stream> {
     // An answer is one write; nothing is gained by waiting for more.
     stream.set_nodelay(true)?;
-    tokio::time::timeout(PATIENCE, acceptor.accept(stream)).await?
+    let accepted = Box::pin(tokio::time::timeout(PATIENCE, acceptor.accept(stream))).await?;
+    accepted.map(Box::new)
 }
 
 /// Answers requests until the client goes or does something wrong, or until `stopping` changes.
 pub(super) async fn serve(
-    stream: TlsStream<TcpStream>,
+    stream: Stream,
     answers: Arc<Answers>,
     activity: Arc<Activity>,
     mut stopping: watch::Receiver<()>,
 ) {
     activity.established();
     let ended = if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-        // As large as the rest of a connection, and rare.
         Box::pin(serve_http2(stream, answers, activity, &mut stopping)).await
     } else {
         serve_http1(stream, answers, activity, &mut stopping).await
@@ -51,7 +54,7 @@ pub(super) async fn serve(
 
 /// What reads requests and writes answers has large buffers. So it is there only while requests come.
 async fn serve_http1(
-    stream: TlsStream<TcpStream>,
+    stream: Stream,
     answers: Arc<Answers>,
     activity: Arc<Activity>,
     stopping: &mut watch::Receiver<()>,
@@ -64,13 +67,14 @@ async fn serve_http1(
         }
         let service =
             service_fn(|request| async { Ok::<_, Infallible>(answers.answer(request, &activity).await) });
-        let mut connection = http1::Builder::new()
+        let connection = http1::Builder::new()
             .max_buf_size(MAX_HEAD)
             // It would end connections that wait for their next request.
             .header_read_timeout(None)
             .serve_connection(TokioIo::new(stream), service);
+        let mut connection = Box::new(connection);
         let graceful = http1::Connection::graceful_shutdown;
-        finish(Pin::new(&mut connection), graceful, stopping).await?;
+        finish(Pin::new(&mut *connection), graceful, stopping).await?;
         stream = connection.into_parts().io.into_inner();
         if !stream.rests() {
             return Ok(());
@@ -80,7 +84,7 @@ async fn serve_http1(
 }
 
 async fn serve_http2(
-    stream: TlsStream<TcpStream>,
+    stream: Stream,
     answers: Arc<Answers>,
     activity: Arc<Activity>,
     stopping: &mut watch::Receiver<()>,

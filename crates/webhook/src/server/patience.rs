@@ -4,7 +4,6 @@ use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -13,19 +12,16 @@ use super::PATIENCE;
 use super::connections::Activity;
 use crate::review::MAX_BODY;
 
-/// After so long without a request, a connection rests.
-const RESTLESS: Duration = Duration::from_secs(1);
 /// Bytes that are read, at most, only to have a client see the answer.
 const MAX_DRAINED: usize = 4 * MAX_BODY;
 
 /// A stream of HTTP/1.1, where a request does not overlap with the answer to another. It fails when a request is not there, or
 /// its answer not taken, [`PATIENCE`] after its first byte came.
 ///
-/// Between requests, a client may say nothing for as long as it likes. Soon the stream seems to be at its end then, so
-/// that its reader ends: it [rests](Self::rests), and [waits](Self::wait) for more.
+/// Between requests, a client may say nothing for as long as it likes. The stream seems to be at its end then, so that its
+/// reader ends: it [rests](Self::rests), and [waits](Self::wait) for more.
 ///
-/// A timer is set when a client is waited for, and then left alone until it fires, so it costs nothing when there is
-/// request after request.
+/// A timer is set only when a client is waited for in the middle of a request.
 pub(super) struct Patience<S> {
     stream: S,
     activity: Arc<Activity>,
@@ -34,9 +30,9 @@ pub(super) struct Patience<S> {
 }
 
 enum Phase {
-    /// No request began since then.
-    Idle(Instant),
-    /// So for long that the reader was told that this is the end.
+    /// The last request was answered.
+    Idle,
+    /// The reader was told that this is the end.
     Resting,
     /// The first byte of a request came then.
     Asked(Instant),
@@ -71,18 +67,12 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> Patience<S> {
 
     /// Whether the client made us wait for too long.
     fn overdue(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let deadline = match self.phase {
-            Phase::Resting => return Poll::Ready(()),
-            Phase::Idle(since) => since + RESTLESS,
-            Phase::Asked(since) | Phase::Answering(since) | Phase::Draining(since, _) => since + PATIENCE,
+        let (Phase::Asked(since) | Phase::Answering(since) | Phase::Draining(since, _)) = self.phase else {
+            return Poll::Ready(());
         };
+        let deadline = since + PATIENCE;
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
-        // One that fires too early is set anew then.
-        if timer.deadline() > deadline {
-            timer.as_mut().reset(deadline);
-        }
-        while timer.deadline() < deadline {
-            ready!(timer.as_mut().poll(cx));
+        if timer.deadline() != deadline {
             timer.as_mut().reset(deadline);
         }
         timer.as_mut().poll(cx)
@@ -133,16 +123,12 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> AsyncRead for Patience<S> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut this.stream).poll_read(cx, buffer);
         match (&read, &this.phase) {
-            (Poll::Pending, _) => {
-                ready!(this.overdue(cx));
-                if matches!(this.phase, Phase::Idle(_) | Phase::Resting) {
-                    this.phase = Phase::Resting;
-                    Poll::Ready(Ok(()))
-                } else {
-                    Poll::Ready(Err(ErrorKind::TimedOut.into()))
-                }
+            (Poll::Pending, Phase::Idle | Phase::Resting) => {
+                this.phase = Phase::Resting;
+                Poll::Ready(Ok(()))
             }
-            (Poll::Ready(Ok(())), Phase::Idle(_)) if buffer.filled().len() > before => {
+            (Poll::Pending, _) => this.overdue(cx).map(|()| Err(ErrorKind::TimedOut.into())),
+            (Poll::Ready(Ok(())), Phase::Idle) if buffer.filled().len() > before => {
                 this.phase = Phase::Asked(Instant::now());
                 read
             }
@@ -174,7 +160,7 @@ impl<S: AsyncBufRead + AsyncWrite + Unpin> AsyncWrite for Patience<S> {
         match (&flushed, &this.phase) {
             (Poll::Pending, _) => this.overdue(cx).map(|()| Err(ErrorKind::TimedOut.into())),
             (Poll::Ready(Ok(())), Phase::Answering(_)) => {
-                this.phase = Phase::Idle(Instant::now());
+                this.phase = Phase::Idle;
                 flushed
             }
             _ => flushed,
