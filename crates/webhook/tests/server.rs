@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod server {
     mod certificates;
+    mod limits;
     mod protocols;
     mod requests;
     mod world;

@@ -1,10 +1,11 @@
 //! A server, and clients of it.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::Bytes;
+use hyper::body::{Body, Bytes};
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::crypto::{CryptoProvider, ring};
@@ -164,9 +165,10 @@ impl Http {
 }
 
 /// A connection for requests over HTTP/2.
-pub(crate) async fn http2(
-    stream: TlsStream<TcpStream>,
-) -> hyper::client::conn::http2::SendRequest<Full<Bytes>> {
+pub(crate) async fn http2<B>(stream: TlsStream<TcpStream>) -> hyper::client::conn::http2::SendRequest<B>
+where
+    B: Body<Data = Bytes, Error = Infallible> + Send + Unpin + 'static,
+{
     let (sender, connection) =
         hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
