@@ -132,7 +132,7 @@ fn time_of_day(began: Instant, at: Instant, ahead: i64) -> SystemTime {
 impl Replica {
     /// Waits until it is ready, or fails after a day.
     pub(crate) async fn ready(&mut self) {
-        self.wait(|missing| missing.is_none()).await;
+        self.wait(Option::is_none).await;
     }
 
     /// Waits until it says that something is missing, and gives what.

@@ -172,8 +172,7 @@ impl State {
         let excess = match asked.verb {
             // Nobody needs keys to know that they have changed.
             "list" | "watch" => asked.name.is_empty() || !asked.metadata_only,
-            "create" => asked.resource != "secrets",
-            "update" => asked.resource != "secrets",
+            "create" | "update" => asked.resource != "secrets",
             "patch" => asked.resource == "secrets",
             verb => verb != "get",
         };

@@ -19,7 +19,7 @@ pub(super) struct Reason {
     pub(super) message: String,
 }
 
-fn refused(code: u16, reason: &'static str, message: impl ToString) -> Reason {
+fn refused(code: u16, reason: &'static str, message: &dyn ToString) -> Reason {
     Reason { code, reason, message: message.to_string() }
 }
 
@@ -49,27 +49,27 @@ impl Store {
 
     pub(super) fn create(&mut self, collection: &str, name: &str, body: &[u8]) -> Result<Value, Reason> {
         if self.get(collection, name).is_some() {
-            return Err(refused(409, "AlreadyExists", "already exists"));
+            return Err(refused(409, "AlreadyExists", &"already exists"));
         }
-        let object = serde_json::from_slice(body).map_err(|error| refused(400, "BadRequest", error))?;
+        let object = serde_json::from_slice(body).map_err(|error| refused(400, "BadRequest", &error))?;
         Ok(self.put(collection, name, object))
     }
 
     pub(super) fn update(&mut self, collection: &str, name: &str, body: &[u8]) -> Result<Value, Reason> {
-        let old = self.get(collection, name).ok_or_else(|| refused(404, "NotFound", "not found"))?;
+        let old = self.get(collection, name).ok_or_else(|| refused(404, "NotFound", &"not found"))?;
         let object: Value =
-            serde_json::from_slice(body).map_err(|error| refused(400, "BadRequest", error))?;
+            serde_json::from_slice(body).map_err(|error| refused(400, "BadRequest", &error))?;
         if object["metadata"]["resourceVersion"] != old["metadata"]["resourceVersion"] {
-            return Err(refused(409, "Conflict", "the object has been modified"));
+            return Err(refused(409, "Conflict", &"the object has been modified"));
         }
         Ok(self.put(collection, name, object))
     }
 
     pub(super) fn patch(&mut self, collection: &str, name: &str, body: &[u8]) -> Result<Value, Reason> {
-        let mut object = self.get(collection, name).ok_or_else(|| refused(404, "NotFound", "not found"))?;
+        let mut object = self.get(collection, name).ok_or_else(|| refused(404, "NotFound", &"not found"))?;
         let patch: json_patch::Patch =
-            serde_json::from_slice(body).map_err(|error| refused(400, "BadRequest", error))?;
-        json_patch::patch(&mut object, &patch).map_err(|error| refused(422, "Invalid", error))?;
+            serde_json::from_slice(body).map_err(|error| refused(400, "BadRequest", &error))?;
+        json_patch::patch(&mut object, &patch).map_err(|error| refused(422, "Invalid", &error))?;
         Ok(self.put(collection, name, object))
     }
 
