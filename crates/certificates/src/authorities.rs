@@ -17,7 +17,8 @@ pub(crate) const KEYS: &str = "ca.key";
 
 /// More than this is not ours, in bytes of each entry.
 const LARGEST: usize = 64 * 1024;
-/// More authorities than this are not kept: one or two are usual, and one for each time that the Secret was deleted of late.
+/// More authorities than this are not written: one or two are usual, and one for each time that the Secret was deleted of
+/// late. So what is written is never too large to be read.
 const MOST: usize = 32;
 
 /// Authorities, the oldest first.
@@ -42,9 +43,6 @@ impl Authorities {
         let mut list = Vec::new();
         for der in blocks(data, CERTIFICATES, &["CERTIFICATE"], &mut problems) {
             match Authority::read(&der) {
-                Ok(_) if list.len() == MOST => {
-                    problems.push(format!("{CERTIFICATES} has more than {MOST} certificates"));
-                }
                 Ok(authority) => list.push(authority),
                 Err(unfit) => problems.push(format!("a certificate of {CERTIFICATES} is not used: {unfit}")),
             }
@@ -143,7 +141,12 @@ impl Authorities {
         if newest.is_none_or(|newest| newest.is_old(now) || newest.created() < latest) {
             list.push(Authority::new(latest.max(now), lifetime)?);
         }
-        let next = Self::new(list);
+        let mut next = Self::new(list);
+        while next.0.len() > MOST
+            && let Some(oldest) = next.0.iter().position(|one| one.key().is_none())
+        {
+            next.0.remove(oldest);
+        }
         Ok((!next.same(self)).then_some(next))
     }
 
@@ -209,3 +212,6 @@ fn blocks(
 }
 
 const BEGIN: &str = "-----BEGIN ";
+
+#[cfg(test)]
+mod tests;
