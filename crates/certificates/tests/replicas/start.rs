@@ -37,6 +37,21 @@ async fn all_webhooks_of_the_service_get_the_bundle_and_nothing_else_is_touched(
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_configuration_that_changes_while_it_is_looked_at_is_looked_at_again() {
+    let world = world();
+    let mut other_order = configuration();
+    other_order["webhooks"].as_array_mut().unwrap().rotate_left(1);
+    world.api.meddle(WEBHOOKS, other_order);
+    let mut replica = world.replica("a");
+    replica.ready().await;
+    assert!(world.api.conflicts() > 0, "nobody meddled");
+    let found = world.api.get(MUTATING, WEBHOOKS).unwrap();
+    let filled: Vec<_> =
+        (0..3).map(|place| found["webhooks"][place]["clientConfig"]["caBundle"].is_string()).collect();
+    assert_eq!(filled, [false, true, true]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn two_replicas_that_start_at_once_share_one_authority() {
     let world = world();
     let (mut a, mut b) = (world.replica("a"), world.replica("b"));

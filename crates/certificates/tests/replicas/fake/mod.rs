@@ -50,8 +50,10 @@ struct State {
     writes: usize,
     /// Requests that failed because somebody else was faster.
     conflicts: usize,
-    /// What was served in place of the next answers to a GET of the Secret.
+    /// What is answered in place of the Secret.
     garbled: Option<String>,
+    /// What somebody else puts in place of the mutating configuration right after it is read.
+    meddling: Option<(String, Value)>,
     /// Requests that no role of least privilege allows.
     excesses: Vec<String>,
     /// The bundles of each configuration, with when they came.
@@ -104,6 +106,11 @@ impl Api {
     /// Answers what is no Secret to who gets it from now on.
     pub(crate) fn garble(&self, answer: Option<String>) {
         self.state().garbled = answer;
+    }
+
+    /// Puts `object` in place of a mutating configuration as soon as it was read once more.
+    pub(crate) fn meddle(&self, name: &str, object: Value) {
+        self.state().meddling = Some((name.to_owned(), object));
     }
 
     /// What somebody else finds there.
@@ -197,7 +204,12 @@ impl State {
                 text_answer(StatusCode::OK, self.garbled.clone().unwrap_or_default())
             }
             "get" => match self.store.get(&asked.collection, &asked.name) {
-                Some(object) => json_answer(&object),
+                Some(object) => {
+                    if let Some((name, other)) = self.meddling.take_if(|_| asked.collection == MUTATING) {
+                        self.put(MUTATING, &name, other);
+                    }
+                    json_answer(&object)
+                }
                 None => status(404, "NotFound", "not found"),
             },
             verb => {
