@@ -6,5 +6,6 @@ mod server {
     mod limits;
     mod protocols;
     mod requests;
+    mod stop;
     mod world;
 }

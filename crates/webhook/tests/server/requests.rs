@@ -1,8 +1,12 @@
 //! Requests, right and wrong.
 
 use http_body_util::Full;
+use std::cell::RefCell;
+
 use hyper::header::CONTENT_TYPE;
 use hyper::{Method, Request};
+use proptest::collection::vec;
+use proptest::prelude::*;
 
 use super::world::{NAME, PODS, World, assert_labelled, post, review};
 
@@ -52,4 +56,26 @@ async fn figures_tell_what_became_of_requests() {
         assert!(page.contains(line), "{line} is not in\n{page}");
     }
     world.stop().await;
+}
+
+#[test]
+fn any_bytes_are_answered_with_a_status() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (world, http) = runtime.block_on(async {
+        let world = World::start(false).await;
+        let http = RefCell::new(world.http().await);
+        (world, http)
+    });
+    let review = review("a").into_bytes();
+    // Bytes of any kind, and a review with some of its bytes replaced.
+    let spoiled = (0..review.len(), vec(any::<u8>(), 0..8)).prop_map(move |(at, bytes)| {
+        let end = review.len().min(at + bytes.len());
+        [&review[..at], &bytes, &review[end..]].concat()
+    });
+    let bodies = prop_oneof![vec(any::<u8>(), 0..40_000), spoiled];
+    proptest!(ProptestConfig::with_cases(200), |(body in bodies)| {
+        let (status, text) = runtime.block_on(http.borrow_mut().send(post(body)));
+        prop_assert!(status == 200 || status == 400, "{status}: {text}");
+    });
+    runtime.block_on(world.stop());
 }
