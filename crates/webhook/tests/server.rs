@@ -7,5 +7,6 @@ mod server {
     mod protocols;
     mod requests;
     mod stop;
+    mod warnings;
     mod world;
 }

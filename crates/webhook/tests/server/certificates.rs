@@ -10,6 +10,7 @@ use rustls::pki_types::CertificateDer;
 use tempfile::TempDir;
 use webhook::{Certificate, Mounted};
 
+use super::warnings::Warnings;
 use super::world::{Http, Pair, World, assert_labelled, client, connect, post, review};
 
 #[tokio::test]
@@ -156,4 +157,32 @@ fn what_is_wrong_with_a_mounted_certificate_is_said_with_its_path() {
     fs::remove_file(secret.path().join("..data")).unwrap();
     let error = Mounted::load(secret.path()).err().unwrap().to_string();
     assert!(error.contains("cannot read") && error.contains("tls.crt: No such file"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pair_that_is_no_good_is_warned_of_once_and_an_expired_one_is_shown() {
+    let warnings = Warnings::default();
+    let _logging = tracing::subscriber::set_default(warnings.clone());
+    let (one, other) = (Pair::new(), Pair::new());
+    let secret = Secret::new(&one, &one);
+    let (certificate, mounted) = Mounted::load(secret.path()).unwrap();
+    tokio::spawn(mounted.follow());
+    a_minute().await;
+    assert!(warnings.take().is_empty());
+
+    for version in ["bad", "just as bad"] {
+        secret.update(version, other.certificate.pem() + version, one.key.serialize_pem());
+        a_minute().await;
+        let warned = warnings.take();
+        assert!(warned.len() == 1 && warned[0].contains("tls.key is not that of"), "{version}: {warned:?}");
+        a_minute().await;
+        assert!(warnings.take().is_empty(), "{version}");
+    }
+
+    let expired = Pair::that_expired();
+    secret.update("expired", expired.certificate.pem(), expired.key.serialize_pem());
+    a_minute().await;
+    assert_eq!(shown(&certificate), expired.der());
+    let warned = warnings.take();
+    assert!(warned.len() == 1 && warned[0].contains("tls.crt has expired"), "{warned:?}");
 }

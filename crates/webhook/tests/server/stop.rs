@@ -1,5 +1,7 @@
 //! The end of a server.
 
+use std::time::Duration;
+
 use hyper::StatusCode;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -30,13 +32,16 @@ async fn a_request_in_flight_is_answered_and_all_else_is_closed() {
     }
     assert_eq!(silent.read(&mut [0; 9]).await.unwrap_or_default(), 0);
     TcpStream::connect(world.address).await.unwrap_err();
-    assert!(!world.server.is_finished());
+    while !over_http2.is_closed() {
+        tokio::task::yield_now().await;
+    }
+    assert!(!world.server.is_finished(), "a request is in flight");
 
     asking.write_all(&rest).await.unwrap();
     let mut answer = String::new();
     asking.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    assert!(answer.contains("JSONPatch"), "{answer}");
+    assert!(answer.contains("connection: close") && answer.contains("JSONPatch"), "{answer}");
     world.server.await.unwrap().unwrap();
 }
 
@@ -48,6 +53,21 @@ async fn a_request_that_does_not_go_on_is_given_up_in_the_end() {
     world.stop.send(()).unwrap();
     tokio::time::pause();
     world.server.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_client_of_http2_that_says_nothing_is_not_waited_for_for_ever() {
+    let world = World::start(true).await;
+    let mut mute = connect(world.address, client(&world.pair, &["h2"])).await.unwrap();
+    mute.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+    mute.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.unwrap();
+    // The settings of the server.
+    assert!(mute.read(&mut [0; 100]).await.unwrap() > 0);
+    world.stop.send(()).unwrap();
+    tokio::time::pause();
+    let ended = tokio::time::timeout(Duration::from_hours(1), world.server).await;
+    ended.expect("the server still runs").unwrap().unwrap();
+    drop(mute);
 }
 
 /// A request whose body is cut, and the rest of it.

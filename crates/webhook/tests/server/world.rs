@@ -38,6 +38,13 @@ impl Pair {
         Self { certificate: cert, key: signing_key }
     }
 
+    pub(crate) fn that_expired() -> Self {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut wish = rcgen::CertificateParams::new([NAME.to_owned()]).unwrap();
+        wish.not_after = rcgen::date_time_ymd(2020, 1, 1);
+        Self { certificate: wish.self_signed(&key).unwrap(), key }
+    }
+
     pub(crate) fn certified(&self) -> Arc<CertifiedKey> {
         let key = PrivateKeyDer::try_from(self.key.serialize_der()).unwrap();
         let chain = vec![self.certificate.der().clone()];
