@@ -56,7 +56,13 @@ pub(crate) const WEBHOOKS: &[StandAlone] = &[
 ];
 
 fn sgx() -> Webhook {
-    Webhook { name: "sgx", path: "/mutate--v1-pod", kind: Kind::pod(), decide: Box::new(sgx_webhook::review) }
+    Webhook {
+        name: "sgx",
+        path: "/mutate--v1-pod",
+        kind: Kind::pod(),
+        fields: sgx_webhook::FIELDS,
+        decide: Box::new(sgx_webhook::review),
+    }
 }
 
 fn fpga(client: Client) -> Informed {
@@ -68,6 +74,7 @@ fn fpga(client: Client) -> Informed {
             name: "fpga",
             path: "/pods",
             kind: Kind::pod(),
+            fields: fpga_webhook::FIELDS,
             decide: Box::new(move |request| fpga_webhook::review(&decide, request)),
         },
         missing: Box::new(move || known.ready().err()),

@@ -56,6 +56,15 @@ impl Pointer {
         })
     }
 
+    /// What is there in a document.
+    fn place<'a>(&self, document: &'a mut Value) -> Option<&'a mut Value> {
+        self.steps().try_fold(document, |place, (step, _)| match place {
+            Value::Object(map) => map.get_mut(&*step),
+            Value::Array(list) => list.get_mut(number(&step)?),
+            _ => None,
+        })
+    }
+
     /// The pointer up to one of the ends of its steps.
     fn up_to(&self, end: usize) -> Self {
         Self(self.0.get(..end).unwrap_or_default().to_owned())
@@ -183,7 +192,7 @@ impl Document {
 
     /// Puts a value at the end of a list. A list that is missing is made, and the maps on the way to it.
     pub fn push(&mut self, list: &Pointer, value: Value) -> Result<(), PatchError> {
-        match self.place(list) {
+        match list.place(&mut self.value) {
             None | Some(Value::Null) => self.set(list, Value::Array(vec![value])),
             Some(Value::Array(elements)) => {
                 let path = list.index(elements.len());
@@ -197,19 +206,11 @@ impl Document {
 
     /// Removes a member of a map. What is not there is left alone, and so is what is in no map.
     pub fn remove(&mut self, map: &Pointer, key: &str) {
-        if let Some(Value::Object(members)) = self.place(map)
+        if let Some(Value::Object(members)) = map.place(&mut self.value)
             && members.remove(key).is_some()
         {
             self.patch.0.push(Operation::Remove { path: map.key(key) });
         }
-    }
-
-    fn place(&mut self, at: &Pointer) -> Option<&mut Value> {
-        at.steps().try_fold(&mut self.value, |place, (step, _)| match place {
-            Value::Object(map) => map.get_mut(&*step),
-            Value::Array(list) => list.get_mut(number(&step)?),
-            _ => None,
-        })
     }
 
     /// All changes.

@@ -14,6 +14,19 @@ pub struct Container {
     pub place: Pointer,
     /// Its name, empty if it has none.
     pub name: String,
+    /// When it runs.
+    pub stage: Stage,
+}
+
+/// When a container runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Before the next one starts.
+    Init,
+    /// From its turn among the init containers to the pod's end: an init container that is restarted always (KEP-753).
+    Sidecar,
+    /// After all init containers.
+    Main,
 }
 
 /// Why it is not known what a container asks for.
@@ -74,8 +87,13 @@ pub fn containers(pod: &Document) -> Result<Vec<Container>, ResourceError> {
             if !container.is_object() {
                 return Err(ResourceError::Shape { place, expected: "a container" });
             }
-            let name = container.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
-            containers.push(Container { place, name });
+            let text = |name| container.get(name).and_then(Value::as_str).unwrap_or_default();
+            let stage = match (kind, text("restartPolicy")) {
+                ("containers", _) => Stage::Main,
+                (_, "Always") => Stage::Sidecar,
+                _ => Stage::Init,
+            };
+            containers.push(Container { place, name: text("name").to_owned(), stage });
         }
     }
     Ok(containers)

@@ -7,7 +7,7 @@ use super::{Document, Operation, PatchError, Pointer};
 impl Document {
     /// Puts values before all others of a list, in their order. A list that is missing is made, and the maps on the way to it.
     pub fn put_first(&mut self, list: &Pointer, values: Vec<Value>) -> Result<(), PatchError> {
-        match self.value.pointer_mut(&list.0) {
+        match list.place(&mut self.value) {
             _ if values.is_empty() => Ok(()),
             None | Some(Value::Null) => self.set(list, Value::Array(values)),
             Some(Value::Array(elements)) => {
@@ -25,7 +25,7 @@ impl Document {
 
     /// Keeps only the elements of a list that are wanted. What is no list is left alone.
     pub fn retain(&mut self, list: &Pointer, mut is_wanted: impl FnMut(&Value) -> bool) {
-        let Some(Value::Array(elements)) = self.value.pointer_mut(&list.0) else { return };
+        let Some(Value::Array(elements)) = list.place(&mut self.value) else { return };
         let mut number = 0;
         elements.retain(|element| {
             let stays = is_wanted(element);

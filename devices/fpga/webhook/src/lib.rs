@@ -17,7 +17,7 @@ mod watch;
 
 use serde_json::Value;
 use webhook::resources::containers;
-use webhook::{Document, Outcome, Request};
+use webhook::{Document, Fields, Outcome, Request};
 
 pub use mapping::{Kind, Mapping, Mode, Object};
 pub use mappings::{MAX_IN_NAMESPACE, MAX_OBJECTS, Mappings};
@@ -27,6 +27,17 @@ pub use types::{
 pub use watch::watch;
 
 use container::Refusal;
+
+/// What is read of a pod: all that [`review`] looks at.
+pub const FIELDS: Fields<'_> = {
+    const ALL: Fields<'_> = Fields::All;
+    const CONTAINERS: Fields<'_> =
+        Fields::Only(&[("name", ALL), ("restartPolicy", ALL), ("resources", ALL), ("env", ALL)]);
+    Fields::Only(&[
+        ("metadata", Fields::Only(&[("name", ALL), ("generateName", ALL)])),
+        ("spec", Fields::Only(&[("containers", CONTAINERS), ("initContainers", CONTAINERS)])),
+    ])
+};
 
 /// Decides about a request: new pods are changed or refused, all else is allowed as it is.
 ///

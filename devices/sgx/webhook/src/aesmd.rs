@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
+use webhook::resources::{Stage, list};
 use webhook::{Document, Pointer};
 
-use crate::container::{Container, Stage, text};
-use crate::{EPC, QUOTE_PROVIDER, Refusal, list};
+use crate::container::Container;
+use crate::{EPC, QUOTE_PROVIDER, Refusal};
 
 /// The container's name, and the value of the annotation.
 pub(crate) const NAME: &str = "aesmd";
@@ -23,14 +24,14 @@ const VARIABLE: &str = "SGX_AESM_ADDR";
 /// Gives all containers with enclave memory, and the daemon if the pod has it, a common folder for the socket: the pod's own if
 /// the daemon is in the pod and serves others there, otherwise the node's. Gives what the pod's author should know.
 pub(crate) fn share_socket(pod: &mut Document, containers: &[Container]) -> Result<Option<String>, Refusal> {
-    if containers.iter().all(|container| container.asked.epc.is_none()) {
+    if containers.iter().all(|container| container.epc.is_none()) {
         return Ok(Some(format!("annotation {QUOTE_PROVIDER} has no effect: no container asks for {EPC}")));
     }
     let daemon = containers.iter().position(|it| it.name == NAME && it.stage != Stage::Init);
     let (mut is_needed, mut has_clients) = (false, false);
     for (number, container) in containers.iter().enumerate() {
         let serves = daemon == Some(number);
-        let is_client = container.asked.epc.is_some();
+        let is_client = container.epc.is_some();
         // An init container that ends before the daemon starts is no client of it.
         has_clients |= is_client && !serves && (container.stage != Stage::Init || daemon < Some(number));
         if is_client || serves {
@@ -51,7 +52,7 @@ pub(crate) fn share_socket(pod: &mut Document, containers: &[Container]) -> Resu
         pod.push(&volumes, volume)?;
     }
     let daemon = daemon.and_then(|number| containers.get(number));
-    let has_no_device = |daemon: &&Container| daemon.asked.epc.is_none() && daemon.asked.enclave.is_none();
+    let has_no_device = |daemon: &&Container| daemon.epc.is_none() && daemon.enclave.is_none();
     Ok(daemon.filter(has_no_device).map(|_| {
         format!("container {NAME:?} asks for no {EPC}: it cannot make quotes without the devices of SGX")
     }))
@@ -67,7 +68,7 @@ fn mount(pod: &mut Document, container: &Container) -> Result<bool, Refusal> {
     let mut mount = json!({ "name": VOLUME, "mountPath": FOLDER });
     // To connect to a socket its folder need not be writable. Who asks for the provisioning key may be a daemon of another name.
     if container.name != NAME
-        && container.asked.provision.is_none()
+        && container.provision.is_none()
         && let Some(members) = mount.as_object_mut()
     {
         members.insert("readOnly".to_owned(), json!(true));
@@ -83,4 +84,9 @@ fn set_variable(pod: &mut Document, container: &Container) -> Result<(), Refusal
         pod.push(&variables, json!({ "name": VARIABLE, "value": "1" }))?;
     }
     Ok(())
+}
+
+/// The text of a member, empty if it has none.
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
 }

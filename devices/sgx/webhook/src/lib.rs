@@ -9,9 +9,10 @@ mod container;
 
 use serde_json::{Value, json};
 use webhook::patch::PatchError;
+use webhook::resources::ResourceError;
 use webhook::{Document, Fields, Outcome, Pointer, Request, quantity};
 
-use container::{Container, Problem};
+use container::Container;
 
 /// Enclave memory in bytes: what pods ask for.
 pub const EPC: &str = "sgx.intel.com/epc";
@@ -48,10 +49,10 @@ pub const FIELDS: Fields<'_> = {
 /// Why a pod must not be created.
 #[derive(Debug, thiserror::Error)]
 enum Refusal {
-    #[error("container {container:?}: {resource}: {problem}")]
-    Resource { container: String, resource: String, problem: Problem },
-    #[error("{place} is not {expected}")]
-    Shape { place: Pointer, expected: &'static str },
+    #[error("container {container:?}: {problem}")]
+    Container { container: String, problem: ResourceError },
+    #[error(transparent)]
+    Shape(#[from] ResourceError),
     #[error(transparent)]
     Patch(#[from] PatchError),
     #[error("the containers ask for more {EPC} together than 2^63-1 bytes")]
@@ -82,17 +83,17 @@ fn change(pod: &mut Document) -> Result<Vec<String>, Refusal> {
     let provider = annotation(pod, QUOTE_PROVIDER)?.filter(|provider| !provider.is_empty());
     let mut warnings = Vec::new();
 
-    for container in containers.iter().filter(|container| container.asked.epc.is_some()) {
-        if container.asked.provision.is_none() && provider.as_ref() == Some(&container.name) {
+    for container in containers.iter().filter(|container| container.epc.is_some()) {
+        if container.provision.is_none() && provider.as_ref() == Some(&container.name) {
             container.ask(pod, PROVISION)?;
         }
-        if container.asked.enclave.is_none() {
+        if container.enclave.is_none() {
             container.ask(pod, ENCLAVE)?;
         }
     }
     match provider.as_deref() {
         Some(aesmd::NAME) => warnings.extend(aesmd::share_socket(pod, &containers)?),
-        Some(name) if !containers.iter().any(|it| it.asked.epc.is_some() && it.name == name) => {
+        Some(name) if !containers.iter().any(|it| it.epc.is_some() && it.name == name) => {
             warnings.push(format!(
                 "annotation {QUOTE_PROVIDER} names {name:?}, but no container of that name asks for {EPC}: none gets {PROVISION}"
             ));
@@ -116,15 +117,6 @@ fn annotation(pod: &Document, name: &str) -> Result<Option<String>, Refusal> {
     match pod.get(&place) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(_) => Err(Refusal::Shape { place, expected: "a text" }),
-    }
-}
-
-/// The list at a place, empty if it is missing.
-fn list<'pod>(pod: &'pod Document, place: &Pointer) -> Result<&'pod [Value], Refusal> {
-    match pod.get(place) {
-        None => Ok(&[]),
-        Some(Value::Array(elements)) => Ok(elements),
-        Some(_) => Err(Refusal::Shape { place: place.clone(), expected: "a list" }),
+        Some(_) => Err(ResourceError::Shape { place, expected: "a text" }.into()),
     }
 }

@@ -1,5 +1,6 @@
 //! What holds for any pod.
 
+use fpga_webhook::FIELDS;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use webhook::Outcome;
@@ -157,6 +158,12 @@ proptest! {
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_is_not_read_of_a_pod_changes_nothing(pod in almost_any_pod()) {
+        let part = FIELDS.read(pod.to_string().as_bytes()).expect("it is JSON");
+        prop_assert_eq!(decide(part), decide(pod));
     }
 
     #[test]

@@ -219,8 +219,11 @@ fn a_pod_of_another_shape_is_refused_with_the_place() {
     for (pod, message) in [
         (json!({ "spec": { "containers": {} } }), "/spec/containers is not a list"),
         (json!({ "spec": { "initContainers": ["a"] } }), "/spec/initContainers/0 is not a container"),
-        (of(json!("x")), "/spec/containers/0/resources is not a map"),
-        (of(json!({ "limits": [] })), "/spec/containers/0/resources/limits is not a map of resources"),
+        (of(json!("x")), "container \"a\": /spec/containers/0/resources is not a map"),
+        (
+            of(json!({ "limits": [] })),
+            "container \"a\": /spec/containers/0/resources/limits is not a map of resources",
+        ),
         (pod("aesmd", json!([texts])), "/spec/containers/0/env is not a list"),
         (
             json!({ "metadata": { "annotations": { "sgx.intel.com/quote-provider": 1 } } }),
