@@ -8,7 +8,7 @@
 )]
 
 use serde_json::{Value, json};
-use sgx_webhook::{mutate, review};
+use sgx_webhook::{FIELDS, mutate, review};
 use webhook::{Outcome, Request};
 
 mod aesmd;
@@ -34,9 +34,12 @@ fn pod(provider: &str, containers: Value) -> Value {
     })
 }
 
-/// The pod after its patch, which is empty for a pod that has it already, and the warnings.
+/// The pod after its patch, which is empty for a pod that has it already and the same if only what is looked at is read, and
+/// the warnings.
 fn mutated(pod: Value) -> (Value, Vec<String>) {
-    let Outcome::Allowed { patch, warnings } = mutate(pod.clone()) else { panic!("refused: {pod}") };
+    let outcome = mutate(pod.clone());
+    assert_eq!(mutate(FIELDS.read(pod.to_string().as_bytes()).unwrap()), outcome, "read in part: {pod}");
+    let Outcome::Allowed { patch, warnings } = outcome else { panic!("refused: {pod}") };
     let after = apply::apply(pod, &json!(patch));
     let Outcome::Allowed { patch, .. } = mutate(after.clone()) else { panic!("refused again: {after}") };
     assert!(patch.is_empty(), "changed again: {after}: {patch:?}");
