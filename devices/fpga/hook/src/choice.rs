@@ -1,22 +1,24 @@
-//! Which port each wanted function gets: one of its own, and without programming where that can be.
+//! Which port each wanted function gets: one of a card of its own, and without programming where that can be.
 
 use crate::Wanted;
 
 /// The indices of the ports for `wanted`, in its order, or the first that no port is left for. `fits` says whether a port is
-/// of a card with the right interface; `holds`, whether it has the function already.
+/// of a card with the right interface; `holds`, whether it has the function already; `card`, which card it is of.
+///
+/// One port of each card, for a container asks for cards (`fpga.intel.com/region-…`), and what each is programmed with is decided
+/// with that: variables beyond it come from elsewhere, such as its image.
 pub(crate) fn choose<'a, P>(
     wanted: &'a [Wanted],
     ports: &[P],
     fits: impl Fn(&P, &Wanted) -> bool,
     holds: impl Fn(&P, &Wanted) -> bool,
+    card: impl Fn(&P) -> &str,
 ) -> Result<Vec<usize>, &'a Wanted> {
-    let mut free: Vec<bool> = ports.iter().map(|_| true).collect();
+    let mut taken = Vec::new();
     let mut take = |is_good: &dyn Fn(&P) -> bool| {
-        let (index, is_free) = free
-            .iter_mut()
-            .enumerate()
-            .find(|(index, is_free)| **is_free && ports.get(*index).is_some_and(is_good))?;
-        *is_free = false;
+        let is_free = |port: &P| !taken.contains(&card(port));
+        let (index, port) = ports.iter().enumerate().find(|(_, port)| is_free(port) && is_good(port))?;
+        taken.push(card(port));
         Some(index)
     };
     // All that are there before any other, so that none of them is programmed over.
@@ -30,7 +32,7 @@ pub(crate) fn choose<'a, P>(
 mod tests {
     use super::*;
 
-    /// Each port is an interface and a function, a digit each.
+    /// Each port is an interface and a function, a digit each, and of a card of its own if it does not name one.
     fn chosen(wanted: &[&str], ports: &[&str]) -> Result<Vec<usize>, u32> {
         let id = |digit: &str| digit.repeat(32);
         let wanted: Vec<Wanted> = (1..)
@@ -41,9 +43,15 @@ mod tests {
                 function: id(&text[1..]).parse().unwrap(),
             })
             .collect();
-        let fits = |port: &&str, wanted: &Wanted| id(&port[..1]) == wanted.interface.to_string();
-        let holds = |port: &&str, wanted: &Wanted| id(&port[1..]) == wanted.function.to_string();
-        choose(&wanted, ports, fits, holds).map_err(|wanted| wanted.number)
+        let fits = |(port, _): &(&str, &str), wanted: &Wanted| id(&port[..1]) == wanted.interface.to_string();
+        let holds = |(port, _): &(&str, &str), wanted: &Wanted| id(&port[1..]) == wanted.function.to_string();
+        let numbers: Vec<String> = (0..ports.len()).map(|number| number.to_string()).collect();
+        let numbered: Vec<(&str, &str)> = ports
+            .iter()
+            .zip(&numbers)
+            .map(|(port, number)| port.split_once(" of ").unwrap_or((port, number)))
+            .collect();
+        choose(&wanted, &numbered, fits, holds, |(_, card)| card).map_err(|wanted| wanted.number)
     }
 
     #[test]
@@ -57,6 +65,12 @@ mod tests {
     fn a_port_that_has_the_function_is_left_alone() {
         assert_eq!(chosen(&["aa", "ab"], &["ab", "aa"]), Ok(vec![1, 0]));
         assert_eq!(chosen(&["ac", "ab"], &["ab", "aa"]), Ok(vec![1, 0]));
+    }
+
+    #[test]
+    fn a_card_is_for_one_function_however_many_ports_it_has() {
+        assert_eq!(chosen(&["aa", "ab"], &["ac of x", "ac of x", "ad of y"]), Ok(vec![0, 2]));
+        assert_eq!(chosen(&["aa", "ab"], &["ab of x", "aa of x"]), Err(2));
     }
 
     #[test]

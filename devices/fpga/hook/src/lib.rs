@@ -71,7 +71,7 @@ pub enum Error {
     },
     /// There are fewer ports than functions.
     #[error(
-        "FPGA_REGION_{number} needs a port of its own with the interface {interface}; the container has {ports}"
+        "FPGA_REGION_{number} needs a card of its own with the interface {interface}; the container has {ports}"
     )]
     NoPort {
         /// The variables' number.
@@ -115,6 +115,8 @@ pub struct Hook {
 struct Found {
     port: Port,
     interface: Id,
+    /// The name of the card's management engine.
+    card: String,
 }
 
 /// Runs the hook: exit code 0 when every function is where it should be, 1 and one line on standard error when the
@@ -173,7 +175,7 @@ impl Hook {
         Self { host: host.clone(), store: Store::new(host, store) }
     }
 
-    /// Gives every function that the container asks for a port of its own, programs what is not there yet, and says on
+    /// Gives every function that the container asks for a port of a card of its own, programs what is not there yet, and says on
     /// `out` what became of each port. What was programmed before something failed stays.
     pub fn run(&self, input: impl Read, out: &mut impl Write) -> Result<(), Error> {
         let config = read_config(&state::bundle(input)?)?;
@@ -182,10 +184,8 @@ impl Hook {
         let fits = |found: &Found, wanted: &Wanted| found.interface == wanted.interface;
         // A port that is just being programmed has nothing.
         let holds = |found: &Found, wanted: &Wanted| found.port.holds(&wanted.function).unwrap_or_default();
-        let chosen = choice::choose(&wanted, &found, fits, holds).map_err(|wanted| Error::NoPort {
-            number: wanted.number,
-            interface: wanted.interface,
-            ports: listed(&found),
+        let chosen = choice::choose(&wanted, &found, fits, holds, |found| &found.card).map_err(|wanted| {
+            Error::NoPort { number: wanted.number, interface: wanted.interface, ports: listed(&found) }
         })?;
         let until = Instant::now() + WAIT;
         for (wanted, index) in wanted.iter().zip(chosen) {
@@ -211,7 +211,8 @@ impl Hook {
             };
             if found.iter().all(|known| known.port.name() != port.name()) {
                 let interface = port.interface_id().map_err(failed)?;
-                found.push(Found { port, interface });
+                let card = port.fme().map_err(failed)?.name().to_owned();
+                found.push(Found { port, interface, card });
             }
         }
         Ok(found)

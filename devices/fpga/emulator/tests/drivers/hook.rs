@@ -133,7 +133,7 @@ fn two_of_a_function_are_two_ports_and_one_that_has_it_is_left_alone() {
     assert_eq!(
         scene.hook(&bundle).bad(),
         format!(
-            "fpga-hook: FPGA_REGION_2 needs a port of its own with the interface {ARRIA}; the container has \
+            "fpga-hook: FPGA_REGION_2 needs a card of its own with the interface {ARRIA}; the container has \
              intel-fpga-port.1 ({ARRIA})"
         )
     );
@@ -271,7 +271,7 @@ fn a_state_or_bundle_that_cannot_be_understood_stops_the_container() {
         ),
         (
             json!({"process": {"env": environment}, "linux": {"devices": [{"path": "/dev/null", "type": "c", "major": 1, "minor": 3}]}}),
-            "needs a port of its own with the interface bfac4d851ee856fe8c95865ce1bbaa2d; the container has no FPGA port",
+            "needs a card of its own with the interface bfac4d851ee856fe8c95865ce1bbaa2d; the container has no FPGA port",
         ),
     ] {
         let error = scene.hook(&scene.bundle_of(&config)).bad();
