@@ -11,6 +11,8 @@ use hyper::body::{Body, Bytes, Frame};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use webhook::review::MAX_BODY;
 
 use super::world::{NAME, PODS, World, assert_labelled, client, connect, http2, post, review};
@@ -84,21 +86,23 @@ async fn a_body_of_the_largest_size_is_read() {
 #[tokio::test]
 async fn large_bodies_that_are_being_read_have_a_bound_together_and_small_ones_pass() {
     let world = World::start(false).await;
-    let mut asking = Vec::new();
+    let (mut asking, (answered, mut answers)) = (JoinSet::new(), mpsc::channel(1));
     // One more than there is memory for.
     for _ in 0..=(32 << 20) / MAX_BODY {
-        let mut stream = world.connect().await;
-        stream.write_all(head(MAX_BODY).as_bytes()).await.unwrap();
-        stream.write_all(&vec![b' '; MAX_BODY - 1]).await.unwrap();
-        asking.push(stream);
+        let (mut stream, answered) = (world.connect().await, answered.clone());
+        asking.spawn(async move {
+            stream.write_all(head(MAX_BODY).as_bytes()).await.unwrap();
+            stream.write_all(&vec![b' '; MAX_BODY - 1]).await.unwrap();
+            let mut answer = [0; 12];
+            stream.read_exact(&mut answer).await.unwrap();
+            answered.send(answer).await.unwrap();
+        });
     }
-    let mut answer = [0; 12];
-    asking.last_mut().unwrap().read_exact(&mut answer).await.unwrap();
-    assert_eq!(&answer, b"HTTP/1.1 503");
+    assert_eq!(&answers.recv().await.unwrap(), b"HTTP/1.1 503");
     let mut http = world.http().await;
     assert_labelled(&http.send(post(review("a"))).await);
     // All get their memory back.
-    asking.clear();
+    asking.shutdown().await;
     let mut body = review("a");
     body.push_str(&" ".repeat(MAX_BODY - body.len()));
     for _ in 0..3 {
