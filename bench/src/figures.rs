@@ -37,7 +37,7 @@ impl Samples {
 pub(crate) enum Bar {
     /// No more than this.
     AtMost(f64),
-    /// No less than this, of what is better when there is more of it.
+    /// No less than this.
     AtLeast(f64),
 }
 
@@ -71,10 +71,11 @@ pub(crate) fn table(figures: &[Figure]) -> String {
         };
         let mark = if is_missed { " **missed**" } else { "" };
         let reference_text = reference.map_or_else(|| "-".to_owned(), value);
-        let ratio = match (bar, reference.filter(|reference| *ours > 0.0 && *reference > 0.0)) {
-            (_, None) => String::new(),
-            (Some(Bar::AtLeast(_)), Some(reference)) => format!("{}×", number(ours / reference)),
-            (_, Some(reference)) => format!("{}×", number(reference / ours)),
+        // More is better of what is counted in a second, and worse of time and memory.
+        let ratio = match reference.filter(|reference| *ours > 0.0 && *reference > 0.0) {
+            None => String::new(),
+            Some(reference) if *unit == "/s" => format!("{}×", number(ours / reference)),
+            Some(reference) => format!("{}×", number(reference / ours)),
         };
         text += &format!("| {what} | {bar_text} | {}{mark} | {reference_text} | {ratio} |\n", value(*ours));
     }
@@ -125,10 +126,12 @@ mod tests {
                 ours: 10.0,
                 reference: Some(5.0),
             },
+            Figure { what: "flow", unit: "/s", bar: None, ours: 10.0, reference: Some(5.0) },
         ];
         let table = table(&figures);
         assert!(table.contains("| start | ≤ 15.0 ms | 4.25 ms | 1015 ms | 239× |"), "{table}");
         assert!(table.contains("| size | ≤ 4.00 MB | 5.00 MB **missed** | - |  |"), "{table}");
+        assert!(table.contains("| flow |  | 10.0 /s | 5.00 /s | 2.00× |"), "{table}");
         assert!(table.contains("| rate | ≥ 20.0 /s | 10.0 /s **missed** | 5.00 /s | 2.00× |"), "{table}");
     }
 }

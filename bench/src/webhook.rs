@@ -34,32 +34,62 @@ const PORT: u16 = 9443;
 /// Where the Go implementation looks for its certificate in the folder for temporary files.
 const CERTIFICATES: &str = "k8s-webhook-server/serving-certs";
 const NAME: &str = "webhook.test";
-/// A pod of two containers, a client of `aesmd` and `aesmd`, with all that the API server adds before it asks.
-const REVIEW: &str = include_str!("../../devices/sgx/webhook/tests/review.json");
 
-/// What the answer adds, beside whatever else.
-const ADDED: [&str; 12] = [
-    "/metadata/annotations/sgx.intel.com~1epc",
-    "/spec/containers/0/env/5",
-    "/spec/containers/0/resources/limits/sgx.intel.com~1enclave",
-    "/spec/containers/0/resources/requests/sgx.intel.com~1enclave",
-    "/spec/containers/0/volumeMounts/3",
-    "/spec/containers/1/env",
-    "/spec/containers/1/resources/limits/sgx.intel.com~1enclave",
-    "/spec/containers/1/resources/limits/sgx.intel.com~1provision",
-    "/spec/containers/1/resources/requests/sgx.intel.com~1enclave",
-    "/spec/containers/1/resources/requests/sgx.intel.com~1provision",
-    "/spec/containers/1/volumeMounts/2",
-    "/spec/volumes/4",
+/// A question, as the API server sends it.
+struct Pod {
+    what: &'static str,
+    review: &'static str,
+    /// What the answer adds, beside whatever else.
+    added: &'static [&'static str],
+    /// Answers in a second.
+    bar: Option<Bar>,
+}
+
+const PODS: [Pod; 2] = [
+    Pod {
+        what: "a pod of one container that asks for memory",
+        review: include_str!("../../devices/sgx/webhook/tests/plain_review.json"),
+        added: &[
+            "/metadata/annotations",
+            "/spec/containers/0/resources/limits/sgx.intel.com~1enclave",
+            "/spec/containers/0/resources/requests/sgx.intel.com~1enclave",
+        ],
+        bar: Some(Bar::AtLeast(20_000.0)),
+    },
+    Pod {
+        what: "a large pod, a client of aesmd and aesmd",
+        review: include_str!("../../devices/sgx/webhook/tests/review.json"),
+        added: &[
+            "/metadata/annotations/sgx.intel.com~1epc",
+            "/spec/containers/0/env/5",
+            "/spec/containers/0/resources/limits/sgx.intel.com~1enclave",
+            "/spec/containers/0/resources/requests/sgx.intel.com~1enclave",
+            "/spec/containers/0/volumeMounts/3",
+            "/spec/containers/1/env",
+            "/spec/containers/1/resources/limits/sgx.intel.com~1enclave",
+            "/spec/containers/1/resources/limits/sgx.intel.com~1provision",
+            "/spec/containers/1/resources/requests/sgx.intel.com~1enclave",
+            "/spec/containers/1/resources/requests/sgx.intel.com~1provision",
+            "/spec/containers/1/volumeMounts/2",
+            "/spec/volumes/4",
+        ],
+        bar: None,
+    },
 ];
 
 /// What was measured of one server.
 struct Measured {
+    /// For each pod.
+    answers: Vec<Answers>,
+    rss_mb: f64,
+}
+
+/// What was measured with one pod.
+struct Answers {
     /// Answers in a second.
     rate: f64,
     /// Milliseconds from sending a request to having its answer.
     latency: Samples,
-    rss_mb: f64,
 }
 
 /// Measures and prints.
@@ -91,20 +121,28 @@ pub(crate) fn run(
         }
     };
 
-    let figure = |what, unit, bar, value: fn(&Measured) -> f64| Figure {
-        what,
-        unit,
-        bar,
-        ours: value(&ours),
-        reference: theirs.as_ref().map(value),
+    let theirs = theirs.as_ref();
+    for (number, pod) in PODS.iter().enumerate() {
+        let figure = |what, unit, bar, value: fn(&Answers) -> f64| {
+            let of = |measured: &Measured| measured.answers.get(number).map(value);
+            Figure { what, unit, bar, ours: of(&ours).unwrap_or(f64::NAN), reference: theirs.and_then(of) }
+        };
+        let in_time = pod.bar.is_some().then_some(Bar::AtMost(3.0));
+        let figures = [
+            figure("pods through the SGX webhook", "/s", pod.bar, |it| it.rate),
+            figure("time of an answer, median", "ms", None, |it| it.latency.percentile(50.0)),
+            figure("time of an answer, p99", "ms", in_time, |it| it.latency.percentile(99.0)),
+        ];
+        println!("{}:\n\n{}", pod.what, table(&figures));
+    }
+    let memory = Figure {
+        what: "peak memory (RSS)",
+        unit: "MB",
+        bar: Some(Bar::AtMost(12.0)),
+        ours: ours.rss_mb,
+        reference: theirs.map(|it| it.rss_mb),
     };
-    let figures = [
-        figure("pods through the SGX webhook", "/s", Some(Bar::AtLeast(20_000.0)), |it| it.rate),
-        figure("time of an answer, median", "ms", None, |it| it.latency.percentile(50.0)),
-        figure("time of an answer, p99", "ms", Some(Bar::AtMost(3.0)), |it| it.latency.percentile(99.0)),
-        figure("peak memory (RSS)", "MB", Some(Bar::AtMost(12.0)), |it| it.rss_mb),
-    ];
-    println!("{}", table(&figures));
+    println!("both:\n\n{}", table(&[memory]));
     Ok(())
 }
 
@@ -142,13 +180,18 @@ fn measure(
         std::thread::sleep(Duration::from_millis(20));
     }
     let (warm_up, time) = if quick { (500, 2000) } else { (2000, 10_000) };
-    let (begin, time) = (Instant::now() + Duration::from_millis(warm_up), Duration::from_millis(time));
+    let (warm_up, time) = (Duration::from_millis(warm_up), Duration::from_millis(time));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let latency = runtime.block_on(ask_from_all(address, client, begin, begin + time));
-    let latency = latency.map_err(|error| format!("{error}; the server said:\n{}", said(folder)))?;
-    #[expect(clippy::cast_precision_loss, reason = "a number of answers")]
-    let rate = latency.len() as f64 / time.as_secs_f64();
-    let measured = Measured { rate, latency, rss_mb: server.peak_rss_kib()? / 1024.0 };
+    let mut answers = Vec::new();
+    for pod in &PODS {
+        let begin = Instant::now() + warm_up;
+        let latency = runtime.block_on(ask_from_all(address, client, pod, begin, begin + time));
+        let latency = latency.map_err(|error| format!("{error}; the server said:\n{}", said(folder)))?;
+        #[expect(clippy::cast_precision_loss, reason = "a number of answers")]
+        let rate = latency.len() as f64 / time.as_secs_f64();
+        answers.push(Answers { rate, latency });
+    }
+    let measured = Measured { answers, rss_mb: server.peak_rss_kib()? / 1024.0 };
     drop(server);
     sched_setaffinity(None, &all)?;
     Ok(measured)
@@ -169,10 +212,11 @@ fn on(core: usize) -> rustix::io::Result<()> {
 async fn ask_from_all(
     address: SocketAddr,
     client: &Arc<ClientConfig>,
+    pod: &'static Pod,
     begin: Instant,
     end: Instant,
 ) -> Outcome<Samples> {
-    let review = Bytes::from(serde_json::from_str::<Value>(REVIEW)?.to_string());
+    let review = Bytes::from(serde_json::from_str::<Value>(pod.review)?.to_string());
     let mut connections = JoinSet::new();
     for _ in 0..CONNECTIONS {
         let stream = TcpStream::connect(address).await?;
@@ -180,7 +224,7 @@ async fn ask_from_all(
         let stream = TlsConnector::from(Arc::clone(client)).connect(NAME.try_into()?, stream).await?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
-        connections.spawn(ask(sender, review.clone(), begin, end));
+        connections.spawn(ask(sender, review.clone(), pod.added, begin, end));
     }
     let mut all = Samples::default();
     while let Some(samples) = connections.join_next().await {
@@ -193,6 +237,7 @@ async fn ask_from_all(
 async fn ask(
     mut sender: SendRequest<Full<Bytes>>,
     review: Bytes,
+    added: &'static [&'static str],
     begin: Instant,
     end: Instant,
 ) -> Outcome<Samples> {
@@ -217,7 +262,7 @@ async fn ask(
             if status != StatusCode::OK {
                 return Err(format!("status {status}: {}", String::from_utf8_lossy(&body)).into());
             }
-            check(&body)?;
+            check(&body, added)?;
             good.insert(body);
         }
         if answered > end {
@@ -230,7 +275,7 @@ async fn ask(
 }
 
 /// Whether the answer allows the pod, and adds what it has to.
-fn check(answer: &[u8]) -> Outcome<()> {
+fn check(answer: &[u8], expected: &[&str]) -> Outcome<()> {
     let answer: Value = serde_json::from_slice(answer)?;
     let response = answer.get("response").unwrap_or(&Value::Null);
     let text = |name| response.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -242,7 +287,7 @@ fn check(answer: &[u8]) -> Outcome<()> {
         .filter(|operation| operation.get("op") == Some(&"add".into()))
         .filter_map(|operation| operation.get("path")?.as_str())
         .collect();
-    if response.get("allowed") != Some(&true.into()) || !ADDED.iter().all(|path| added.contains(path)) {
+    if response.get("allowed") != Some(&true.into()) || !expected.iter().all(|path| added.contains(path)) {
         return Err(format!("not the expected answer: {answer}, with the patch {patch}").into());
     }
     Ok(())

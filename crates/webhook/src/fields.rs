@@ -25,7 +25,9 @@ impl Fields<'_> {
     ///
     /// If it is no JSON, or what is read is more than 127 levels deep.
     pub fn read(self, json: &[u8]) -> Result<Value, serde_json::Error> {
-        let mut deserializer = serde_json::Deserializer::from_slice(json);
+        // All at once, for it is checked faster than text by text.
+        let json = std::str::from_utf8(json).map_err(Error::custom)?;
+        let mut deserializer = serde_json::Deserializer::from_str(json);
         let value = self.deserialize(&mut deserializer)?;
         deserializer.end()?;
         Ok(value)
