@@ -1,53 +1,17 @@
 //! What holds for any pod.
 
 use proptest::prelude::*;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use sgx_webhook::{FIELDS, mutate};
 use webhook::Outcome;
 use webhook::patch::Operation;
 
+#[path = "../../../../crates/webhook/tests/any/mod.rs"]
+mod any;
 #[path = "../../../../crates/webhook/tests/apply/mod.rs"]
 mod apply;
 
-/// JSON that has nothing to do with pods, in the place of anything.
-fn anything() -> impl Strategy<Value = Value> {
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<i8>().prop_map(Value::from),
-        "[a-z/~]{0,3}".prop_map(Value::from)
-    ];
-    leaf.prop_recursive(2, 8, 3, |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
-            prop::collection::btree_map("[a-z/~]{0,3}", inner, 0..3)
-                .prop_map(|map| Value::Object(map.into_iter().collect())),
-        ]
-    })
-}
-
-/// A map in which each member is there or not, and sometimes one is unheard of. Absurd ones are for `damaged`.
-fn map(members: Vec<(&'static str, BoxedStrategy<Value>)>) -> BoxedStrategy<Value> {
-    let members: Vec<_> = members
-        .into_iter()
-        .map(|(name, value)| {
-            prop::option::weighted(0.7, value)
-                .prop_map(move |value| value.map(|value| (name.to_owned(), value)))
-        })
-        .collect();
-    (members, prop::option::weighted(0.3, ("x[a-z/~]{0,3}", anything())))
-        .prop_map(|(members, unknown)| {
-            Value::Object(members.into_iter().flatten().chain(unknown).collect::<Map<_, _>>())
-        })
-        .boxed()
-}
-
-fn one_of(values: &'static [&'static str]) -> BoxedStrategy<Value> {
-    prop::sample::select(values).prop_map(Value::from).boxed()
-}
-
-fn list(element: BoxedStrategy<Value>) -> BoxedStrategy<Value> {
-    prop::collection::vec(element, 0..4).prop_map(Value::from).boxed()
-}
+use any::{anything, damaged, list, map, one_of};
 
 fn container() -> BoxedStrategy<Value> {
     let amounts = map(vec![
@@ -101,34 +65,6 @@ fn pod() -> BoxedStrategy<Value> {
         ),
         ("status", anything().boxed()),
     ])
-}
-
-/// A pod in which one place has anything.
-fn damaged() -> impl Strategy<Value = Value> {
-    (pod(), any::<prop::sample::Index>(), anything()).prop_map(|(mut pod, which, value)| {
-        let mut places = Vec::new();
-        collect(&pod, String::new(), &mut places);
-        if let Some(place) = pod.pointer_mut(which.get::<String>(&places)) {
-            *place = value;
-        }
-        pod
-    })
-}
-
-/// The pointers of all values.
-fn collect(value: &Value, place: String, places: &mut Vec<String>) {
-    match value {
-        Value::Object(map) => map.iter().for_each(|(name, value)| {
-            collect(value, format!("{place}/{}", name.replace('~', "~0").replace('/', "~1")), places);
-        }),
-        Value::Array(list) => {
-            list.iter()
-                .enumerate()
-                .for_each(|(number, value)| collect(value, format!("{place}/{number}"), places));
-        }
-        _ => {}
-    }
-    places.push(place);
 }
 
 /// The pod without what the webhook may write, as maps and lists that have become empty with it.
@@ -202,7 +138,7 @@ fn without_empty(value: &mut Value) {
 
 proptest! {
     #[test]
-    fn twice_is_once(pod in prop_oneof![3 => pod(), 1 => damaged().boxed()]) {
+    fn twice_is_once(pod in prop_oneof![3 => pod(), 1 => damaged(pod()).boxed()]) {
         if let Outcome::Allowed { patch, .. } = mutate(pod.clone()) {
             let once = apply::apply(pod, &json!(patch));
             match mutate(once.clone()) {
@@ -213,7 +149,7 @@ proptest! {
     }
 
     #[test]
-    fn everything_else_stays(pod in prop_oneof![3 => pod(), 1 => damaged().boxed()]) {
+    fn everything_else_stays(pod in prop_oneof![3 => pod(), 1 => damaged(pod()).boxed()]) {
         if let Outcome::Allowed { patch, .. } = mutate(pod.clone()) {
             let after = apply::apply(pod.clone(), &json!(patch));
             prop_assert_eq!(others(&after), others(&pod));
@@ -234,13 +170,13 @@ proptest! {
     }
 
     #[test]
-    fn what_is_not_read_of_a_pod_changes_nothing(pod in prop_oneof![3 => pod(), 1 => damaged().boxed()]) {
+    fn what_is_not_read_of_a_pod_changes_nothing(pod in prop_oneof![3 => pod(), 1 => damaged(pod()).boxed()]) {
         let part = FIELDS.read(pod.to_string().as_bytes()).expect("it is JSON");
         prop_assert_eq!(mutate(part), mutate(pod));
     }
 
     #[test]
-    fn a_refusal_has_a_message(pod in prop_oneof![damaged().boxed(), anything().boxed()]) {
+    fn a_refusal_has_a_message(pod in prop_oneof![damaged(pod()).boxed(), anything().boxed()]) {
         if let Outcome::Refused { message } = mutate(pod) {
             prop_assert!(!message.is_empty());
         }
