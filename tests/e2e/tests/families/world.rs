@@ -134,7 +134,12 @@ impl World {
     pub(crate) fn state(&self) -> String {
         let ask = |args: &[&str]| self.cluster.try_kubectl(args).unwrap_or_else(|error| error);
         let pods = ask(&["get", "pods", "-A", "-o", "wide"]);
-        let logs = ask(&["logs", "-A", "-l", "app", "--tail=30", "--prefix", "--all-containers"]);
+        let logs: String = ["default", "intelfpgaplugin-system"]
+            .iter()
+            .map(|namespace| {
+                ask(&["logs", "-n", namespace, "-l", "app", "--tail=30", "--prefix", "--all-containers"])
+            })
+            .collect();
         let events = ask(&["get", "events", "-A"]);
         let events = events.lines().rev().take(15).collect::<Vec<_>>().join("\n");
         format!("{pods}\n{events}\n--- the plugins' logs\n{logs}\n{}", self.cluster.logs())

@@ -43,9 +43,17 @@ fn no_pod_passes_unchanged_while_certificates_and_replicas_change() {
         world.wait_for_rollout(WEBHOOK);
     });
     assert!(count > 0);
-    // What was made for a year goes, so that the short-lived follow.
+    // What was made for a year goes, so that the short-lived follow: once nobody is there who would make one for a year again.
+    let replicas =
+        || world.json(&[&["get", "pods"], &namespace[..]].concat())["items"].as_array().map(Vec::len);
+    world.kubernetes.wait_for(
+        "the end of the first two",
+        || world.state(),
+        || (replicas()? == 2).then_some(()),
+    );
+    let before = world.bundle();
     kubectl(&["delete", "secret", "webhook-certificates"]);
-    let first = world.wait_for_bundle("an authority", |_| true);
+    let first = world.wait_for_bundle("a short-lived authority", |bundle| bundle != before);
     world.under_load(&concerned(), || {
         let second = world.wait_for_bundle("the next authority", |bundle| bundle != first);
         world.wait_for_bundle("the one after", |bundle| bundle != first && bundle != second);

@@ -134,8 +134,20 @@ impl World {
     pub(crate) fn state(&self) -> String {
         let ask = |args: &[&str]| self.cluster.try_kubectl(args).unwrap_or_else(|error| error);
         let pods = ask(&["get", "pods", "-A", "-o", "wide"]);
-        let webhooks = ["-l", "control-plane=controller-manager"];
-        let logs = ask(&[&["logs", "-A", "--tail=40", "--prefix"], &webhooks[..]].concat());
+        let logs: String = ["intelsgxwebhook-system", "intelfpgawebhook-system"]
+            .iter()
+            .map(|namespace| {
+                ask(&[
+                    "logs",
+                    "-n",
+                    namespace,
+                    "-l",
+                    "control-plane=controller-manager",
+                    "--tail=40",
+                    "--prefix",
+                ])
+            })
+            .collect();
         let events = ask(&["get", "events", "-A"]);
         let events = events.lines().rev().take(15).collect::<Vec<_>>().join("\n");
         format!("{pods}\n{events}\n--- the webhooks' logs\n{logs}\n{}", self.cluster.logs())
