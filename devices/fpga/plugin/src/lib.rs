@@ -1,11 +1,11 @@
 //! The device plugin for Intel FPGAs: `fpga.intel.com/af-...` (functions) or `region-...` (what they are programmed into).
 //!
-//! [`FpgaPlugin`] is the plugin itself; `options` the command line; `mode` what is offered, and `cluster` the one question
+//! [`FpgaPlugin`] is the plugin itself; `options` the command line; `mode` what is offered, and `annotation` the one question
 //! to the Kubernetes API that may change it; `card` what the kernel shows, and `idle` what it has no driver for;
 //! `name` the resources' names.
 
+mod annotation;
 mod card;
-mod cluster;
 mod idle;
 mod mode;
 pub mod name;
@@ -57,7 +57,7 @@ fn build(options: &Options, mode: Mode, rescan: &Rescan) -> FpgaPlugin {
         return FpgaPlugin::new(Chosen::fixed(mode));
     }
     let node = node_name.clone();
-    let ask = async move { cluster::mode_of_node(&node_name, &kubeconfig, &master).await };
+    let ask = async move { annotation::mode_of_node(&node_name, &kubeconfig, &master).await };
     FpgaPlugin::new(Chosen::by_node(mode, node, rescan, ask))
 }
 

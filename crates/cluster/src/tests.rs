@@ -8,6 +8,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, 
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
+use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -64,7 +65,7 @@ async fn server_for(answer: String, clients: Option<&CertifiedIssuer<'_, KeyPair
         };
         let mut request = Vec::new();
         let mut buffer = [0; 4096];
-        while !request.ends_with(b"\r\n\r\n") {
+        while !is_whole(&request) {
             let Ok(read @ 1..) = stream.read(&mut buffer).await else { return String::new() };
             request.extend_from_slice(&buffer[..read]);
         }
@@ -76,6 +77,14 @@ async fn server_for(answer: String, clients: Option<&CertifiedIssuer<'_, KeyPair
         String::from_utf8(request).unwrap()
     });
     Server { port, authority: issuer.pem(), request }
+}
+
+/// Whether all of its body is there, whose length it says if it has one.
+fn is_whole(request: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(request);
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    body.len() >= length.map_or(0, |length| length.parse().unwrap())
 }
 
 fn ok(body: &str) -> String {
@@ -92,34 +101,37 @@ fn account(folder: &Path, server: &Server) -> Access {
     Access::of_account("127.0.0.1".to_owned(), server.port, folder).unwrap()
 }
 
-async fn asked(answer: String) -> Result<Option<String>, String> {
+async fn asked(answer: String) -> Result<Value, String> {
     let folder = tempfile::tempdir().unwrap();
     let server = server(answer).await;
     let access = account(folder.path(), &server);
-    annotation(&access, "node-1").await
+    node(&access, "node-1").await
 }
 
 #[tokio::test]
-async fn the_annotation_is_asked_for_with_the_pods_account() {
+async fn a_node_is_asked_for_with_the_pods_account() {
     let folder = tempfile::tempdir().unwrap();
-    let body =
-        r#"{"metadata": {"annotations": {"fpga.intel.com/device-plugin-mode": "region", "other": "x"}}}"#;
-    let server = server(ok(body)).await;
+    let server = server(ok(r#"{"kind": "Node"}"#)).await;
     let access = account(folder.path(), &server);
     assert!(!format!("{access:?}").contains("secret"));
-    assert_eq!(annotation(&access, "node-1").await, Ok(Some("region".to_owned())));
+    assert_eq!(node(&access, "node-1").await, Ok(json!({"kind": "Node"})));
     let request = server.request.await.unwrap();
     assert!(request.starts_with("GET /api/v1/nodes/node-1 HTTP/1.1\r\n"), "{request}");
     assert!(request.contains("authorization: Bearer secret\r\n"), "{request}");
 }
 
 #[tokio::test]
-async fn a_node_without_the_annotation_says_nothing() {
-    for body in [r#"{"metadata": {"annotations": {"other": "x"}}}"#, r#"{"metadata": {}}"#, "{}", "[]"] {
-        assert_eq!(asked(ok(body)).await, Ok(None), "{body}");
-    }
-    let empty = r#"{"metadata": {"annotations": {"fpga.intel.com/device-plugin-mode": ""}}}"#;
-    assert_eq!(asked(ok(empty)).await, Ok(Some(String::new())));
+async fn a_patch_goes_to_the_nodes_status() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = server(ok(r#"{"kind": "Node"}"#)).await;
+    let access = account(folder.path(), &server);
+    let patch = json!({"status": {"capacity": {"example.com/a": 1}}});
+    assert_eq!(patch_node_status(&access, "node-1", &patch).await, Ok(json!({"kind": "Node"})));
+    let request = server.request.await.unwrap();
+    assert!(request.starts_with("PATCH /api/v1/nodes/node-1/status HTTP/1.1\r\n"), "{request}");
+    assert!(request.contains("content-type: application/merge-patch+json\r\n"), "{request}");
+    assert!(request.contains("authorization: Bearer secret\r\n"), "{request}");
+    assert!(request.ends_with(&format!("\r\n\r\n{patch}")), "{request}");
 }
 
 #[tokio::test]
@@ -152,7 +164,7 @@ async fn a_server_that_says_nothing_is_not_waited_for() {
         let folder = tempfile::tempdir().unwrap();
         let server = server(answer.to_owned()).await;
         let error =
-            annotation_within(patience, &account(folder.path(), &server), "node-1").await.unwrap_err();
+            ask(patience, &account(folder.path(), &server), "node-1", &Question::Get).await.unwrap_err();
         assert_eq!(error, format!("127.0.0.1:{} did not answer within 300ms", server.port));
         // The connection is closed, else this would wait for ever.
         server.request.await.unwrap();
@@ -161,16 +173,16 @@ async fn a_server_that_says_nothing_is_not_waited_for() {
     let mut access = account(folder.path(), &server(String::new()).await);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     access.port = listener.local_addr().unwrap().port();
-    let error = annotation_within(patience, &access, "node-1").await.unwrap_err();
+    let error = ask(patience, &access, "node-1", &Question::Get).await.unwrap_err();
     assert!(error.ends_with("did not answer within 300ms"), "{error}");
 }
 
 #[tokio::test]
 async fn names_cannot_change_the_request() {
-    for name in ["", "a/b", "a?b", "a b", "a\r\nb", "ä"] {
+    for name in ["", "a/b", "a?b", "a b", "a\r\nb", "ä", "..", ".", "a.", "-a", &"a".repeat(254)] {
         let folder = tempfile::tempdir().unwrap();
         let server = server(ok("{}")).await;
-        let error = annotation(&account(folder.path(), &server), name).await.unwrap_err();
+        let error = node(&account(folder.path(), &server), name).await.unwrap_err();
         assert!(error.ends_with("is no name of a node"), "{error}");
         server.request.abort();
     }
@@ -181,7 +193,7 @@ async fn a_server_of_another_authority_is_not_trusted() {
     let folder = tempfile::tempdir().unwrap();
     let mut server = server(ok("{}")).await;
     server.authority = authority().pem();
-    let error = annotation(&account(folder.path(), &server), "node-1").await.unwrap_err();
+    let error = node(&account(folder.path(), &server), "node-1").await.unwrap_err();
     assert!(error.starts_with("cannot trust 127.0.0.1:"), "{error}");
     assert_eq!(server.request.await.unwrap(), "", "nothing was sent");
 }
@@ -192,7 +204,7 @@ async fn a_server_of_another_name_is_not_trusted() {
     let server = server(ok("{}")).await;
     let mut access = account(folder.path(), &server);
     access.server_name = "127.0.0.2".try_into().unwrap();
-    let error = annotation(&access, "node-1").await.unwrap_err();
+    let error = node(&access, "node-1").await.unwrap_err();
     assert!(error.starts_with("cannot trust 127.0.0.1:"), "{error}");
 }
 
@@ -219,7 +231,7 @@ fn an_account_that_is_not_whole_is_an_error() {
 async fn a_kubeconfig_file_says_where_and_who() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config");
-    let body = r#"{"metadata": {"annotations": {"fpga.intel.com/device-plugin-mode": "af"}}}"#;
+    let body = r#"{"kind": "Node"}"#;
     let server = server(ok(body)).await;
     fs::write(folder.path().join("ca.pem"), &server.authority).unwrap();
     let text = "current-context: x\ncontexts: [{name: x, context: {cluster: c, user: u}}]\n\
@@ -227,8 +239,8 @@ async fn a_kubeconfig_file_says_where_and_who() {
                 users: [{name: u, user: {token: secret}}]\n";
     fs::write(&file, text).unwrap();
     let master = format!("https://localhost:{}/base/", server.port);
-    let answer = mode_of_node("node-1", file.to_str().unwrap(), &master).await;
-    assert_eq!(answer, Ok(Some("af".to_owned())));
+    let access = Access::of_kubeconfig(file.to_str().unwrap(), &master).await.unwrap();
+    assert_eq!(node(&access, "node-1").await, Ok(json!({"kind": "Node"})));
     let request = server.request.await.unwrap();
     assert!(request.starts_with("GET /base/api/v1/nodes/node-1 "), "{request}");
 
@@ -241,7 +253,7 @@ async fn a_kubeconfig_file_says_where_and_who() {
         ("current-context: x", "{", "config: "),
     ] {
         fs::write(&file, text.replace(from, to)).unwrap();
-        let error = Access::of_kubeconfig(&file, "").unwrap_err();
+        let error = Access::of_file(&file, "").unwrap_err();
         assert!(error.contains(expected), "{error}");
         assert!(!error.contains("secret"), "{error}");
     }
@@ -254,7 +266,7 @@ async fn a_kubeconfig_file_may_hold_certificates() {
     let clients = authority();
     let key = KeyPair::generate().unwrap();
     let certificate = CertificateParams::default().signed_by(&key, &clients).unwrap();
-    let body = r#"{"metadata": {"annotations": {"fpga.intel.com/device-plugin-mode": "region"}}}"#;
+    let body = r#"{"kind": "Node"}"#;
     let server = server_for(ok(body), Some(&clients)).await;
     let kubeconfig = |certificate: &str, key: &str| {
         let text = format!(
@@ -269,14 +281,14 @@ async fn a_kubeconfig_file_may_hold_certificates() {
         fs::write(&file, text).unwrap();
     };
     kubeconfig(&certificate.pem(), "no key");
-    let error = Access::of_kubeconfig(&file, "").unwrap_err();
+    let error = Access::of_file(&file, "").unwrap_err();
     assert!(error.contains("config: the client key cannot be used: "), "{error}");
     kubeconfig(&certificate.pem(), &KeyPair::generate().unwrap().serialize_pem());
-    let error = Access::of_kubeconfig(&file, "").unwrap_err();
+    let error = Access::of_file(&file, "").unwrap_err();
     assert!(error.contains("config: the client certificate cannot be used: "), "{error}");
     kubeconfig(&certificate.pem(), &key.serialize_pem());
-    let answer = mode_of_node("node-1", file.to_str().unwrap(), "").await;
-    assert_eq!(answer, Ok(Some("region".to_owned())));
+    let access = Access::of_kubeconfig(file.to_str().unwrap(), "").await.unwrap();
+    assert_eq!(node(&access, "node-1").await, Ok(json!({"kind": "Node"})));
     assert!(!server.request.await.unwrap().contains("authorization"));
 }
 
@@ -291,7 +303,7 @@ fn errors_do_not_show_the_token() {
         "token: &a secret\nother: *b\n",
     ] {
         fs::write(&file, broken).unwrap();
-        let error = Access::of_kubeconfig(&file, "").unwrap_err();
+        let error = Access::of_file(&file, "").unwrap_err();
         assert!(error.contains("config: ") && !error.contains("secret"), "{error}");
     }
 }
@@ -300,7 +312,7 @@ fn errors_do_not_show_the_token() {
 fn files_that_never_end_are_not_read_to_the_end() {
     let folder = tempfile::tempdir().unwrap();
     let endless = Path::new("/dev/zero");
-    let error = Access::of_kubeconfig(endless, "").unwrap_err();
+    let error = Access::of_file(endless, "").unwrap_err();
     assert_eq!(error, format!("/dev/zero: longer than {} bytes", access::MAX_BYTES));
     for name in ["ca.crt", "token"] {
         fs::write(folder.path().join("ca.crt"), authority().pem()).unwrap();
@@ -319,10 +331,10 @@ fn files_that_never_end_are_not_read_to_the_end() {
                 users: [{name: u, user: {tokenFile: token}}]\n";
     fs::write(folder.path().join("token"), "secret").unwrap();
     fs::write(&file, text).unwrap();
-    Access::of_kubeconfig(&file, "").unwrap();
+    Access::of_file(&file, "").unwrap();
     for (from, to) in [("ca.pem", "/dev/zero"), ("tokenFile: token", "tokenFile: /dev/zero")] {
         fs::write(&file, text.replace(from, to)).unwrap();
-        let error = Access::of_kubeconfig(&file, "").unwrap_err();
+        let error = Access::of_file(&file, "").unwrap_err();
         assert!(error.contains("config: /dev/zero: longer than"), "{error}");
     }
 }
@@ -367,7 +379,7 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("config");
         fs::write(&file, content).unwrap();
-        if let Err(error) = Access::of_kubeconfig(&file, &master) {
+        if let Err(error) = Access::of_file(&file, &master) {
             prop_assert!(error.starts_with(&file.display().to_string()), "{}", error);
             prop_assert!(!error.contains("secret"), "{}", error);
         }

@@ -13,23 +13,27 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+use crate::PATIENCE;
 
 /// Where the kubelet mounts a pod's account.
 const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /// No kubeconfig, bundle of certificates or token is longer.
-pub(super) const MAX_BYTES: u64 = 1 << 20;
+pub(crate) const MAX_BYTES: u64 = 1 << 20;
 
-/// How to reach the API.
+/// How to reach the API. The token in it is good for an hour or so: make it anew for questions that are asked again and again.
 #[derive(Clone)]
-pub(super) struct Access {
-    pub(super) host: String,
-    pub(super) port: u16,
+pub struct Access {
+    pub(crate) host: String,
+    pub(crate) port: u16,
     /// Before the API's own paths; mostly empty.
-    pub(super) path: String,
-    pub(super) server_name: ServerName<'static>,
-    pub(super) tls: ClientConfig,
-    pub(super) token: Option<String>,
+    pub(crate) path: String,
+    pub(crate) server_name: ServerName<'static>,
+    pub(crate) tls: ClientConfig,
+    pub(crate) token: Option<String>,
 }
 
 /// Not the token.
@@ -41,18 +45,27 @@ impl fmt::Debug for Access {
 
 impl Access {
     /// By the account of the pod that this process runs in.
-    pub(super) fn in_cluster() -> Result<Self, String> {
-        let variable = |name: &str| {
-            std::env::var(name)
-                .map_err(|error| format!("{name}: {error}: this is no pod, and there is no -kubeconfig"))
-        };
+    pub async fn in_cluster() -> Result<Self, String> {
+        patiently(Self::of_pod).await
+    }
+
+    /// By the current context of a kubeconfig file; `master` is the address instead of the file's, unless empty.
+    pub async fn of_kubeconfig(file: &str, master: &str) -> Result<Self, String> {
+        let (file, master) = (file.to_owned(), master.to_owned());
+        patiently(move || Self::of_file(file.as_ref(), &master)).await
+    }
+
+    fn of_pod() -> Result<Self, String> {
+        let variable =
+            |name: &str| std::env::var(name).map_err(|error| format!("{name}: {error}: this is no pod"));
         let host = variable("KUBERNETES_SERVICE_HOST")?;
         let port = variable("KUBERNETES_SERVICE_PORT")?;
         let port = port.parse().map_err(|error| format!("KUBERNETES_SERVICE_PORT is {port:?}: {error}"))?;
         Self::of_account(host, port, Path::new(ACCOUNT))
     }
 
-    pub(super) fn of_account(host: String, port: u16, folder: &Path) -> Result<Self, String> {
+    /// By a pod's account whose files, `ca.crt` and `token`, are in this folder.
+    pub fn of_account(host: String, port: u16, folder: &Path) -> Result<Self, String> {
         let authorities = folder.join("ca.crt");
         let trusted = read(&authorities)?;
         let token = text(&folder.join("token"))?;
@@ -67,8 +80,7 @@ impl Access {
         })
     }
 
-    /// By the current context of a kubeconfig file; `master` is the address instead of the file's, unless empty.
-    pub(super) fn of_kubeconfig(file: &Path, master: &str) -> Result<Self, String> {
+    pub(crate) fn of_file(file: &Path, master: &str) -> Result<Self, String> {
         let folder = file.parent().unwrap_or(Path::new("."));
         Self::of_text(&text(file)?, folder, master).map_err(|error| format!("{}: {error}", file.display()))
     }
@@ -112,13 +124,21 @@ impl Access {
         })
     }
 
-    pub(super) fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         if self.host.contains(':') {
             format!("[{}]:{}", self.host, self.port)
         } else {
             format!("{}:{}", self.host, self.port)
         }
     }
+}
+
+/// Reads on a thread of its own: a file may be a pipe, or on a file system that hangs.
+async fn patiently(read: impl FnOnce() -> Result<Access, String> + Send + 'static) -> Result<Access, String> {
+    let Ok(access) = timeout(PATIENCE, spawn_blocking(read)).await else {
+        return Err(format!("the account's files could not be read within {PATIENCE:?}"));
+    };
+    access.map_err(|error| format!("reading the account's files broke off: {error}"))?
 }
 
 /// An entry of one of the lists of a kubeconfig file.
