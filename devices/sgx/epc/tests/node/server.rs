@@ -1,6 +1,7 @@
 //! An API server that holds one Node object.
 
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use cluster::Access;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -10,6 +11,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 /// What it knows.
@@ -80,14 +82,15 @@ impl NodeServer {
         self.state().spelling = Some((from.to_owned(), to.to_owned()));
     }
 
-    /// Waits until requests have brought it to this.
+    /// Waits until requests have brought it to this, which takes milliseconds.
     pub(crate) async fn until(&self, is_so: impl Fn(&State) -> bool) {
         loop {
             let changed = self.state.1.notified();
             if is_so(&self.state()) {
                 return;
             }
-            changed.await;
+            let changed = timeout(Duration::from_secs(20), changed).await;
+            assert!(changed.is_ok(), "nobody asks any more; so far: {:?}", self.requests());
         }
     }
 
