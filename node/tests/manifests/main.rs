@@ -2,6 +2,7 @@
 #![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 mod kustomize;
+mod nfd;
 mod webhooks;
 
 use std::fmt::Write as _;
@@ -35,7 +36,8 @@ fn deployments() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../deployments").canonicalize().unwrap()
 }
 
-/// Every folder that can be applied, by its path below `deployments`, sorted.
+/// Every folder that can be applied, by its path below `deployments`, sorted; without those of Node Feature Discovery itself,
+/// which is not here.
 fn folders() -> Vec<String> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).unwrap() {
@@ -51,6 +53,7 @@ fn folders() -> Vec<String> {
     walk(&deployments(), &mut found);
     let relative = |path: &PathBuf| path.strip_prefix(deployments()).unwrap().to_str().unwrap().to_owned();
     let mut found: Vec<String> = found.iter().map(relative).collect();
+    found.retain(|folder| !nfd::FROM_ELSEWHERE.contains(&folder.as_str()));
     found.sort();
     found
 }
@@ -63,7 +66,8 @@ fn daemon_sets() -> Vec<(String, Value)> {
         assert_eq!(objects.len(), 1, "{folder}");
         (folder, objects.remove(0))
     };
-    folders().into_iter().filter(|folder| !folder.contains("_admissionwebhook")).map(find).collect()
+    let has_plugin = |folder: &String| !folder.contains("_admissionwebhook") && *folder != nfd::RULES;
+    folders().into_iter().filter(has_plugin).map(find).collect()
 }
 
 fn list(value: &Value) -> &[Value] {
