@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
 
 use gpu_labels::{Settings, node_labels};
 use proptest::prelude::*;
@@ -213,6 +215,15 @@ fn a_sysfs_in_another_place_is_read_there() {
     let error = node_labels(&host, "/host-sys", &NOTHING, &mut |_| ()).unwrap_err();
     let text = device_plugin::error_chain(&error);
     assert!(text.starts_with("cannot tell what GPUs there are: cannot list /host-sys/class/drm: "), "{text}");
+}
+
+#[test]
+fn a_node_that_cannot_be_labelled_is_no_failure() {
+    let empty = TemporaryNode::new(&Profile::builtin("empty").unwrap()).unwrap();
+    let main = |prefix: &Path| gpu_labels::main("hook", vec!["-prefix".into(), prefix.into()]);
+    assert_eq!(main(empty.root()), ExitCode::SUCCESS);
+    assert_eq!(main(&empty.root().join("none")), ExitCode::from(255));
+    assert_eq!(gpu_labels::main("hook", vec!["-v=4".into()]), ExitCode::from(2));
 }
 
 proptest! {

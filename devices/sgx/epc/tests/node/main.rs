@@ -3,6 +3,7 @@
 
 mod server;
 
+use std::process::ExitCode;
 use std::time::Duration;
 
 use cluster::Access;
@@ -150,7 +151,7 @@ async fn a_daemon_tries_again_and_prints_once_when_it_is_through() {
 #[tokio::test]
 async fn a_daemon_only_looks_at_a_node_that_says_it_already() {
     let server = NodeServer::start(fresh()).await;
-    // The API server may have a spelling of its own.
+    // As the API server does with some: its spelling of 512000 is 512k.
     server.spell("98041856", "95744Ki");
     daemon(&server, BOTH, async || server.until(|state| state.requests.len() > 5).await).await;
     let requests = server.requests();
@@ -178,4 +179,11 @@ async fn a_daemon_tells_a_node_that_was_made_anew_or_changed() {
         server.until(is_told).await;
     })
     .await;
+}
+
+#[test]
+fn wrong_flags_have_an_exit_code_of_their_own() {
+    let main = |flags: &[&str]| sgx_epc::main("hook", flags.iter().map(Into::into).collect());
+    assert_eq!(main(&["-h"]), ExitCode::SUCCESS);
+    assert_eq!(main(&["-v=4"]), ExitCode::from(2));
 }
