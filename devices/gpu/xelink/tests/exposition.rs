@@ -6,6 +6,9 @@ use proptest::prelude::*;
 /// A sample with the name of its family: name, labels, value.
 type Line = (String, Vec<(String, String)>, f64);
 
+/// A line, and what it is.
+type Case = (&'static str, &'static str, &'static [(&'static str, &'static str)], f64);
+
 /// The one sample that a line is, with the name of its family.
 fn one(line: &str) -> Option<Line> {
     let exposition = parse(line.as_bytes());
@@ -20,7 +23,7 @@ fn one(line: &str) -> Option<Line> {
 
 #[test]
 fn samples_are_read_in_every_form_that_the_format_allows() {
-    let cases: &[(&str, &str, &[(&str, &str)], f64)] = &[
+    let cases: &[Case] = &[
         ("a 1", "a", &[], 1.0),
         ("  \ta:b_9\t -1.5e3  ", "a:b_9", &[], -1500.0),
         ("a{} 1", "a", &[], 1.0),

@@ -1,4 +1,5 @@
 //! Which metrics are links, and how links are written.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use gpu_xelink::exposition::parse;
 use gpu_xelink::links::{FAMILY, Links, Rules, links};
@@ -13,7 +14,7 @@ fn found(text: &str, rules: Rules) -> Links {
 /// A metric of a link with four lanes, from one tile to another: `0.1-2.3` with the local one first.
 fn metric(link: &str) -> String {
     let numbers: Vec<&str> = link.split(['.', '-']).collect();
-    let [device, subdevice, remote, remote_subdevice] = numbers[..] else { panic!("{link}") };
+    let [device, subdevice, remote, remote_subdevice]: [&str; 4] = numbers.try_into().unwrap();
     format!(
         "xpum_topology_link{{dev_file=\"card1\",local_device_id=\"{device}\",local_on_subdevice=\"true\",\
          local_subdevice_id=\"{subdevice}\",remote_device_id=\"{remote}\",\
