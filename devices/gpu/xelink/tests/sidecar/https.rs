@@ -93,6 +93,19 @@ async fn others_are_not_trusted_and_not_asked() {
 }
 
 #[tokio::test]
+async fn a_certificate_of_an_authority_is_no_servers() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = KeyPair::generate().unwrap();
+    let mut params = params("127.0.0.1");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let certificate = params.self_signed(&key).unwrap();
+    let fake = https_exporter(metrics(&link(0, 1)), &certificate, &key).await;
+    let scene = trusting(fake.port, &certificate.pem(), folder.path());
+    let error = error_of(&scene.sidecar.exporter).await;
+    assert!(error.contains("CaUsedAsEndEntity"), "{error}");
+}
+
+#[tokio::test]
 async fn an_exporter_without_tls_is_not_asked() {
     let folder = tempfile::tempdir().unwrap();
     let fake = crate::fake::exporter([metrics(&link(0, 1))]).await;
