@@ -1,0 +1,14 @@
+//! The sidecar as a process, with Debian's loader and a newer one's calls, over a driver that does what a file says.
+
+mod answers;
+mod client;
+mod faults;
+mod process;
+mod scene;
+
+// Links to nothing: the tests load it.
+use fake_levelzero_driver as _;
+
+const GPU: &str = "0000:03:00.0";
+const OTHER: &str = "0000:04:00.0";
+const INTEGRATED: &str = "0000:00:02.0";
