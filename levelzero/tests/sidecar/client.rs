@@ -109,8 +109,15 @@ impl Health {
         &self.error.as_ref().unwrap().description
     }
 
-    /// Memory, bus, SoC.
+    /// Memory, bus, system on chip.
     pub(crate) fn parts(&self) -> [bool; 3] {
         [self.memory_ok, self.bus_ok, self.soc_ok]
+    }
+}
+
+impl Temperature {
+    /// Global, GPU, memory.
+    pub(crate) fn shown(&self) -> String {
+        format!("{} {} {}", self.global, self.gpu, self.memory)
     }
 }

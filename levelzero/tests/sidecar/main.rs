@@ -1,4 +1,5 @@
 //! The sidecar as a process, with Debian's loader and a newer one's calls, over a driver that does what a file says.
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "tests")]
 
 mod answers;
 mod client;

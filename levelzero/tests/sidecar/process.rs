@@ -3,8 +3,8 @@
 use std::fs;
 use std::os::unix::net::UnixListener;
 
-use crate::scene::{Loader, Scene, Sidecar, loaders};
 use crate::GPU;
+use crate::scene::{Loader, Scene, Sidecar, loaders};
 
 #[tokio::test]
 async fn sigterm_ends_it_and_removes_the_socket() {

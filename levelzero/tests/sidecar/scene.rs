@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use crate::client::Client;
 
 /// Long enough for any machine; nothing is measured by it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// By which library the sidecar comes to the driver.
 #[derive(Debug, Clone, Copy)]

@@ -9,7 +9,7 @@ use crate::api::{
     GetIntelIndicesMessage,
 };
 use crate::failure::Failure;
-use crate::sysman::{Health, Temperatures};
+use crate::sysman::{Health, Sysman, Temperatures};
 use crate::worker::{Unanswered, Worker, subject};
 
 /// What stands for a temperature that cannot be read.
@@ -58,8 +58,7 @@ impl Levelzero for Service {
         &self,
         _: Request<GetIntelIndicesMessage>,
     ) -> tonic::Result<Response<DeviceIndices>> {
-        let found =
-            self.0.ask(None, |sysman| sysman.intel_indices()).await.map_err(|why| unanswered(&why))?;
+        let found = self.0.ask(None, Sysman::intel_indices).await.map_err(|why| unanswered(&why))?;
         let (indices, failure) =
             found.map_or_else(|failure| (Vec::new(), Some(failure)), |indices| (indices, None));
         answer(DeviceIndices { indices, error: error(failure) })

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use host::PciAddress;
 
 use crate::failure::Failure;
-use crate::ffi::{Handle, Library, MemoryState, PciState};
+use crate::ffi::{Handle, Library, MemoryState};
 
 /// How often the devices are listed anew for the sake of an address that is not there.
 const RELIST: Duration = Duration::from_secs(5);
@@ -96,13 +96,15 @@ impl Sysman {
         };
         match self.memory(device) {
             Ok((states, failure)) => {
-                health.bad_memory = states.iter().any(is_bad_memory);
-                failure.into_iter().for_each(|failure| health.note(failure));
+                health.bad_memory = states.iter().any(|state| is_bad_memory(state.health));
+                if let Some(failure) = failure {
+                    health.note(failure);
+                }
             }
             Err(failure) => health.note(failure),
         }
         match self.library.pci_state(device) {
-            Ok(state) => health.bad_bus = is_bad_bus(&state),
+            Ok(state) => health.bad_bus = is_bad_bus(state.status, state.quality_issues),
             Err(failure) if failure.is_unsupported() => {}
             Err(failure) => health.note(failure),
         }
@@ -264,17 +266,17 @@ impl Temperatures {
 }
 
 /// `zes_mem_health_t`: 3 is critical, 4 must be replaced.
-fn is_bad_memory(state: &MemoryState) -> bool {
-    state.health >= 3
+fn is_bad_memory(health: u32) -> bool {
+    health >= 3
 }
 
 /// Flags count only with the status that they belong to. Packets sent again are what the link's protocol is for.
-fn is_bad_bus(state: &PciState) -> bool {
+fn is_bad_bus(status: u32, quality_issues: u32) -> bool {
     const QUALITY_ISSUES: u32 = 2;
     const STABILITY_ISSUES: u32 = 3;
     const SPEED: u32 = 2;
-    match state.status {
-        QUALITY_ISSUES => state.quality_issues & SPEED != 0,
+    match status {
+        QUALITY_ISSUES => quality_issues & SPEED != 0,
         status => status == STABILITY_ISSUES,
     }
 }
@@ -293,15 +295,12 @@ mod tests {
 
     #[test]
     fn memory_is_bad_from_critical_on() {
-        let bad = |health| is_bad_memory(&MemoryState { health, ..MemoryState::default() });
-        assert_eq!([0, 1, 2, 3, 4].map(bad), [false, false, false, true, true]);
+        assert_eq!([0, 1, 2, 3, 4].map(is_bad_memory), [false, false, false, true, true]);
     }
 
     #[test]
     fn a_link_is_bad_when_unstable_or_too_slow_and_flags_need_their_status() {
-        let bad = |(status, quality_issues)| {
-            is_bad_bus(&PciState { status, quality_issues, ..PciState::default() })
-        };
+        let bad = |(status, issues)| is_bad_bus(status, issues);
         assert_eq!(
             [(0, 2), (1, 2), (2, 1), (2, 2), (2, 3), (3, 0)].map(bad),
             [false, false, false, true, true, true]
