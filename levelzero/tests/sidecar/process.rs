@@ -22,7 +22,8 @@ async fn sigterm_ends_it_while_the_driver_hangs() {
     for loader in loaders() {
         let scene = Scene::new(loader, &format!("device {GPU} memory=1:1\nhang zesMemoryGetState"));
         let (mut sidecar, mut client) = scene.start();
-        assert_eq!(client.health(GPU).await.unwrap().parts(), [true, true, false], "{loader:?}");
+        // By then the driver was called.
+        assert!(client.health(GPU).await.is_err(), "{loader:?}");
         sidecar.terminate();
         assert_eq!(sidecar.ended().code(), Some(0), "{loader:?}");
         assert!(!scene.path("socket").exists(), "{loader:?}");
@@ -60,7 +61,8 @@ fn something_else_in_the_sockets_place_is_left_there() {
 
 #[test]
 fn a_driver_that_cannot_begin_ends_it_with_the_reason() {
-    for (loader, call) in loaders().into_iter().zip(["zeInit", "zesInit"]) {
+    for loader in loaders() {
+        let call = loader.init();
         let scene = Scene::new(loader, &format!("fail {call} 0x70020000"));
         let mut sidecar = Sidecar::spawn(scene.command());
         sidecar.wait_for(&format!("Level Zero cannot be used: {call}: "));

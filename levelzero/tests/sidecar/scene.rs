@@ -27,6 +27,16 @@ pub(crate) enum Loader {
     Newer,
 }
 
+impl Loader {
+    /// The call that makes Sysman ready.
+    pub(crate) fn init(self) -> &'static str {
+        match self {
+            Loader::Debian => "zeInit",
+            Loader::Newer => "zesInit",
+        }
+    }
+}
+
 /// The loaders that are there. Debian's is to be where tests run for everyone.
 pub(crate) fn loaders() -> Vec<Loader> {
     let folders = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu"];

@@ -110,7 +110,7 @@ fn error(failure: Option<Failure>) -> Option<Error> {
 fn unanswered(why: &Unanswered) -> Status {
     Status::unavailable(match why {
         Unanswered::Hangs(about) => format!("the driver hangs, {}", subject(*about)),
-        Unanswered::NotYet => "Level Zero is not ready yet".to_owned(),
+        Unanswered::NotYet => "Level Zero has not answered yet".to_owned(),
     })
 }
 

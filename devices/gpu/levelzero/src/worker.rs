@@ -12,8 +12,10 @@ use tokio::time::timeout;
 use crate::failure::Failure;
 use crate::sysman::Sysman;
 
-/// How long a question may take. The GPU plugin asks for an answer within 2 s.
-const DEADLINE: Duration = Duration::from_millis(1500);
+/// How long whoever asks waits. The GPU plugin gives up after 2 s.
+const PATIENCE: Duration = Duration::from_millis(1500);
+/// How long the library may take for a question until it counts as hung. A first question can be slow.
+const QUESTION: Duration = Duration::from_secs(5);
 /// How long the library may take to get ready: it starts every GPU's driver.
 const START: Duration = Duration::from_secs(30);
 /// How many questions may wait.
@@ -44,7 +46,7 @@ struct Call {
 pub(crate) enum Unanswered {
     /// A call about this device, or about all, has not come back in time.
     Hangs(Option<PciAddress>),
-    /// The library is not ready yet, or too many ask.
+    /// The library is not ready, or slow, or too many ask.
     NotYet,
 }
 
@@ -87,7 +89,7 @@ impl Worker {
             }
         };
         self.jobs.try_send((about, Box::new(run))).map_err(|_full| Unanswered::NotYet)?;
-        match timeout(DEADLINE, answered).await {
+        match timeout(PATIENCE, answered).await {
             Ok(Ok(answer)) => Ok(answer),
             _ => Err(self.hanging().unwrap_or(Unanswered::NotYet)),
         }
@@ -108,7 +110,7 @@ impl Worker {
 /// Answers until nobody can ask any more.
 fn serve(sysman: &mut Sysman, jobs: &Receiver<Job>, current: &Current) {
     while let Ok((about, run)) = jobs.recv() {
-        begin(current, about, DEADLINE);
+        begin(current, about, QUESTION);
         run(sysman);
         end(current);
     }
@@ -129,4 +131,28 @@ fn end(current: &Current) {
 /// What a question was about.
 pub(crate) fn subject(about: Option<PciAddress>) -> String {
     about.map_or_else(|| "asked about all devices".to_owned(), |address| format!("asked about {address}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn worker_at(about: Option<PciAddress>, allowed: Duration) -> Worker {
+        let current = Current::default();
+        begin(&current, about, allowed);
+        Worker { jobs: sync_channel(QUEUE).0, current }
+    }
+
+    #[tokio::test]
+    async fn a_start_that_takes_too_long_is_about_all_devices() {
+        let worker = worker_at(None, Duration::ZERO);
+        assert_eq!(worker.ask(None, |_| ()).await, Err(Unanswered::Hangs(None)));
+    }
+
+    #[tokio::test]
+    async fn too_many_questions_wait_for_no_answer() {
+        let (jobs, _waiting) = sync_channel(0);
+        let worker = Worker { jobs, ..worker_at(None, START) };
+        assert_eq!(worker.ask(None, |_| ()).await, Err(Unanswered::NotYet));
+    }
 }
