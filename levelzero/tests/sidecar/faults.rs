@@ -123,7 +123,12 @@ async fn without_devices_questions_have_errors_and_a_device_that_comes_is_found(
         let health = client.health(GPU).await.unwrap();
         assert_eq!((health.parts(), health.code()), ([true; 3], 0x7001_0001), "{loader:?}");
         let indices = client.indices().await.unwrap();
-        assert_eq!((indices.indices, indices.error.unwrap().code), (vec![], 0x7000_0001), "{loader:?}");
+        // Newer loaders say that nothing is initialised, others leave it to the driver.
+        let code = indices.error.unwrap().code;
+        assert!(
+            indices.indices.is_empty() && [0x7000_0001, 0x7800_0001].contains(&code),
+            "{loader:?}: {code:#x}"
+        );
         scene.driver_is(&format!("device {GPU} memory=1:1024"));
         // Not found at once, for the devices are not listed at every question.
         while client.health(GPU).await.unwrap().code() != 0 {

@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// By which library the sidecar comes to the driver.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Loader {
-    /// Debian's, which is of before Sysman had calls of its own to begin with.
+    /// Debian's; that of bookworm is of before Sysman had calls of its own to begin with.
     Debian,
     /// The driver in a loader's place, with all calls of newer ones.
     Newer,
@@ -31,21 +31,29 @@ impl Loader {
     /// The call that makes Sysman ready.
     pub(crate) fn init(self) -> &'static str {
         match self {
-            Loader::Debian => "zeInit",
-            Loader::Newer => "zesInit",
+            Loader::Debian if !debians().is_some_and(|path| has_own_sysman(&path)) => "zeInit",
+            _ => "zesInit",
         }
     }
 }
 
 /// The loaders that are there. Debian's is to be where tests run for everyone.
 pub(crate) fn loaders() -> Vec<Loader> {
-    let folders = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu"];
-    if folders.iter().any(|folder| Path::new(folder).join("libze_loader.so.1").exists()) {
+    if debians().is_some() {
         return vec![Loader::Debian, Loader::Newer];
     }
     assert!(std::env::var_os("CI").is_none(), "libze1 is not installed: run tests/cluster/install");
     eprintln!("not tested with Debian's loader: libze1 is not installed (tests/cluster/install)");
     vec![Loader::Newer]
+}
+
+fn debians() -> Option<PathBuf> {
+    let folders = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu"];
+    folders.iter().map(|folder| Path::new(folder).join("libze_loader.so.1")).find(|path| path.exists())
+}
+
+fn has_own_sysman(library: &Path) -> bool {
+    fs::read(library).unwrap().windows(9).any(|name| name == b"\0zesInit\0")
 }
 
 /// A folder with the driver's state, and what runs with it.

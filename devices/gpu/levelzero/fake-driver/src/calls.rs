@@ -103,6 +103,24 @@ pub unsafe extern "C" fn zeDriverGet(count: *mut u32, handles: *mut Handle) -> u
     unsafe { drivers("zeDriverGet", count, handles) }
 }
 
+/// Newer loaders sort drivers by their properties.
+#[unsafe(no_mangle)]
+pub extern "C" fn zeDriverGetProperties(_driver: Handle, _properties: *mut c_void) -> u32 {
+    SUCCESS
+}
+
+/// There are none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zeDriverGetExtensionProperties(
+    _driver: Handle,
+    count: *mut u32,
+    _properties: *mut c_void,
+) -> u32 {
+    // SAFETY: the caller's, never null in this API.
+    unsafe { count.write(0) };
+    SUCCESS
+}
+
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zeDeviceGet(driver: Handle, count: *mut u32, handles: *mut Handle) -> u32 {
     // SAFETY: the caller's pointers.

@@ -31,8 +31,13 @@ pub unsafe extern "C" fn zeGetGlobalProcAddrTable(_version: u32, table: *mut Fun
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zeGetDriverProcAddrTable(_version: u32, table: *mut Function) -> u32 {
+    let functions = [
+        (0, calls::zeDriverGet as Function),
+        (2, calls::zeDriverGetProperties as Function),
+        (4, calls::zeDriverGetExtensionProperties as Function),
+    ];
     // SAFETY: ze_driver_dditable_t.
-    unsafe { fill(table, &[(0, calls::zeDriverGet as Function)]) }
+    unsafe { fill(table, &functions) }
 }
 
 #[unsafe(no_mangle)]
