@@ -3,11 +3,14 @@
 use std::path::Path;
 
 use prost::Message;
+use tokio::time::timeout;
 use tonic::client::Grpc;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 use tonic_prost::ProstCodec;
+
+use crate::PATIENCE;
 
 #[derive(Clone, PartialEq, Message)]
 struct Question {
@@ -96,7 +99,8 @@ impl Client {
         self.0.ready().await.map_err(|error| Status::unknown(error.to_string()))?;
         let question = Request::new(Question { address: address.to_owned() });
         let codec = ProstCodec::<Question, T>::default();
-        Ok(self.0.unary(question, PathAndQuery::from_static(method), codec).await?.into_inner())
+        let answer = self.0.unary(question, PathAndQuery::from_static(method), codec);
+        Ok(timeout(PATIENCE, answer).await.expect("the sidecar is deaf")?.into_inner())
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tonic::Code;
 
 use crate::client::Client;
 use crate::scene::{Loader, Scene, Sidecar, loaders};
-use crate::{GPU, OTHER};
+use crate::{GPU, OTHER, PATIENCE};
 
 #[tokio::test]
 async fn what_cannot_be_read_is_an_error_and_not_bad() {
@@ -131,9 +131,12 @@ async fn without_devices_questions_have_errors_and_a_device_that_comes_is_found(
         );
         scene.driver_is(&format!("device {GPU} memory=1:1024"));
         // Not found at once, for the devices are not listed at every question.
-        while client.health(GPU).await.unwrap().code() != 0 {
-            sleep(Duration::from_millis(100)).await;
-        }
+        let found = async {
+            while client.health(GPU).await.unwrap().code() != 0 {
+                sleep(Duration::from_millis(100)).await;
+            }
+        };
+        timeout(PATIENCE, found).await.expect("the device is not found");
         assert_eq!(client.memory(GPU).await.unwrap().bytes, 1024, "{loader:?}");
     }
 }

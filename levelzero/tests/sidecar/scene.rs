@@ -7,16 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::Duration;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::PATIENCE;
 use crate::client::Client;
-
-/// Long enough for any machine; nothing is measured by it.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// By which library the sidecar comes to the driver.
 #[derive(Debug, Clone, Copy)]
