@@ -24,6 +24,13 @@ pub(crate) enum Answer {
     Hangs(Vec<u8>),
 }
 
+impl Answer {
+    /// How long a test waits for it, if waiting does not help.
+    pub(crate) fn patience(&self) -> Option<Duration> {
+        matches!(self, Answer::Hangs(_)).then_some(Duration::from_millis(100))
+    }
+}
+
 pub(crate) fn says(answer: impl Into<Vec<u8>>) -> Answer {
     Answer::Says(answer.into())
 }
@@ -131,11 +138,12 @@ impl Scene {
         Self { folder, sidecar }
     }
 
-    /// With the little patience that a test has for an exporter that hangs.
-    pub(crate) fn impatient(port: u16) -> Self {
-        let mut scene = Self::new(port, &[]);
-        scene.sidecar.exporter.patience = Duration::from_millis(100);
-        scene
+    /// Looks once, with little patience if this is what it will be answered and the exporter hangs.
+    pub(crate) async fn look_at(&mut self, answer: &Answer) {
+        let patience = self.sidecar.exporter.patience;
+        self.sidecar.exporter.patience = answer.patience().unwrap_or(patience);
+        self.sidecar.look().await;
+        self.sidecar.exporter.patience = patience;
     }
 
     /// What the file says; nothing when it is not there.
