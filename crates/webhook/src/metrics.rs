@@ -9,6 +9,7 @@ use pages::Histogram;
 use rustls::sign::CertifiedKey;
 
 use crate::expiry::expiry;
+use crate::review::Outcome;
 
 /// What a server did and how it is. Shared by the server, which writes it, and the page that shows it.
 #[derive(Debug, Default)]
@@ -29,6 +30,16 @@ pub(crate) enum Verdict {
     Refused,
     BadRequest,
     Error,
+}
+
+impl Verdict {
+    pub(crate) fn of(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Allowed { patch, .. } if patch.is_empty() => Self::Unchanged,
+            Outcome::Allowed { .. } => Self::Patched,
+            Outcome::Refused { .. } => Self::Refused,
+        }
+    }
 }
 
 /// How the verdicts are called, in their order.

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::metrics::Verdict;
 use crate::{Fields, Patch};
 
 /// Bytes that the body of a request may have. The API server takes objects of up to 3 MiB.
@@ -114,6 +115,16 @@ pub fn answer(
     fields: Fields<'_>,
     decide: impl FnOnce(Request) -> Outcome,
 ) -> Result<Vec<u8>, BadRequest> {
+    judge(body, kind, fields, decide).map(|(_, answer)| answer)
+}
+
+/// As [`answer`], and what became of the request: one for another kind of object is a bad one.
+pub(crate) fn judge(
+    body: &[u8],
+    kind: &Kind,
+    fields: Fields<'_>,
+    decide: impl FnOnce(Request) -> Outcome,
+) -> Result<(Verdict, Vec<u8>), BadRequest> {
     if body.len() > MAX_BODY {
         return Err(BadRequest::TooLarge(body.len()));
     }
@@ -136,12 +147,14 @@ pub fn answer(
     if uid.is_empty() {
         return Err(BadRequest::NoUid);
     }
-    let response = match read(request, kind) {
-        Ok(Some(request)) => Response::new(&uid, decide(request)),
-        Ok(None) => Response::new(&uid, Outcome::unchanged()),
-        Err(message) => Response::refused(&uid, 400, "BadRequest", &message),
+    let (verdict, response) = match read(request, kind) {
+        Ok(request) => {
+            let outcome = request.map_or_else(Outcome::unchanged, decide);
+            (Verdict::of(&outcome), Response::new(&uid, outcome))
+        }
+        Err(message) => (Verdict::BadRequest, Response::refused(&uid, 400, "BadRequest", &message)),
     };
-    Ok(json(&Answer { api_version: API_VERSION, kind: "AdmissionReview", response }))
+    Ok((verdict, json(&Answer { api_version: API_VERSION, kind: "AdmissionReview", response })))
 }
 
 /// The request of a review, none if it is a deletion, which has no object.

@@ -14,7 +14,7 @@ use super::Webhook;
 use super::body::Bodies;
 use super::connections::Activity;
 use crate::metrics::{Figures, Metrics, Verdict};
-use crate::review::{self, Outcome};
+use crate::review;
 
 const JSON: &str = "application/json";
 
@@ -93,19 +93,10 @@ impl Answers {
 
 /// Asks the webhook.
 fn decide(webhook: &Webhook, body: &[u8]) -> Result<(Verdict, Vec<u8>), Problem> {
-    let mut verdict = None;
-    let asked = |request| {
-        let outcome = (webhook.decide)(request);
-        verdict = Some(match &outcome {
-            Outcome::Allowed { patch, .. } if patch.is_empty() => Verdict::Unchanged,
-            Outcome::Allowed { .. } => Verdict::Patched,
-            Outcome::Refused { .. } => Verdict::Refused,
-        });
-        outcome
-    };
     // What is asked has nothing that lives on after a panic but its own locks, which it has to cope with.
-    match catch_unwind(AssertUnwindSafe(|| review::answer(body, &webhook.kind, webhook.fields, asked))) {
-        Ok(Ok(answer)) => Ok((verdict.unwrap_or_else(|| unasked(&answer)), answer)),
+    let judge = || review::judge(body, &webhook.kind, webhook.fields, &webhook.decide);
+    match catch_unwind(AssertUnwindSafe(judge)) {
+        Ok(Ok(judged)) => Ok(judged),
         Ok(Err(bad)) => {
             let status = StatusCode::from_u16(bad.status()).unwrap_or(StatusCode::BAD_REQUEST);
             Err((status, bad.to_string()))
@@ -117,16 +108,6 @@ fn decide(webhook: &Webhook, body: &[u8]) -> Result<(Verdict, Vec<u8>), Problem>
                 "the webhook failed at this request; see its log".to_owned(),
             ))
         }
-    }
-}
-
-/// Of an answer about which the webhook was not asked: a deletion, which is allowed, or a request that is not for it.
-fn unasked(answer: &[u8]) -> Verdict {
-    let allowed = br#""allowed":true"#;
-    if answer.windows(allowed.len()).any(|part| part == allowed) {
-        Verdict::Unchanged
-    } else {
-        Verdict::BadRequest
     }
 }
 
