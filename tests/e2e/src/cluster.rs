@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::iter;
 use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use simulator::{Profile, SimulatedNode};
 
-use crate::{Kubernetes, Prerequisites};
+use crate::{Kubernetes, Prerequisites, levelzero};
 
 /// Generous: a guard against hanging.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -49,6 +50,8 @@ pub enum Binary {
     Plugins,
     /// `intel-device-plugins-operator`.
     Operator,
+    /// `intel_gpu_levelzero`, with Debian's loader and a driver that does what a file says ([`crate::FAKE_DRIVER`]).
+    LevelZero,
 }
 
 /// An image of a program under one of its names.
@@ -66,6 +69,11 @@ impl Image {
     /// Of a plugin, or of what comes with one.
     pub const fn of_plugin(name: &'static str, entry_point: &'static str) -> Self {
         Self { name, binary: Binary::Plugins, entry_point }
+    }
+
+    /// Of the Level-Zero sidecar.
+    pub const fn of_levelzero() -> Self {
+        Self { name: "intel-gpu-levelzero", binary: Binary::LevelZero, entry_point: "intel_gpu_levelzero" }
     }
 
     /// Of a webhook.
@@ -96,13 +104,21 @@ impl Cluster {
         let cluster = Self { state, node, binary, pid, _process: process, _input: input };
         assert!(ready, "the cluster did not start\n{}", cluster.logs());
         for Image { name, binary, entry_point } in images {
-            let image = format!("docker.io/intel/{name}:devel");
             let path = format!("/usr/local/bin/{entry_point}");
             let program = match binary {
                 Binary::Plugins => &prerequisites.plugins,
                 Binary::Operator => &prerequisites.operator,
+                Binary::LevelZero => &prerequisites.levelzero,
             };
-            cluster.import(&image, &path, &format!("{}={path}", program.display()));
+            let (others, env): (_, &[&str]) = match binary {
+                Binary::LevelZero => (levelzero::files(prerequisites), &levelzero::ENVIRONMENT),
+                Binary::Plugins | Binary::Operator => (Vec::new(), &[]),
+            };
+            let files: Vec<String> = iter::once((program.clone(), path.clone()))
+                .chain(others)
+                .map(|(file, path)| format!("{}={path}", file.display()))
+                .collect();
+            cluster.import(&format!("docker.io/intel/{name}:devel"), &path, &files, env);
         }
         cluster
     }
@@ -147,6 +163,11 @@ impl Cluster {
             .spawn()
             .expect("nsenter");
         OnNode(process)
+    }
+
+    /// Where this process sees a file of the node, in one of the folders that `tests/cluster/inside` names.
+    pub fn file(&self, path: &str) -> PathBuf {
+        self.state.join("folders").join(path.trim_start_matches('/'))
     }
 
     /// What the FPGA emulator logged, a JSON document a line.
@@ -217,15 +238,19 @@ impl Cluster {
         false
     }
 
-    /// Makes an image of one program and puts it in the store of containerd.
-    fn import(&self, image: &str, entrypoint: &str, program: &str) {
+    /// Makes an image of files, `FILE=PATH` each, and puts it in the store of containerd.
+    fn import(&self, image: &str, entrypoint: &str, files: &[String], env: &[&str]) {
         let archive = self.state.join("image.tar");
         let run = |command: &mut Command| {
             let output = command.output().expect("a program of tests/cluster or containerd");
             assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
         };
         let entrypoint = format!("[\"{entrypoint}\"]");
-        run(Command::new(folder().join("image")).arg(&archive).args([image, &entrypoint, program]));
+        run(Command::new(folder().join("image"))
+            .arg(&archive)
+            .args([image, &entrypoint])
+            .args(files)
+            .env("IMAGE_ENV", serde_json::to_string(env).expect("a list of texts")));
         let socket = self.state.join("containerd.sock");
         run(Command::new(self.binary.with_file_name("ctr"))
             .arg("-a")

@@ -2,9 +2,11 @@
 #![expect(clippy::expect_used, clippy::print_stderr, reason = "for tests only: failing is by panic")]
 
 mod cluster;
+mod levelzero;
 mod objects;
 
 pub use cluster::{Binary, Cluster, Image, OnNode};
+pub use levelzero::FAKE_DRIVER;
 pub use objects::{Counts, Kubernetes, healthy, pod, with_variables};
 
 use std::path::PathBuf;
@@ -18,6 +20,10 @@ pub struct Prerequisites {
     pub plugins: PathBuf,
     /// The static `intel-device-plugins-operator`, from there too.
     pub operator: PathBuf,
+    /// The `intel_gpu_levelzero`, from there too.
+    pub levelzero: PathBuf,
+    /// The library `fake-levelzero-driver`, which stands in for the driver of GPUs.
+    pub levelzero_driver: PathBuf,
     /// The `fpga-emulator`, which stands in for the drivers of FPGAs.
     pub fpga_emulator: PathBuf,
 }
@@ -34,11 +40,23 @@ impl Prerequisites {
             return missing("a cluster needs root".to_owned());
         }
         let path = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.exists());
-        let names = ["E2E_KUBERNETES", "E2E_PLUGINS", "E2E_OPERATOR", "E2E_FPGA_EMULATOR"];
+        let names = [
+            "E2E_KUBERNETES",
+            "E2E_PLUGINS",
+            "E2E_OPERATOR",
+            "E2E_LEVELZERO",
+            "E2E_LEVELZERO_DRIVER",
+            "E2E_FPGA_EMULATOR",
+        ];
         match names.map(path) {
-            [Some(kubernetes), Some(plugins), Some(operator), Some(fpga_emulator)] => {
-                Some(Self { kubernetes, plugins, operator, fpga_emulator })
-            }
+            [
+                Some(kubernetes),
+                Some(plugins),
+                Some(operator),
+                Some(levelzero),
+                Some(levelzero_driver),
+                Some(fpga_emulator),
+            ] => Some(Self { kubernetes, plugins, operator, levelzero, levelzero_driver, fpga_emulator }),
             _ => missing(format!("{names:?} do not all name files; run ./test")),
         }
     }

@@ -1,0 +1,66 @@
+//! Temperatures and hung drivers, from the driver to the node and to pods, through the sidecar.
+
+use e2e::pod;
+
+use crate::world::{I915, PLUGIN, XE, world};
+
+/// The driver's words for a GPU of this temperature.
+fn gpus(xe: u32) -> String {
+    format!(
+        "device 0000:00:02.0 integrated=1 temperature=1:50\ndevice 0000:03:00.0 memory=1:1024 temperature=1:{xe}\n"
+    )
+}
+
+#[test]
+fn a_gpu_that_overheats_is_kept_from_pods_until_it_has_cooled_down() {
+    let Some(world) = world() else { return };
+    world.apply("gpu_plugin/overlays/health");
+    let driver = world.driver_of_pod(PLUGIN);
+    driver.says(&gpus(60));
+    world.kubernetes.wait_for_daemonset(PLUGIN, || world.state());
+    world.expect(&[(I915, 1, 1), (XE, 1, 1)]);
+    world.kubernetes.run(&pod("warm", &[(XE, 1)], "true"), || world.state());
+    world.expect_health("warm", "Healthy");
+    world.expect_log(PLUGIN, &["Level Zero is ready"]);
+
+    for round in ["first", "second"] {
+        driver.says(&gpus(105));
+        world.expect(&[(I915, 1, 1), (XE, 1, 0)]);
+        world.expect_health("warm", "Unhealthy");
+        world.expect_log(
+            PLUGIN,
+            &["card1", "GPU temperature 105 °C is above the limit of 100 °C (-gpu-temp-limit)"],
+        );
+        driver.says(&gpus(90));
+        world.expect(&[(I915, 1, 1), (XE, 1, 1)]);
+        world.expect_health("warm", "Healthy");
+        println!("the {round} time");
+    }
+
+    driver.says(&gpus(105));
+    world.expect(&[(I915, 1, 1), (XE, 1, 0)]);
+    world.kill_sidecar();
+    world.expect_log(PLUGIN, &["the Level-Zero sidecar", "cannot be asked"]);
+    world.expect_log(PLUGIN, &["the Level-Zero sidecar", "answers again"]);
+    world.expect_health("warm", "Unhealthy");
+    world.kubernetes.delete("warm");
+    world.remove("gpu_plugin/overlays/health");
+}
+
+#[test]
+fn a_driver_that_hangs_makes_its_gpu_unhealthy_until_it_answers() {
+    let Some(world) = world() else { return };
+    world.apply("gpu_plugin/overlays/health");
+    let driver = world.driver_of_pod(PLUGIN);
+    driver.says(&gpus(60));
+    world.kubernetes.wait_for_daemonset(PLUGIN, || world.state());
+    world.expect(&[(I915, 1, 1), (XE, 1, 1)]);
+    world.expect_log(PLUGIN, &["Level Zero is ready"]);
+
+    driver.hangs(&format!("{}hang zesDevicePciGetState\n", gpus(60)));
+    world.expect_log(PLUGIN, &["Level Zero reports bad SoC", "the driver hangs"]);
+    driver.says(&gpus(60));
+    driver.release();
+    world.expect(&[(I915, 1, 1), (XE, 1, 1)]);
+    world.remove("gpu_plugin/overlays/health");
+}

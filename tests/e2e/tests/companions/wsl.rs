@@ -1,0 +1,25 @@
+//! GPUs that Windows lends to Linux below it.
+
+use e2e::pod;
+
+use crate::world::{DXG, PLUGIN, world};
+
+/// What a container is given: the way to Windows, its libraries, and which GPU is its own.
+const LOOK: &str = "ls -d /dev/dxg /usr/lib/wsl; echo mask $ZE_AFFINITY_MASK; echo end";
+
+#[test]
+fn gpus_of_windows_are_offered_by_their_place_in_the_drivers_list() {
+    let Some(mut world) = world() else { return };
+    world.cluster.node.add("misc as=dxg name=dxg minor=126 node=dxg").unwrap();
+    world.apply("gpu_plugin/overlays/wsl");
+    let driver = world.driver_of_pod(PLUGIN);
+    let other = "device 0000:01:00.0 vendor=0x10de\n";
+    driver.says(&format!("{other}device 0000:03:00.0 memory=1:1024\n"));
+    world.kubernetes.wait_for_daemonset(PLUGIN, || world.state());
+    world.expect(&[(DXG, 1, 1)]);
+    world.kubernetes.run(&pod("windows", &[(DXG, 1)], LOOK), || world.state());
+    assert_eq!(world.kubernetes.output("windows"), "/dev/dxg\n/usr/lib/wsl\nmask 1\n");
+    world.kubernetes.delete("windows");
+    world.remove("gpu_plugin/overlays/wsl");
+    world.cluster.node.remove("dxg").unwrap();
+}
