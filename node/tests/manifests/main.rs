@@ -2,6 +2,7 @@
 #![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 mod kustomize;
+mod levelzero;
 mod nfd;
 mod webhooks;
 
@@ -20,16 +21,21 @@ const PRIVILEGED: [&str; 5] = [
     "intel-iaa-initcontainer",
     "intel-idxd-config-initcontainer",
     "intel-qat-initcontainer",
-    // Sysman opens device nodes and writes to sysfs.
+    // In the plugin's pod it cannot wait for the plugin's resource, by which it would get device nodes.
     "intel-gpu-levelzero",
 ];
 
+/// Those of them that are not, in this folder.
+const UNPRIVILEGED: [(&str, &str); 1] = [("gpu_plugin/overlays/health_unprivileged", "intel-gpu-levelzero")];
+
 /// What a plugin may write to on the node.
-const WRITABLE: [(&str, &[&str]); 3] = [
+const WRITABLE: [(&str, &[&str]); 4] = [
     ("/var/lib/kubelet/device-plugins", &[]),
     ("/var/run/cdi", &[]),
     // Virtual functions are bound to VFIO there.
     ("/sys/bus/pci", &["intel-qat-plugin", "intel-device-plugins"]),
+    // Its socket is there.
+    ("/var/lib/levelzero", &["intel-gpu-levelzero"]),
 ];
 
 fn deployments() -> PathBuf {
@@ -58,16 +64,21 @@ fn folders() -> Vec<String> {
     found
 }
 
-/// Each with its folder. There is one in every folder of a plugin.
+/// Each with its folder. There is one of a plugin in every folder of a plugin.
 fn daemon_sets() -> Vec<(String, Value)> {
     let find = |folder: String| {
         let mut objects = kustomize::render(&deployments().join(&folder));
         objects.retain(|object| object["kind"] == "DaemonSet");
-        assert_eq!(objects.len(), 1, "{folder}");
-        (folder, objects.remove(0))
+        assert_eq!(objects.iter().filter(|set| runs_plugin(set)).count(), 1, "{folder}");
+        objects.into_iter().map(move |set| (folder.clone(), set))
     };
     let has_plugin = |folder: &String| !folder.contains("_admissionwebhook") && *folder != nfd::RULES;
-    folders().into_iter().filter(has_plugin).map(find).collect()
+    folders().into_iter().filter(has_plugin).flat_map(find).collect()
+}
+
+/// Whether this DaemonSet is a plugin's, and not of what helps one from a pod of its own.
+fn runs_plugin(set: &Value) -> bool {
+    set["metadata"]["name"] != levelzero::NAME
 }
 
 fn list(value: &Value) -> &[Value] {
@@ -99,7 +110,7 @@ fn pods_have_no_more_rights_than_they_need() {
             let security = &container["securityContext"];
             assert_eq!(security["readOnlyRootFilesystem"], json!(true), "{folder} {name}");
             assert!(security["capabilities"]["add"].is_null(), "{folder} {name}");
-            if PRIVILEGED.contains(&name) {
+            if PRIVILEGED.contains(&name) && !UNPRIVILEGED.contains(&(folder.as_str(), name)) {
                 assert_eq!(security["privileged"], json!(true), "{folder} {name}: not in the list any more");
                 continue;
             }
@@ -120,7 +131,8 @@ fn daemon_sets_are_scheduled_and_updated_like_each_other() {
         assert_eq!(spec["updateStrategy"]["rollingUpdate"]["maxUnavailable"], json!(1), "{folder}");
         let pod = &template["spec"];
         assert_eq!(pod["nodeSelector"]["kubernetes.io/arch"], "amd64", "{folder}");
-        assert_eq!(pod["priorityClassName"], "system-node-critical", "{folder}");
+        let priority = if runs_plugin(&set) { json!("system-node-critical") } else { Value::Null };
+        assert_eq!(pod["priorityClassName"], priority, "{folder}");
         assert_eq!(pod["terminationGracePeriodSeconds"], json!(5), "{folder}");
         for (container, first) in containers(pod) {
             let image = text(&container["image"]);
@@ -160,6 +172,9 @@ fn what_is_mounted_is_there_and_what_is_there_is_mounted() {
                 assert!(is_read_only || may_write, "{folder} {name} may write to {path}");
             }
         }
+        if !runs_plugin(&set) {
+            continue;
+        }
         let plugin = &pod["containers"][0];
         let kubelet = json!({"name": "kubeletsockets", "mountPath": "/var/lib/kubelet/device-plugins"});
         assert!(list(&plugin["volumeMounts"]).contains(&kubelet), "{folder}");
@@ -168,7 +183,7 @@ fn what_is_mounted_is_there_and_what_is_there_is_mounted() {
 
 #[test]
 fn plugins_know_the_flags_that_they_are_given() {
-    for (folder, set) in daemon_sets() {
+    for (folder, set) in daemon_sets().into_iter().filter(|(_, set)| runs_plugin(set)) {
         let plugin = &set["spec"]["template"]["spec"]["containers"][0];
         let mut args: Vec<&str> = list(&plugin["args"]).iter().map(text).collect();
         if args.first() != Some(&"node") {
@@ -223,7 +238,12 @@ fn tell(told: &mut String, pod: &Value, container: &Value, first: bool) {
         let amount = &container["resources"][kind];
         format!("{} {}", amount["cpu"].as_str().unwrap_or("-"), amount["memory"].as_str().unwrap_or("-"))
     };
-    let (requests, limits) = (amount("requests"), amount("limits"));
+    let (requests, mut limits) = (amount("requests"), amount("limits"));
+    for (resource, amount) in container["resources"]["limits"].as_object().into_iter().flatten() {
+        if resource.contains('/') {
+            limits += &format!(" {resource}={amount}");
+        }
+    }
     writeln!(told, "    {privileged}SELinux {user}, requests {requests}, limits {limits}").unwrap();
     for variable in list(&container["env"]) {
         let value =
