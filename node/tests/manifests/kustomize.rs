@@ -114,6 +114,8 @@ fn apply(object: &mut Value, operation: &Value) {
     let parent = object.pointer_mut(parent).unwrap_or_else(|| panic!("{operation}: {parent} is not there"));
     let value = operation["value"].clone();
     match (operation["op"].as_str().unwrap(), parent) {
+        ("test", Value::Object(map)) => assert_eq!(map.get(key), Some(&value), "{operation}"),
+        ("remove", Value::Array(items)) => drop(items.remove(key.parse().unwrap())),
         ("add", Value::Array(items)) if key == "-" => items.push(value),
         ("add", Value::Object(map)) => drop(map.insert(key.to_owned(), value)),
         ("replace", Value::Object(map)) if map.contains_key(key) => drop(map.insert(key.to_owned(), value)),

@@ -79,6 +79,8 @@ fn below_windows_both_know_it_and_have_what_they_need() {
     for container in [plugin, sidecar] {
         assert!(list(&container["args"]).contains(&json!("-wsl")), "{}", container["name"]);
     }
+    // Not there below Windows, and nothing can make it.
+    assert!(!list(&pod["volumes"]).iter().any(|volume| volume["hostPath"]["path"] == "/sys/class/drm"));
     // All other device nodes, /dev/dxg too, come by being privileged.
     assert_eq!(sidecar["securityContext"]["privileged"], json!(true));
     for (container, path) in [(plugin, "/dev/dxg"), (sidecar, "/usr/lib/wsl")] {
