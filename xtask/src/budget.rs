@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use crate::build::Shipped;
 use crate::elf::Linking;
 use crate::{build, cargo, output_of, root};
 
@@ -21,6 +22,9 @@ const FORBIDDEN: [(&str, &str); 3] = [
     ("native-tls", "TLS is rustls with ring, which needs no system library"),
     ("aws-lc-sys", "ring needs neither cmake nor minutes to compile"),
 ];
+
+/// The minor version of the oldest glibc 2 that runs what is not static: that of UBI 9. Debian bookworm has 36.
+const GLIBC: u32 = 34;
 
 /// One line of the table.
 #[derive(Debug, PartialEq, Eq)]
@@ -44,16 +48,16 @@ pub(crate) fn run() -> Result<(), String> {
         let file = fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         let linking = Linking::of(&file).ok_or_else(|| format!("{} is no ELF file", path.display()))?;
         let (bytes, crates) = (file.len() as u64, crates(package)?);
-        let measured = Measured { bytes, crates, linking, on_nodes: shipped.on_nodes };
+        let measured = Measured { bytes, crates, linking };
         println!(
             "{package:<32}{:>12}{:>12}{:>10}{:>8}  {}",
             measured.bytes,
             budget.bytes,
             measured.crates.len(),
             budget.crates,
-            if measured.is_static() { "static" } else { "dynamic" },
+            measured.linked(),
         );
-        excesses.extend(measured.excesses(budget));
+        excesses.extend(measured.excesses(&shipped, budget));
     }
     if excesses.is_empty() { Ok(()) } else { Err(excesses.join("\nxtask: ")) }
 }
@@ -63,15 +67,21 @@ struct Measured {
     bytes: u64,
     crates: BTreeSet<String>,
     linking: Linking,
-    on_nodes: bool,
 }
 
 impl Measured {
-    fn is_static(&self) -> bool {
-        self.linking == Linking { interpreter: false, libraries: 0 }
+    /// How it is linked, in words.
+    fn linked(&self) -> String {
+        let Linking { interpreter, libraries, glibc } = &self.linking;
+        if !interpreter && libraries.is_empty() {
+            return "static".to_owned();
+        }
+        let libraries: Vec<&str> = libraries.iter().map(String::as_str).collect();
+        format!("{}, glibc 2.{glibc}", libraries.join(" "))
     }
 
-    fn excesses(&self, budget: &Budget) -> Vec<String> {
+    /// All in which it is not as it should be.
+    fn excesses(&self, shipped: &Shipped, budget: &Budget) -> Vec<String> {
         let mut excesses = Vec::new();
         let binary = &budget.binary;
         if self.bytes > budget.bytes {
@@ -88,7 +98,7 @@ impl Measured {
                 budget.crates
             ));
         }
-        let on_nodes = FORBIDDEN_ON_NODES.iter().filter(|_| self.on_nodes);
+        let on_nodes = FORBIDDEN_ON_NODES.iter().filter(|_| shipped.on_nodes);
         for (name, reason) in on_nodes.chain(&FORBIDDEN) {
             if self.crates.contains(*name) {
                 excesses.push(format!(
@@ -96,8 +106,23 @@ impl Measured {
                 ));
             }
         }
-        if !self.is_static() {
-            excesses.push(format!("{binary} is not static: {:?}", self.linking));
+        let Linking { interpreter, libraries, glibc } = &self.linking;
+        if shipped.is_static() == *interpreter || !libraries.iter().eq(shipped.libraries) {
+            excesses.push(if shipped.is_static() {
+                format!("{binary} is not static, but linked with: {}", self.linked())
+            } else {
+                format!(
+                    "{binary} is linked with: {}; it should be with {:?}",
+                    self.linked(),
+                    shipped.libraries
+                )
+            });
+        }
+        if *glibc > GLIBC {
+            excesses.push(format!(
+                "{binary} needs glibc 2.{glibc}, and images that it is for have 2.{GLIBC}: see \
+                 `objdump -T` for the symbols, and build where glibc is older"
+            ));
         }
         excesses
     }
@@ -142,12 +167,28 @@ mod tests {
         Budget { binary: "x".to_owned(), bytes: 100, crates: 2 }
     }
 
-    fn measured(bytes: u64, crates: &[&str], libraries: usize) -> Measured {
+    const STATIC: Shipped = Shipped { package: "x", on_nodes: true, libraries: &[] };
+    const DYNAMIC: Shipped =
+        Shipped { package: "x", on_nodes: true, libraries: &["libc.so.6", "libgcc_s.so.1"] };
+
+    fn measured(bytes: u64, crates: &[&str]) -> Measured {
         Measured {
             bytes,
             crates: crates.iter().map(ToString::to_string).collect(),
-            linking: Linking { interpreter: false, libraries },
-            on_nodes: true,
+            linking: Linking::default(),
+        }
+    }
+
+    fn linked(libraries: &[&str], glibc: u32) -> Measured {
+        let libraries = libraries.iter().map(ToString::to_string).collect();
+        Measured { linking: Linking { interpreter: true, libraries, glibc }, ..measured(100, &["x"]) }
+    }
+
+    /// Each begins like this, and there are no others.
+    fn assert_excesses(excesses: &[String], beginnings: &[&str]) {
+        assert_eq!(excesses.len(), beginnings.len(), "{excesses:?}");
+        for (excess, beginning) in excesses.iter().zip(beginnings) {
+            assert!(excess.starts_with(beginning), "{excess}");
         }
     }
 
@@ -163,25 +204,46 @@ mod tests {
 
     #[test]
     fn a_binary_at_its_limits_is_within_its_budget() {
-        assert_eq!(measured(100, &["x", "y"], 0).excesses(&budget()), Vec::<String>::new());
+        assert_excesses(&measured(100, &["x", "y"]).excesses(&STATIC, &budget()), &[]);
+        assert_excesses(&linked(DYNAMIC.libraries, 34).excesses(&DYNAMIC, &budget()), &[]);
     }
 
     #[test]
     fn the_kubernetes_client_is_forbidden_on_nodes_only() {
-        let beside_the_api = Measured { on_nodes: false, ..measured(100, &["kube", "x"], 0) };
-        assert_eq!(beside_the_api.excesses(&budget()), Vec::<String>::new());
-        let openssl = Measured { on_nodes: false, ..measured(100, &["openssl-sys"], 0) };
-        assert_eq!(openssl.excesses(&budget()).len(), 1);
+        let beside_the_api = Shipped { on_nodes: false, ..STATIC };
+        assert_excesses(&measured(100, &["kube", "x"]).excesses(&beside_the_api, &budget()), &[]);
+        let openssl = measured(100, &["openssl-sys"]).excesses(&beside_the_api, &budget());
+        assert_excesses(&openssl, &["x contains the crate openssl-sys:"]);
     }
 
     #[test]
     fn each_excess_is_told() {
-        let excesses = measured(101, &["kube", "x", "y"], 1).excesses(&budget());
-        let beginnings =
-            ["x has 101 bytes", "x has 3 crates", "x contains the crate kube:", "x is not static"];
-        assert_eq!(excesses.len(), beginnings.len());
-        for (excess, beginning) in excesses.iter().zip(beginnings) {
-            assert!(excess.starts_with(beginning), "{excess}");
+        let excesses = measured(101, &["kube", "x", "y"]).excesses(&STATIC, &budget());
+        assert_excesses(&excesses, &["x has 101 bytes", "x has 3 crates", "x contains the crate kube:"]);
+    }
+
+    #[test]
+    fn what_is_to_be_static_has_neither_libraries_nor_an_interpreter() {
+        for libraries in [&["libc.so.6"][..], &[]] {
+            let excesses = linked(libraries, 0).excesses(&STATIC, &budget());
+            assert_excesses(&excesses, &["x is not static"]);
         }
+    }
+
+    #[test]
+    fn what_loads_libraries_is_linked_with_those_that_are_listed_and_no_others() {
+        let more = ["libc.so.6", "libgcc_s.so.1", "libssl.so.3"];
+        for libraries in [&more[..], &["libc.so.6"], &[]] {
+            let excesses = linked(libraries, 34).excesses(&DYNAMIC, &budget());
+            assert_excesses(&excesses, &["x is linked with: "]);
+        }
+        let static_one = measured(100, &["x"]).excesses(&DYNAMIC, &budget());
+        assert_excesses(&static_one, &["x is linked with: static; it should be with"]);
+    }
+
+    #[test]
+    fn a_newer_glibc_than_images_have_is_an_excess() {
+        let excesses = linked(DYNAMIC.libraries, 35).excesses(&DYNAMIC, &budget());
+        assert_excesses(&excesses, &["x needs glibc 2.35"]);
     }
 }

@@ -13,18 +13,30 @@ pub(crate) struct Shipped {
     pub(crate) package: &'static str,
     /// Whether it runs on every node of a cluster, where each page of memory counts.
     pub(crate) on_nodes: bool,
+    /// The shared libraries that it needs, to the letter. None: it is static, and has no interpreter either.
+    pub(crate) libraries: &'static [&'static str],
 }
 
-pub(crate) const SHIPPED: [Shipped; 2] = [
-    Shipped { package: "intel-device-plugins", on_nodes: true },
-    Shipped { package: "intel-device-plugins-operator", on_nodes: false },
+impl Shipped {
+    pub(crate) fn is_static(&self) -> bool {
+        self.libraries.is_empty()
+    }
+}
+
+pub(crate) const SHIPPED: [Shipped; 3] = [
+    Shipped { package: "intel-device-plugins", on_nodes: true, libraries: &[] },
+    Shipped { package: "intel-device-plugins-operator", on_nodes: false, libraries: &[] },
+    // It loads Level Zero's loader while it runs, which a static program cannot.
+    Shipped { package: "intel_gpu_levelzero", on_nodes: true, libraries: &["libc.so.6", "libgcc_s.so.1"] },
 ];
 
-/// Names of sections with the types in them, which the layout needs; and few bytes for each relocation.
-const FLAGS: &str = "-C target-feature=+crt-static -C symbol-mangling-version=v0 \
+/// Of what is static. Names of sections with the types in them, which the layout needs; and few bytes for each relocation, a
+/// format that would bind what is not static to glibc 2.36.
+const STATIC_FLAGS: &str = "-C target-feature=+crt-static -C symbol-mangling-version=v0 \
                      -C link-arg=-Wl,-z,pack-relative-relocs";
 
-/// A linker script that lays what runs at the start side by side (`docs/decisions/0007-the-start-in-one-place.md`), on nodes.
+/// A linker script that lays what runs at the start side by side (`docs/decisions/0007-the-start-in-one-place.md`), in what is
+/// static and on nodes.
 const LAYOUT: &str = "xtask/start.ld";
 
 /// Builds and prints them all.
@@ -37,9 +49,9 @@ pub(crate) fn run() -> Result<(), String> {
     Ok(())
 }
 
-/// Builds one as a static executable and returns its path.
+/// Builds one and returns its path.
 pub(crate) fn ship(shipped: &Shipped) -> Result<PathBuf, String> {
-    let Shipped { package, on_nodes } = *shipped;
+    let package = shipped.package;
     let host = host()?;
     // With --target, flags reach neither build scripts nor procedural macros, which cannot be static.
     let variable = format!("CARGO_TARGET_{}_RUSTFLAGS", host.to_uppercase().replace('-', "_"));
@@ -47,11 +59,11 @@ pub(crate) fn ship(shipped: &Shipped) -> Result<PathBuf, String> {
     command
         .args(["rustc", "--release", "--locked", "--message-format=json-render-diagnostics"])
         .args(["--package", package, "--target", &host])
-        .env(variable, FLAGS)
+        .env(variable, if shipped.is_static() { STATIC_FLAGS } else { "" })
         // These would be taken in place of the variable above.
         .env_remove("RUSTFLAGS")
         .env_remove("CARGO_ENCODED_RUSTFLAGS");
-    if on_nodes {
+    if shipped.on_nodes && shipped.is_static() {
         command.args(["--", "-C", &format!("link-arg=-Wl,-T,{}", root().join(LAYOUT).display())]);
     }
     let messages = output_of(&mut command)?;

@@ -14,7 +14,7 @@ use std::process::{Command, ExitCode, Stdio};
 const HELP: &str = "\
 Usage: cargo xtask COMMAND
 
-  build        build the binaries that are shipped, static and optimised, and print where they are
+  build        build the binaries that are shipped, and print where they are
   budget       build them and compare size, number of crates and linking with xtask/budget.txt
   invariants   check what the architecture promises and the compiler cannot see, and where links of documents lead
   help         print this text
