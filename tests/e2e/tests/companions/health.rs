@@ -2,7 +2,7 @@
 
 use e2e::pod;
 
-use crate::world::{I915, PLUGIN, XE, world};
+use crate::world::{I915, MONITORING, PLUGIN, XE, world};
 
 /// The driver's words for a GPU of this temperature.
 fn gpus(xe: u32) -> String {
@@ -63,4 +63,25 @@ fn a_driver_that_hangs_makes_its_gpu_unhealthy_until_it_answers() {
     driver.release();
     world.expect(&[(I915, 1, 1), (XE, 1, 1)]);
     world.remove("gpu_plugin/overlays/health");
+}
+
+#[test]
+fn a_sidecar_without_privileges_tells_the_same_by_a_folder_of_the_node() {
+    let Some(world) = world() else { return };
+    let label = "intel.feature.node.kubernetes.io/gpu";
+    world.cluster.kubectl(&["label", "node", "node-1", &format!("{label}=true")]);
+    let driver = world.driver_of_node();
+    driver.says(&gpus(60));
+    world.apply("gpu_plugin/overlays/health_unprivileged");
+    for daemonset in [PLUGIN, "intel-gpu-levelzero"] {
+        world.kubernetes.wait_for_daemonset(daemonset, || world.state());
+    }
+    world.expect(&[(I915, 1, 1), (MONITORING, 1, 1), (XE, 1, 1)]);
+    world.expect_log("intel-gpu-levelzero", &["Level Zero is ready"]);
+    driver.says(&gpus(105));
+    world.expect(&[(I915, 1, 1), (MONITORING, 1, 1), (XE, 1, 0)]);
+    driver.says(&gpus(60));
+    world.expect(&[(I915, 1, 1), (MONITORING, 1, 1), (XE, 1, 1)]);
+    world.remove("gpu_plugin/overlays/health_unprivileged");
+    world.cluster.kubectl(&["label", "node", "node-1", &format!("{label}-")]);
 }

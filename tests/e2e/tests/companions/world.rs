@@ -104,6 +104,11 @@ impl World {
         Driver { file: folder.join(Path::new(FAKE_DRIVER).file_name().unwrap()) }
     }
 
+    /// The GPUs' driver, as a sidecar has it that shares a folder of the node.
+    pub(crate) fn driver_of_node(&self) -> Driver {
+        Driver { file: self.cluster.file(FAKE_DRIVER) }
+    }
+
     /// Kills the sidecar.
     pub(crate) fn kill_sidecar(&self) {
         assert_eq!(self.cluster.kill(LEVELZERO), 1);
