@@ -67,7 +67,7 @@ fn usage() -> String {
         version    print the version\n\n\
         Tools of one family, each also run by the entry point's name:\n";
     for tool in TOOLS {
-        text += &format!("  {:<12} {} ({})\n", tool.name, tool.about, tool.entry_point);
+        text += &format!("  {:<14} {} ({})\n", tool.name, tool.about, tool.entry_point);
     }
     text
 }

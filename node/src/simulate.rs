@@ -4,6 +4,7 @@ mod options;
 mod screen;
 mod table;
 mod view;
+mod xpum;
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -61,9 +62,10 @@ fn simulate(options: &Options) -> Result<bool, Box<dyn Error>> {
     if options.logs {
         logs::start(&options.log_options)?;
     }
-    let is_path = options.profile.contains(['/', '.']);
-    let profile =
-        if is_path { Profile::load(&options.profile)? } else { Profile::builtin(&options.profile)? };
+    if options.xpum_port > 0 && !options.watch {
+        return Err("-xpum-port needs -watch: without it, nobody would be there to ask".into());
+    }
+    let profile = profile(&options.profile)?;
     let temporary = tempfile::tempdir()?;
     let root = match options.dir.as_str() {
         "" => temporary.path().to_owned(),
@@ -76,6 +78,15 @@ fn simulate(options: &Options) -> Result<bool, Box<dyn Error>> {
     outcome
 }
 
+/// The built-in profile of this name, or that in a file.
+fn profile(name: &str) -> Result<Profile, Box<dyn Error>> {
+    if !name.contains(['/', '.']) {
+        return Ok(Profile::builtin(name)?);
+    }
+    let is_json = Path::new(name).extension().is_some_and(|end| end == "json");
+    if is_json { Ok(gpu_fakedev::load(Path::new(name))?) } else { Ok(Profile::load(name)?) }
+}
+
 async fn run(options: &Options, profile: &Profile, node: &SimulatedNode) -> Result<bool, Box<dyn Error>> {
     let live = io::stdout().is_terminal() && !options.json && !options.logs;
     let mut screen = Screen::new(live);
@@ -84,6 +95,7 @@ async fn run(options: &Options, profile: &Profile, node: &SimulatedNode) -> Resu
     // Not in the node's folder: a socket's path has 107 bytes at most, and some resources have long names.
     let sockets = tempfile::tempdir()?;
     let paths = Paths { kubelet: sockets.path().to_owned(), cdi: host.outside("/var/run/cdi") };
+    xpum::serve(options.xpum_port, host.clone()).await?;
     let kubelet = Kubelet::start(&paths.kubelet, kubelet::Options::default())?;
     let (stop, stopped) = watch::channel(false);
     let mut plugins = Vec::new();

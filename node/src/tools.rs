@@ -42,4 +42,16 @@ pub(crate) const TOOLS: &[Tool] = &[
         entry_point: "intel-fpga-initcontainer",
         main: fpga_hook::install::main,
     },
+    Tool {
+        name: "gpu-fakedev",
+        about: "make sys and dev of simulated GPUs in the working folder, from a JSON file",
+        entry_point: "intel_gpu_fakedev",
+        main: gpu_fakedev::main,
+    },
+    Tool {
+        name: "xelink-sidecar",
+        about: "label a node with the links between its GPUs",
+        entry_point: "intel_xpumanager_sidecar",
+        main: gpu_xelink::main,
+    },
 ];

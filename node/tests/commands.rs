@@ -72,6 +72,91 @@ fn simulate_prints_json_for_programs() {
     );
 }
 
+/// A file of the Go implementation's generator of GPUs, which has no sysfs but what a plugin reads.
+const EIGHT_GPUS: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../devices/gpu/fakedev/tests/specs/max-x8.json");
+
+#[test]
+fn simulate_takes_a_json_file_of_the_go_implementation_for_a_profile() {
+    let output = run(&["simulate", "-json", "-profile", EIGHT_GPUS]);
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(found["resources"]["gpu.intel.com/i915"]["capacity"], json!(8));
+    let device = &found["resources"]["gpu.intel.com/i915"]["devices"][7];
+    assert_eq!(*device, json!({"id": "card7-0", "healthy": true, "numa": [3]}));
+
+    let folder = tempfile::tempdir().unwrap();
+    let bad = folder.path().join("bad.json");
+    std::fs::write(&bad, "{\"DevCount\": 129}").unwrap();
+    let output = run(&["simulate", "-profile", bad.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    let expected = format!("simulate: {}: DevCount is 129: it must be 1 to 128\n", bad.display());
+    assert_eq!(text_of(&output), expected);
+}
+
+/// Where this process may make device nodes; elsewhere that it says what it lacks.
+#[test]
+fn by_the_entry_points_name_simulated_gpus_are_made_in_the_working_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(BINARY);
+    command.arg0("intel_gpu_fakedev").args(["-json", EIGHT_GPUS]).current_dir(folder.path());
+    for run in ["first", "second"] {
+        let output = command.output().unwrap();
+        let labels = std::fs::read_to_string(folder.path().join("xpum-sidecar-labels.txt"));
+        if output.status.success() {
+            assert_eq!(text(&output.stdout), labels.unwrap(), "{run}");
+            assert!(folder.path().join("sys/class/drm/card7/gt/gt1").exists(), "{run}");
+        } else {
+            assert_eq!(output.status.code(), Some(1), "{run}");
+            assert!(
+                text_of(&output).contains("it takes root and the capability MKNOD"),
+                "{}",
+                text_of(&output)
+            );
+            assert!(labels.is_err(), "{run}");
+        }
+    }
+}
+
+/// Ends when dropped.
+struct Process(std::process::Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+#[test]
+fn the_sidecar_labels_a_simulated_node_with_its_links() {
+    // Free a moment ago, which is good enough here.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let flag = format!("-xpum-port={port}");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("labels.txt");
+    let start = |args: &[&str], name: &str| {
+        let mut command = Command::new(BINARY);
+        command.arg0(name).args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        Process(command.spawn().unwrap())
+    };
+    let since = Instant::now();
+    let wait = || {
+        assert!(since.elapsed() < PATIENCE, "it has not come");
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    let _node = start(&["simulate", "-profile=max-1550-x8", "-watch", &flag], "intel-device-plugins");
+    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+        wait();
+    }
+    let destination = format!("-dst-file-path={}", file.display());
+    let _sidecar = start(&["-startup-delay=0", &flag, &destination], "intel_xpumanager_sidecar");
+    while !file.exists() {
+        wait();
+    }
+    let labels = std::fs::read_to_string(&file).unwrap();
+    golden("tests/golden/xelink-labels.txt", &labels);
+}
+
 #[test]
 fn simulate_fails_when_a_container_gets_nothing() {
     let output = run(&["simulate", "-profile=empty", "-allocate=gpu.intel.com/xe=1"]);
@@ -132,6 +217,13 @@ fn exit_codes_are_those_of_the_go_implementation() {
         (&["setup", "gpu"], 2),
         (&["setup", "dlb", "-numvfs=1"], 2),
         (&["setup", "qat", "-numvfs=1"], 2),
+        (&["gpu-fakedev"], 1),
+        (&["gpu-fakedev", "-json=/no/such/file"], 1),
+        (&["gpu-fakedev", "-no-such-flag"], 2),
+        (&["xelink-sidecar", "-interval=0"], 255),
+        (&["xelink-sidecar", "-no-such-flag"], 2),
+        (&["simulate", "-xpum-port=65536", "-watch"], 1),
+        (&["simulate", "-xpum-port=1234"], 1),
     ] {
         assert_eq!(run(args).status.code(), Some(code), "{args:?}");
     }
@@ -158,6 +250,8 @@ fn usage_texts_are_the_golden_ones() {
         ("fpga-hook", &["fpga-hook"]),
         ("fpga-tool", &["fpga-tool"]),
         ("install-fpga", &["install", "fpga"]),
+        ("gpu-fakedev", &["gpu-fakedev"]),
+        ("xelink-sidecar", &["xelink-sidecar"]),
         ("dlb", &["dlb"]),
         ("qat", &["qat"]),
     ] {

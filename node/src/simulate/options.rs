@@ -22,6 +22,8 @@ pub(crate) struct Options {
     /// What each container asks for; one of each resource when empty.
     pub(crate) allocate: Containers,
     pub(crate) plugin_flags: PluginFlags,
+    /// Where to serve the links between GPUs; not when 0.
+    pub(crate) xpum_port: u64,
     /// Show the plugins' logs.
     pub(crate) logs: bool,
     pub(crate) log_options: LogOptions,
@@ -37,6 +39,7 @@ impl Default for Options {
             dir: String::new(),
             allocate: Containers::default(),
             plugin_flags: PluginFlags::default(),
+            xpum_port: 0,
             logs: false,
             log_options: LogOptions::default(),
         }
@@ -54,7 +57,7 @@ impl Options {
         flags.string(
             "profile",
             &mut options.profile,
-            "simulated node: a name from -list-profiles, or a file",
+            "simulated node: a name from -list-profiles, or a file; those of gpu-fakedev end with .json",
         );
         flags.bool("list-profiles", &mut options.list_profiles, "list the simulated nodes and exit");
         flags.value(
@@ -73,6 +76,11 @@ impl Options {
             "plugin-flags",
             &mut options.plugin_flags,
             "flags for one plugin, such as 'gpu: -shared-dev-num=2'; repeat it for more plugins",
+        );
+        flags.uint(
+            "xpum-port",
+            &mut options.xpum_port,
+            "with -watch, serve the links between GPUs as XPU Manager's metrics on this port of 127.0.0.1; 0: do not",
         );
         flags.bool("logs", &mut options.logs, "show the plugins' logs on standard error");
         options.log_options.add_flags(&mut flags);

@@ -47,6 +47,23 @@ fn links_are_written_once_in_the_order_of_the_metrics() {
     assert_eq!(found(&text, RULES), expected);
 }
 
+/// What the Go implementation's tests expect, too.
+#[test]
+fn sixteen_links_are_three_labels() {
+    let pairs = [("0", "1"), ("2", "3"), ("4", "5"), ("6", "7")];
+    let tiles = [("0", "0"), ("0", "1"), ("1", "0"), ("1", "1")];
+    let all = pairs.iter().flat_map(|(a, c)| tiles.iter().map(move |(b, d)| format!("{a}.{b}-{c}.{d}")));
+    let text = found(&all.map(|link| metric(&link)).collect::<String>(), RULES).text;
+    let mut labels = labels::Labels::default();
+    labels.insert_chunks("gpu.intel.com/xe-links", &text).unwrap();
+    let expected = [
+        ("gpu.intel.com/xe-links", "0.0-1.0_0.0-1.1_0.1-1.0_0.1-1.1_2.0-3.0_2.0-3.1_2.1-3.0_2.1-3.1"),
+        ("gpu.intel.com/xe-links2", "Z_4.0-5.0_4.0-5.1_4.1-5.0_4.1-5.1_6.0-7.0_6.0-7.1_6.1-7.0_6.1-7"),
+        ("gpu.intel.com/xe-links3", "Z.1"),
+    ];
+    assert_eq!(labels.iter().collect::<Vec<_>>(), expected);
+}
+
 #[test]
 fn a_link_that_is_told_of_by_more_than_its_two_ends_is_odd() {
     let text = metrics(&["0.0-1.0", "1.0-0.0", "0.0-1.0", "0.0-1.0", "1.1-0.0"]);
