@@ -5,6 +5,7 @@ mod kustomize;
 mod levelzero;
 mod nfd;
 mod webhooks;
+mod xelink;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -42,8 +43,8 @@ fn deployments() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../deployments").canonicalize().unwrap()
 }
 
-/// Every folder that can be applied, by its path below `deployments`, sorted; without those of Node Feature Discovery itself,
-/// which is not here.
+/// Every folder that can be applied, by its path below `deployments`, sorted; without those that need Node Feature Discovery
+/// itself or XPU Manager, which are not here.
 fn folders() -> Vec<String> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).unwrap() {
@@ -59,7 +60,9 @@ fn folders() -> Vec<String> {
     walk(&deployments(), &mut found);
     let relative = |path: &PathBuf| path.strip_prefix(deployments()).unwrap().to_str().unwrap().to_owned();
     let mut found: Vec<String> = found.iter().map(relative).collect();
-    found.retain(|folder| !nfd::FROM_ELSEWHERE.contains(&folder.as_str()));
+    let is_here =
+        |folder: &str| ![&nfd::FROM_ELSEWHERE[..], &xelink::FROM_ELSEWHERE].concat().contains(&folder);
+    found.retain(|folder| is_here(folder));
     found.sort();
     found
 }

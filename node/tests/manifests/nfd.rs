@@ -124,7 +124,7 @@ fn is_for(rule: &Value, functions: &BTreeSet<[String; 3]>) -> bool {
 }
 
 #[test]
-fn only_node_feature_discovery_comes_from_elsewhere_and_in_one_version() {
+fn node_feature_discovery_comes_from_elsewhere_in_one_version() {
     let base = fs::read_to_string(deployments().join("nfd/base/kustomization.yaml")).unwrap();
     let base: Value = serde_saphyr::from_str(&base).unwrap();
     let [resource] = list(&base["resources"]) else { panic!("one resource") };
