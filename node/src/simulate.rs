@@ -83,7 +83,7 @@ fn profile(name: &str) -> Result<Profile, Box<dyn Error>> {
     if !name.contains(['/', '.']) {
         return Ok(Profile::builtin(name)?);
     }
-    let is_json = Path::new(name).extension().is_some_and(|end| end == "json");
+    let is_json = Path::new(name).extension().is_some_and(|end| end.eq_ignore_ascii_case("json"));
     if is_json { Ok(gpu_fakedev::load(Path::new(name))?) } else { Ok(Profile::load(name)?) }
 }
 

@@ -84,6 +84,12 @@ fn simulate_takes_a_json_file_of_the_go_implementation_for_a_profile() {
     let device = &found["resources"]["gpu.intel.com/i915"]["devices"][7];
     assert_eq!(*device, json!({"id": "card7-0", "healthy": true, "numa": [3]}));
 
+    // Four of twelve are physical functions with virtual ones, which nobody gets.
+    let functions = EIGHT_GPUS.replace("max-x8", "virtual-functions");
+    let output = run(&["simulate", "-json", "-profile", &functions]);
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(found["resources"]["gpu.intel.com/i915"]["capacity"], json!(8));
+
     let folder = tempfile::tempdir().unwrap();
     let bad = folder.path().join("bad.json");
     std::fs::write(&bad, "{\"DevCount\": 129}").unwrap();

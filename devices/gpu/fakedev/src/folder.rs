@@ -75,35 +75,20 @@ pub fn make(folder: &Path, spec: &Spec) -> Result<usize, FolderError> {
 
 /// That there is nothing in a folder but these.
 fn check(folder: &Path, known: &[&str]) -> Result<(), FolderError> {
-    let foreign = |reason: String| FolderError::Foreign { path: folder.to_owned(), reason };
-    match fs::symlink_metadata(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(io_error("look at", folder)(error)),
-        Ok(metadata) if !metadata.is_dir() => return Err(foreign("it is no folder".to_owned())),
-        Ok(_) => {}
+    let mut names = entries(folder)?.into_iter().map(|entry| entry.file_name());
+    match names.find(|name| !known.iter().any(|known| name == *known)) {
+        Some(name) => Err(foreign(folder, format!("it holds {}", Path::new(&name).display()))),
+        None => Ok(()),
     }
-    for entry in entries(folder)? {
-        let name = entry.file_name();
-        if !known.iter().any(|known| name == *known) {
-            return Err(foreign(format!("it holds {}", Path::new(&name).display())));
-        }
-    }
-    Ok(())
 }
 
-/// That all device nodes in a folder are second ones of `/dev/null`, and so nobody's GPUs.
+/// That all in a folder are second nodes of `/dev/null`, and so nobody's GPUs.
 fn check_nodes(folder: &Path) -> Result<(), FolderError> {
-    match fs::symlink_metadata(folder) {
-        Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(io_error("look at", folder)(error)),
-    }
     for entry in entries(folder)? {
         let path = entry.path();
         let metadata = entry.metadata().map_err(io_error("look at", &path))?;
         if !metadata.file_type().is_char_device() || metadata.rdev() != makedev(NULL.0, NULL.1) {
-            let reason = format!("{} is no null device", path.display());
-            return Err(FolderError::Foreign { path: folder.to_owned(), reason });
+            return Err(foreign(folder, format!("{} is no null device", path.display())));
         }
     }
     Ok(())
@@ -111,9 +96,6 @@ fn check_nodes(folder: &Path) -> Result<(), FolderError> {
 
 /// Not the folder itself: it may be a volume's.
 fn empty(folder: &Path) -> Result<(), FolderError> {
-    if !folder.exists() {
-        return Ok(());
-    }
     for entry in entries(folder)? {
         let path = entry.path();
         let is_folder = entry.file_type().map_err(io_error("look at", &path))?.is_dir();
@@ -123,9 +105,19 @@ fn empty(folder: &Path) -> Result<(), FolderError> {
     Ok(())
 }
 
+/// What is in a folder, which need not be there. A link is no folder: what it leads to is somebody else's.
 fn entries(folder: &Path) -> Result<Vec<fs::DirEntry>, FolderError> {
-    let read = fs::read_dir(folder).and_then(Iterator::collect);
-    read.map_err(io_error("look at", folder))
+    match fs::symlink_metadata(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Ok(metadata) if !metadata.is_dir() => return Err(foreign(folder, "it is no folder".to_owned())),
+        Ok(_) => {}
+        Err(error) => return Err(io_error("look at", folder)(error)),
+    }
+    fs::read_dir(folder).and_then(Iterator::collect).map_err(io_error("look at", folder))
+}
+
+fn foreign(folder: &Path, reason: String) -> FolderError {
+    FolderError::Foreign { path: folder.to_owned(), reason }
 }
 
 fn make_thing(folder: &Path, thing: &Thing) -> Result<(), FolderError> {

@@ -75,21 +75,21 @@ impl Spec {
 
     /// Reads a JSON object as Go does: keys in any case, `null` as if the key was not there, unknown keys ignored.
     pub fn parse(text: &str) -> Result<Self, SpecError> {
-        let Fields { info, numbers, capabilities } = serde_json::from_str(text)?;
-        let memory = numbers.memory;
+        let fields: Fields = serde_json::from_str(text)?;
+        let memory = fields.memory;
         if memory < 0 || memory % MEBIBYTE != 0 {
             return Err(refused(format!(
                 "DevMemSize is {memory}: it must be a multiple of {MEBIBYTE} bytes, 1 MiB"
             )));
         }
         let spec = Self {
-            info,
-            devices: number("DevCount", numbers.devices, 1, MAX_DEVICES)?,
-            tiles: number("TilesPerDev", numbers.tiles, 0, MAX_TILES)?,
+            info: fields.info,
+            devices: number("DevCount", fields.devices, 1, MAX_DEVICES)?,
+            tiles: number("TilesPerDev", fields.tiles, 0, MAX_TILES)?,
             memory,
-            devices_per_node: number("DevsPerNode", numbers.devices_per_node, 0, numbers.devices)?,
-            functions: number("VfsPerPf", numbers.functions, 0, MAX_DEVICES)?,
-            capabilities,
+            devices_per_node: number("DevsPerNode", fields.devices_per_node, 0, fields.devices)?,
+            functions: number("VfsPerPf", fields.functions, 0, MAX_DEVICES)?,
+            capabilities: fields.capabilities,
         };
         spec.check()?;
         Ok(spec)
@@ -141,17 +141,12 @@ fn number(key: &str, value: i64, min: i64, max: i64) -> Result<usize, SpecError>
 #[derive(Default)]
 struct Fields {
     info: String,
-    numbers: Numbers,
-    capabilities: BTreeMap<String, String>,
-}
-
-#[derive(Default)]
-struct Numbers {
     devices: i64,
     tiles: i64,
     memory: i64,
     devices_per_node: i64,
     functions: i64,
+    capabilities: BTreeMap<String, String>,
 }
 
 impl<'de> Deserialize<'de> for Fields {
@@ -171,15 +166,14 @@ impl<'de> Visitor<'de> for FieldsVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
         let mut fields = Fields::default();
-        let numbers = &mut fields.numbers;
         while let Some(key) = map.next_key::<String>()? {
             match key.to_lowercase().as_str() {
                 "info" => set(&mut fields.info, &key, &mut map)?,
-                "devcount" => set(&mut numbers.devices, &key, &mut map)?,
-                "tilesperdev" => set(&mut numbers.tiles, &key, &mut map)?,
-                "devmemsize" => set(&mut numbers.memory, &key, &mut map)?,
-                "devspernode" => set(&mut numbers.devices_per_node, &key, &mut map)?,
-                "vfsperpf" => set(&mut numbers.functions, &key, &mut map)?,
+                "devcount" => set(&mut fields.devices, &key, &mut map)?,
+                "tilesperdev" => set(&mut fields.tiles, &key, &mut map)?,
+                "devmemsize" => set(&mut fields.memory, &key, &mut map)?,
+                "devspernode" => set(&mut fields.devices_per_node, &key, &mut map)?,
+                "vfsperpf" => set(&mut fields.functions, &key, &mut map)?,
                 "capabilities" => {
                     let mut more: BTreeMap<String, Option<String>> = BTreeMap::new();
                     set(&mut more, &key, &mut map)?;

@@ -6,6 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use gpu_fakedev::{FolderError, Spec, load, make, text};
+use gpu_labels::Settings;
 use proptest::prelude::*;
 use simulator::{Profile, TemporaryNode, golden, listing};
 
@@ -32,6 +33,19 @@ fn a_simulated_node_has_the_tree_of_the_golden_file() {
     for name in SPECS {
         let node = TemporaryNode::new(&load(&path(name)).unwrap()).unwrap();
         golden(format!("tests/golden/{name}.txt"), &tree(&listing(node.root()).unwrap()));
+    }
+}
+
+#[test]
+fn nodes_are_labelled_as_if_the_gpus_were_there() {
+    let settings = Settings { memory_override: 0, memory_reserved: 0, pci_grouping_level: 0 };
+    for name in SPECS {
+        let node = TemporaryNode::new(&load(&path(name)).unwrap()).unwrap();
+        let mut warnings = Vec::new();
+        let warn = &mut |warning| warnings.push(warning);
+        let labels = gpu_labels::node_labels(&node.host(), "/sys", &settings, warn).unwrap();
+        assert_eq!(warnings, [""; 0], "{name}");
+        golden(format!("tests/golden/labels/{name}.txt"), &labels.text());
     }
 }
 
