@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
-/// No description is longer.
-const MAX_BYTES: u64 = 1 << 20;
+/// Links between hundreds of tiles fit. Each device has a file with all capabilities.
+const MAX_BYTES: u64 = 256 << 10;
 const MAX_DEVICES: i64 = 128;
 /// The Go implementation has no limit.
 const MAX_TILES: i64 = 64;

@@ -47,13 +47,8 @@ fn card(spec: &Spec, device: usize, things: &mut Vec<Thing>) {
     let drm = names(device).map(|name| Thing::Folder(format!("{card}/device/drm/{name}")));
     things.extend(drm);
     things.extend((0..spec.tiles).map(|tile| Thing::Folder(format!("{card}/gt/gt{tile}"))));
-    let capabilities = spec.capabilities.iter().fold(String::new(), |text, (key, value)| {
-        text + key
-            + ": "
-            + value
-            + "
-"
-    });
+    let lines = spec.capabilities.iter().map(|(key, value)| [key, ": ", value, "\n"].concat());
+    let capabilities: String = lines.collect();
     things.push(file(format!("sys/kernel/debug/dri/{device}/i915_capabilities"), capabilities));
 }
 
