@@ -7,4 +7,5 @@
 mod health;
 mod world;
 mod wsl;
+mod xelink;
 mod xpumd;

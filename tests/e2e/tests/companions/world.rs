@@ -8,8 +8,11 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use e2e::{Cluster, FAKE_DRIVER, Image, Kubernetes, Prerequisites};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
-const IMAGES: [Image; 2] =
-    [Image::of_plugin("intel-gpu-plugin", "intel_gpu_device_plugin"), Image::of_levelzero()];
+const IMAGES: [Image; 3] = [
+    Image::of_plugin("intel-gpu-plugin", "intel_gpu_device_plugin"),
+    Image::of_plugin("intel-xpumanager-sidecar", "intel_xpumanager_sidecar"),
+    Image::of_levelzero(),
+];
 
 const DOMAIN: &str = "gpu.intel.com/";
 pub(crate) const I915: &str = "gpu.intel.com/i915";
