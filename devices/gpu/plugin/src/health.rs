@@ -1,6 +1,8 @@
 //! Who says whether a GPU works: the sidecar or daemon that is asked, and what it said last.
 
+mod damping;
 pub(crate) mod levelzero;
+mod temperature;
 pub(crate) mod xpumd;
 
 use std::collections::BTreeMap;
@@ -11,6 +13,9 @@ use std::time::Duration;
 use device_plugin::Rescan;
 use host::PciAddress;
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use damping::Damping;
 
 /// What a source of health said last; discovery reads it.
 pub type Health = watch::Receiver<Arc<Snapshot>>;
@@ -32,8 +37,24 @@ pub type Verdicts = BTreeMap<PciAddress, Verdict>;
 pub enum Verdict {
     /// It does.
     Healthy,
-    /// It doesn't, for this reason.
-    Unhealthy(String),
+    /// It doesn't.
+    Unhealthy(Trouble),
+}
+
+/// Why a GPU doesn't work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// Troubles of one kind differ in figures only, and one that follows another is no news.
+    pub kind: String,
+    /// The whole reason, in one line, for people.
+    pub reason: String,
+}
+
+impl Trouble {
+    /// A trouble of this kind, for this reason.
+    pub fn new(kind: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { kind: kind.into(), reason: reason.into() }
+    }
 }
 
 /// Nobody watches: all GPUs are healthy.
@@ -41,64 +62,70 @@ pub(crate) fn unwatched() -> Health {
     watch::channel(Arc::default()).1
 }
 
-/// Publishes what a source says, and asks for a look at the hardware when that is new.
-struct Publisher {
-    snapshot: watch::Sender<Arc<Snapshot>>,
-    rescan: Rescan,
+/// Runs a source as a task of the current runtime. What it says is published, damped, and a look at the hardware is asked for
+/// when that is new. All ends when nobody is left who would read it: the plugin was replaced.
+fn publish<S>(rescan: &Rescan, source: impl FnOnce(watch::Sender<Snapshot>) -> S) -> Health
+where
+    S: Future<Output = ()> + Send + 'static,
+{
+    let (sender, said) = watch::channel(Snapshot::default());
+    let source = source(sender);
+    let (published, health) = watch::channel(Arc::default());
+    let rescan = rescan.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            () = published.closed() => {}
+            () = source => {}
+            () = pass_on(said, &published, &rescan) => {}
+        }
+    });
+    health
 }
 
-impl Publisher {
-    fn new(rescan: &Rescan) -> (Self, Health) {
-        let (snapshot, health) = watch::channel(Arc::default());
-        (Self { snapshot, rescan: rescan.clone() }, health)
-    }
-
-    /// Done when nobody is left who would read what the source says: the plugin was replaced.
-    async fn unread(&self) {
-        self.snapshot.closed().await;
-    }
-
-    fn current(&self) -> Snapshot {
-        (**self.snapshot.borrow()).clone()
-    }
-
-    fn publish(&self, mut snapshot: Snapshot) {
-        let former = Arc::clone(&self.snapshot.borrow());
-        for (address, verdict) in &mut snapshot.verdicts {
-            // A temperature differs at each look: that is no news.
-            if let Some(former) = former.verdicts.get(address)
-                && trouble(former).is_some()
-                && trouble(former) == trouble(verdict)
-            {
-                *verdict = former.clone();
-            }
+async fn pass_on(
+    mut said: watch::Receiver<Snapshot>,
+    published: &watch::Sender<Arc<Snapshot>>,
+    rescan: &Rescan,
+) {
+    let mut damping = Damping::default();
+    loop {
+        let Snapshot { verdicts, indices } = said.borrow_and_update().clone();
+        let (verdicts, next) = damping.judge(&verdicts, Instant::now().into_std());
+        let believed = Snapshot { verdicts, indices };
+        let is_new = **published.borrow() != believed;
+        if is_new {
+            published.send_replace(Arc::new(believed));
+            rescan.request();
         }
-        let changed = self.snapshot.send_if_modified(|current| {
-            let changes = **current != snapshot;
-            if changes {
-                *current = Arc::new(snapshot);
+        let next_change = async {
+            match next {
+                Some(next) => sleep_until(next.into()).await,
+                None => std::future::pending().await,
             }
-            changes
-        });
-        if changed {
-            self.rescan.request();
+        };
+        tokio::select! {
+            changed = said.changed() => if changed.is_err() { return },
+            () = next_change => {}
         }
     }
 }
 
-/// What is wrong with a GPU, without how much.
-fn trouble(verdict: &Verdict) -> Option<&str> {
-    match verdict {
-        Verdict::Healthy => None,
-        Verdict::Unhealthy(reason) => reason.split(|c: char| c.is_ascii_digit()).next(),
+/// A text of another program's, for a line of ours: without control characters, and cut when it has more than 200 characters.
+fn one_line(text: &str) -> String {
+    const MOST: usize = 200;
+    let mut chars = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let mut line: String = chars.by_ref().take(MOST).collect();
+    if chars.next().is_some() {
+        line.push('…');
     }
+    line
 }
 
 /// Why a call failed: what the service says, or the innermost cause, which the layers above it only repeat.
 fn reason(status: &tonic::Status) -> String {
     match status.source() {
         Some(cause) => root_cause(cause),
-        None => format!("{}: {}", status.code(), status.message()),
+        None => format!("{}: {}", status.code(), one_line(status.message())),
     }
 }
 

@@ -18,8 +18,8 @@ use cli::plugin::Start;
 use device_plugin::Rescan;
 use host::Host;
 
-pub use health::{Health, Snapshot, Verdict, Verdicts};
-pub use options::{ByPath, Config, HealthSource, IdFilter, Limits, Monitoring, Options, Policy};
+pub use health::{Health, Snapshot, Trouble, Verdict, Verdicts};
+pub use options::{ByPath, Config, HealthSource, IdFilter, Limits, Monitoring, Options, Policy, Severity};
 pub use plugin::GpuPlugin;
 
 /// Runs the plugin as a process of its own until SIGTERM. `program` is its name in the usage text.

@@ -24,6 +24,8 @@ pub struct Options {
     temp_limit: i64,
     gpu_temp_limit: i64,
     memory_temp_limit: i64,
+    temp_hysteresis: i64,
+    xpumd_severity: String,
     allocation_policy: String,
     allow_ids: String,
     deny_ids: String,
@@ -98,8 +100,24 @@ pub enum HealthSource {
     None,
     /// The Level-Zero sidecar.
     LevelZero(Limits),
-    /// XPU Manager's daemon at this socket.
-    Xpumd(String),
+    /// XPU Manager's daemon.
+    Xpumd {
+        /// Its socket.
+        socket: String,
+        /// What makes a GPU unhealthy.
+        severity: Severity,
+    },
+}
+
+/// From which of XPU Manager's severities on a GPU is unhealthy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// Anything that is not as it should be, error correction that is off, say.
+    Warning,
+    /// It works badly.
+    Critical,
+    /// It doesn't work.
+    Failed,
 }
 
 /// A reading above its limit makes a GPU unhealthy. Degrees Celsius.
@@ -111,9 +129,13 @@ pub struct Limits {
     pub gpu: i64,
     /// Of its memory.
     pub memory: i64,
+    /// How far below its limit a sensor must be before a GPU that was too hot is healthy again; 0 to 100.
+    pub hysteresis: i64,
 }
 
 const DEFAULT_LIMIT: i64 = 100;
+const DEFAULT_HYSTERESIS: i64 = 5;
+const MAX_HYSTERESIS: i64 = 100;
 /// The kubelet takes lists of up to 4 MiB, which is less than 200,000 devices.
 const MAX_SHARES: u32 = 200_000;
 
@@ -132,6 +154,8 @@ impl Default for Options {
             temp_limit: DEFAULT_LIMIT,
             gpu_temp_limit: DEFAULT_LIMIT,
             memory_temp_limit: DEFAULT_LIMIT,
+            temp_hysteresis: DEFAULT_HYSTERESIS,
+            xpumd_severity: "critical".to_owned(),
             allocation_policy: "none".to_owned(),
             allow_ids: String::new(),
             deny_ids: String::new(),
@@ -210,6 +234,16 @@ impl Options {
             &mut options.memory_temp_limit,
             "a GPU whose memory's sensor shows more than this is unhealthy, in degrees Celsius",
         );
+        flags.int(
+            "temp-hysteresis",
+            &mut options.temp_hysteresis,
+            "a GPU that was too hot is healthy again when all its sensors are so many degrees below their limits; 0 to 100",
+        );
+        flags.string(
+            "xpumd-severity",
+            &mut options.xpumd_severity,
+            "with -xpumd-endpoint: warning, critical or failed; what is so bad, or worse, makes a GPU unhealthy",
+        );
         flags.section("Flags of earlier versions");
         flags.bool(
             "resource-manager",
@@ -287,15 +321,32 @@ impl Options {
             ));
         }
         let Self { temp_limit: global, gpu_temp_limit: gpu, memory_temp_limit: memory, .. } = *self;
-        if xpumd && [global, gpu, memory].iter().any(|limit| *limit != DEFAULT_LIMIT) {
+        let hysteresis = self.temp_hysteresis;
+        if !(0..=MAX_HYSTERESIS).contains(&hysteresis) {
+            return Err(format!(
+                "argument error: -temp-hysteresis is {hysteresis}, not 0 to {MAX_HYSTERESIS}"
+            ));
+        }
+        let are_default = [global, gpu, memory] == [DEFAULT_LIMIT; 3] && hysteresis == DEFAULT_HYSTERESIS;
+        if xpumd && !are_default {
             let why = "XPU Manager has limits of its own";
             return Err(format!(
                 "argument error: temperature limits have no effect with -xpumd-endpoint: {why}"
             ));
         }
+        let severity = match self.xpumd_severity.as_str() {
+            "warning" => Severity::Warning,
+            "critical" => Severity::Critical,
+            "failed" => Severity::Failed,
+            other => {
+                return Err(format!(
+                    "argument error: -xpumd-severity is {other:?}, not warning, critical or failed"
+                ));
+            }
+        };
         Ok(match (self.health_management, xpumd) {
-            (true, _) => HealthSource::LevelZero(Limits { global, gpu, memory }),
-            (_, true) => HealthSource::Xpumd(self.xpumd_endpoint.clone()),
+            (true, _) => HealthSource::LevelZero(Limits { global, gpu, memory, hysteresis }),
+            (_, true) => HealthSource::Xpumd { socket: self.xpumd_endpoint.clone(), severity },
             _ => HealthSource::None,
         })
     }

@@ -39,7 +39,7 @@ impl GpuPlugin {
     pub fn start(config: Config, host: &Host, rescan: &Rescan) -> Self {
         let health = match (&config.health, config.wsl) {
             (HealthSource::LevelZero(limits), _) => health::levelzero::follow_health(host, *limits, rescan),
-            (HealthSource::Xpumd(socket), _) => health::xpumd::follow(socket, rescan),
+            (HealthSource::Xpumd { socket, severity }, _) => health::xpumd::follow(socket, *severity, rescan),
             (HealthSource::None, true) => health::levelzero::follow_indices(host, rescan),
             (HealthSource::None, false) => health::unwatched(),
         };
@@ -111,7 +111,7 @@ impl GpuPlugin {
         let spec = Arc::new(spec);
         let verdict = card.address().and_then(|address| snapshot.verdicts.get(&address));
         let state = match verdict {
-            Some(Verdict::Unhealthy(reason)) => State::Unhealthy(reason.clone()),
+            Some(Verdict::Unhealthy(trouble)) => State::Unhealthy(trouble.reason.clone()),
             Some(Verdict::Healthy) | None => State::Healthy,
         };
         for share in 0..self.config.shares {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use device_plugin::{Device, DevicePlugin, Expectation, Health, Inventory};
-use gpu_plugin::{GpuPlugin, Options, Snapshot, Verdict};
+use gpu_plugin::{GpuPlugin, Options, Snapshot, Trouble, Verdict};
 use host::Host;
 use simulator::{Damage, Profile, TemporaryNode};
 use tokio::sync::watch;
@@ -342,8 +342,10 @@ fn cards_tell_their_numa_node_and_share_one_description() {
 #[test]
 fn the_verdict_on_a_card_is_that_of_all_its_units_but_not_of_monitoring() {
     let scene = Scene::cards(&[I915, XE]);
-    let verdicts =
-        [("0000:03:00.0", Verdict::Unhealthy("hot".to_owned())), ("0000:00:02.0", Verdict::Healthy)];
+    let verdicts = [
+        ("0000:03:00.0", Verdict::Unhealthy(Trouble::new("heat", "hot"))),
+        ("0000:00:02.0", Verdict::Healthy),
+    ];
     let verdicts = verdicts.map(|(address, verdict)| (address.parse().unwrap(), verdict)).into();
     let snapshot = Snapshot { verdicts, indices: None };
     let inventory =
@@ -366,7 +368,7 @@ fn a_plugin_that_takes_anothers_place_knows_what_that_was_told() {
     };
     let sick = || Health::Unhealthy("hot".to_owned());
     let watched: &[&str] = &["-health-management", "-shared-dev-num=2"];
-    let first = plugin(watched, told(Verdict::Unhealthy("hot".to_owned())));
+    let first = plugin(watched, told(Verdict::Unhealthy(Trouble::new("heat", "hot"))));
     let second = plugin(watched, Snapshot::default());
     assert_eq!(health(&second), Health::Healthy, "nobody has said otherwise");
     second.take_over(&first);

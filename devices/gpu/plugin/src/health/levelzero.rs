@@ -1,5 +1,6 @@
 //! The Level-Zero sidecar: health, temperatures, and which GPUs Windows lends.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use device_plugin::Rescan;
@@ -7,7 +8,8 @@ use host::{Host, HostError, PciAddress};
 use tokio::time::{sleep, timeout};
 use tonic::transport::{Channel, Endpoint};
 
-use super::{Health, Publisher, Reachability, Snapshot, Verdict, Verdicts, reason};
+use super::temperature::{Heat, Readings, degrees};
+use super::{Health, Reachability, Snapshot, Trouble, Verdict, Verdicts, one_line, publish, reason};
 use crate::{Limits, card};
 
 mod api {
@@ -30,61 +32,42 @@ const DEADLINE: Duration = Duration::from_secs(2);
 
 /// Asks for the health of the node's GPUs from now on.
 pub(crate) fn follow_health(host: &Host, limits: Limits, rescan: &Rescan) -> Health {
-    let (publisher, health) = Publisher::new(rescan);
     let host = host.clone();
-    tokio::spawn(async move {
-        tokio::select! {
-            () = publisher.unread() => {}
-            () = ask_for_health(&host, limits, &publisher) => {}
-        }
-    });
-    health
-}
-
-async fn ask_for_health(host: &Host, limits: Limits, publisher: &Publisher) {
-    let mut reachability = Reachability::default();
-    let client = client(host);
-    loop {
-        // What can't be read is discovery's to say.
-        if let Ok(addresses) = addresses(host) {
-            let former = publisher.current().verdicts;
-            let (verdicts, outcome) = ask_all(client.clone(), &addresses, limits, &former).await;
-            match outcome {
-                Ok(()) => reachability.found(NAME),
-                Err(error) => reachability.lost(NAME, error),
+    publish(rescan, |said| async move {
+        let mut gpus = Gpus::new(client(&host), limits);
+        let mut reachability = Reachability::default();
+        loop {
+            // What can't be read is discovery's to say.
+            if let Ok(addresses) = addresses(&host) {
+                match gpus.ask_all(&addresses).await {
+                    Ok(()) => reachability.found(NAME),
+                    Err(error) => reachability.lost(NAME, error),
+                }
+                said.send_replace(Snapshot { verdicts: gpus.verdicts(), indices: None });
             }
-            publisher.publish(Snapshot { verdicts, indices: None });
+            sleep(PERIOD).await;
         }
-        sleep(PERIOD).await;
-    }
+    })
 }
 
 /// Asks which GPUs there are from now on.
 pub(crate) fn follow_indices(host: &Host, rescan: &Rescan) -> Health {
-    let (publisher, health) = Publisher::new(rescan);
     let client = client(host);
-    tokio::spawn(async move {
-        tokio::select! {
-            () = publisher.unread() => {}
-            () = ask_for_indices(client, &publisher) => {}
-        }
-    });
-    health
-}
-
-async fn ask_for_indices(client: LevelzeroClient<Channel>, publisher: &Publisher) {
-    let mut reachability = Reachability::default();
-    loop {
-        match indices(client.clone()).await {
-            Ok(indices) => {
-                reachability.found(NAME);
-                publisher.publish(Snapshot { indices: Some(indices), ..Snapshot::default() });
+    publish(rescan, |said| async move {
+        let mut reachability = Reachability::default();
+        let mut pause = PERIOD / 10;
+        loop {
+            match indices(client.clone()).await {
+                Ok(indices) => {
+                    reachability.found(NAME);
+                    said.send_replace(Snapshot { indices: Some(indices), ..Snapshot::default() });
+                    pause = PERIOD;
+                }
+                Err(error) => reachability.lost(NAME, error),
             }
-            Err(error) => reachability.lost(NAME, error),
+            sleep(pause).await;
         }
-        let pause = if publisher.current().indices.is_some() { PERIOD } else { PERIOD / 10 };
-        sleep(pause).await;
-    }
+    })
 }
 
 /// Connects when it is first used, and again when it has to.
@@ -103,59 +86,70 @@ fn addresses(host: &Host) -> Result<Vec<PciAddress>, HostError> {
     Ok(names.iter().filter_map(|name| card::intel_address(host, name)).collect())
 }
 
-/// The verdicts on all GPUs: the `former` one on those that can't be asked about, of which the error names the last.
-async fn ask_all(
-    mut client: LevelzeroClient<Channel>,
-    addresses: &[PciAddress],
+/// What the sidecar said of the node's GPUs.
+struct Gpus {
+    client: LevelzeroClient<Channel>,
     limits: Limits,
-    former: &Verdicts,
-) -> (Verdicts, Result<(), String>) {
-    let mut verdicts = Verdicts::new();
-    let mut outcome = Ok(());
-    for &address in addresses {
-        let verdict = match ask(&mut client, address, limits).await {
-            Ok(verdict) => Some(verdict),
-            Err(error) => {
-                outcome = Err(format!("{address}: {error}"));
-                former.get(&address).cloned()
-            }
-        };
-        verdicts.extend(verdict.map(|verdict| (address, verdict)));
-    }
-    (verdicts, outcome)
+    known: BTreeMap<PciAddress, Gpu>,
 }
 
-async fn ask(
-    client: &mut LevelzeroClient<Channel>,
-    address: PciAddress,
-    limits: Limits,
-) -> Result<Verdict, String> {
-    let device = || api::DeviceId { bdf_address: address.to_string() };
-    let health = within(client.get_device_health(device())).await?;
-    let parts = [("memory", health.memory_ok), ("PCI bus", health.bus_ok), ("SoC", health.soc_ok)];
-    let bad: Vec<&str> = parts.iter().filter(|(_, ok)| !ok).map(|(part, _)| *part).collect();
-    if !bad.is_empty() {
-        let why = problem(health.error.as_ref()).map(|text| format!(" ({text})")).unwrap_or_default();
-        return Ok(Verdict::Unhealthy(format!("Level Zero reports bad {}{why}", bad.join(" and "))));
+/// What it said of one.
+#[derive(Default)]
+struct Gpu {
+    heat: Heat,
+    /// `None` until it says something.
+    verdict: Option<Verdict>,
+}
+
+impl Gpus {
+    fn new(client: LevelzeroClient<Channel>, limits: Limits) -> Self {
+        Self { client, limits, known: BTreeMap::new() }
     }
-    let found = within(client.get_device_temperature(device())).await?;
-    let readings = [
-        ("GPU", found.gpu, limits.gpu, "-gpu-temp-limit"),
-        ("device", found.global, limits.global, "-temp-limit"),
-        ("memory", found.memory, limits.memory, "-memory-temp-limit"),
-    ];
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "in whole degrees, as the Go implementation compares"
-    )]
-    let mut readings =
-        readings.into_iter().map(|(sensor, reading, limit, flag)| (sensor, reading as i64, limit, flag));
-    Ok(match readings.find(|(_, reading, limit, _)| reading > limit) {
-        None => Verdict::Healthy,
-        Some((sensor, reading, limit, flag)) => Verdict::Unhealthy(format!(
-            "{sensor} temperature {reading} °C is above the limit of {limit} °C ({flag})"
-        )),
-    })
+
+    /// Asks about these, and forgets others. Those that can't be asked about keep their last verdict; the error names the
+    /// last of them.
+    async fn ask_all(&mut self, addresses: &[PciAddress]) -> Result<(), String> {
+        self.known.retain(|address, _| addresses.contains(address));
+        let mut outcome = Ok(());
+        for &address in addresses {
+            let gpu = self.known.entry(address).or_default();
+            match gpu.ask(&mut self.client, address, self.limits).await {
+                Ok(verdict) => gpu.verdict = Some(verdict),
+                Err(error) => outcome = Err(format!("{address}: {error}")),
+            }
+        }
+        outcome
+    }
+
+    fn verdicts(&self) -> Verdicts {
+        self.known.iter().filter_map(|(&address, gpu)| Some((address, gpu.verdict.clone()?))).collect()
+    }
+}
+
+impl Gpu {
+    async fn ask(
+        &mut self,
+        client: &mut LevelzeroClient<Channel>,
+        address: PciAddress,
+        limits: Limits,
+    ) -> Result<Verdict, String> {
+        let device = || api::DeviceId { bdf_address: address.to_string() };
+        let health = within(client.get_device_health(device())).await?;
+        let parts = [("memory", health.memory_ok), ("PCI bus", health.bus_ok), ("SoC", health.soc_ok)];
+        let bad: Vec<&str> = parts.iter().filter(|(_, ok)| !ok).map(|(part, _)| *part).collect();
+        if !bad.is_empty() {
+            let kind = format!("Level Zero reports bad {}", bad.join(" and "));
+            let why = problem(health.error.as_ref()).map(|text| format!(" ({text})")).unwrap_or_default();
+            return Ok(Verdict::Unhealthy(Trouble::new(kind.clone(), kind + &why)));
+        }
+        let found = within(client.get_device_temperature(device())).await?;
+        let readings = Readings {
+            gpu: degrees(found.gpu),
+            global: degrees(found.global),
+            memory: degrees(found.memory),
+        };
+        Ok(self.heat.judge(readings, limits).map_or(Verdict::Healthy, Verdict::Unhealthy))
+    }
 }
 
 async fn indices(mut client: LevelzeroClient<Channel>) -> Result<Vec<u32>, String> {
@@ -171,7 +165,7 @@ async fn indices(mut client: LevelzeroClient<Channel>) -> Result<Vec<u32>, Strin
 }
 
 fn problem(error: Option<&api::Error>) -> Option<String> {
-    error.filter(|error| error.errorcode != 0).map(|error| error.description.clone())
+    error.filter(|error| error.errorcode != 0).map(|error| one_line(&error.description))
 }
 
 async fn within<T>(call: impl Future<Output = tonic::Result<tonic::Response<T>>>) -> Result<T, String> {

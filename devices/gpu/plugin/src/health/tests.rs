@@ -8,7 +8,7 @@ use simulator::SimulatedNode;
 use simulator::kubelet::{Kubelet, Options};
 use tokio::sync::watch;
 
-use super::{Publisher, Snapshot, Verdict};
+use super::{Duration, Health, Instant, Snapshot, Trouble, Verdict, one_line, publish};
 
 /// The plugin and a kubelet; both end when this is dropped.
 pub(super) struct Running {
@@ -30,21 +30,70 @@ impl Running {
     }
 }
 
+const CARD: PciAddress = PciAddress { domain: 0, bus: 3, device: 0, function: 0 };
+
+/// A source that says what the test says.
+struct Source {
+    said: watch::Sender<Snapshot>,
+    health: Health,
+}
+
+impl Source {
+    fn start() -> Self {
+        let mut sender = None;
+        let health = publish(&Rescan::default(), |said| {
+            sender = Some(said);
+            std::future::pending()
+        });
+        Self { said: sender.unwrap(), health }
+    }
+
+    fn say(&self, verdict: Verdict) {
+        self.said.send_replace(Snapshot { verdicts: [(CARD, verdict)].into(), indices: None });
+    }
+
+    /// Waits until the plugin is told this, and says for how long.
+    async fn is_told(&mut self, is_it: impl Fn(&Verdict) -> bool) -> Duration {
+        let asked = Instant::now();
+        let told = self.health.wait_for(|snapshot| snapshot.verdicts.get(&CARD).is_some_and(&is_it));
+        told.await.unwrap();
+        asked.elapsed()
+    }
+}
+
+fn is_well(verdict: &Verdict) -> bool {
+    *verdict == Verdict::Healthy
+}
+
+fn is_watched(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Unhealthy(trouble) if trouble.kind == "watched")
+}
+
+/// The clock is not the real one: it goes on when all wait.
+#[tokio::test(start_paused = true)]
+async fn a_gpu_that_is_watched_is_well_in_the_end_though_nothing_more_is_said() {
+    let mut source = Source::start();
+    for _ in 0..3 {
+        source.say(Verdict::Unhealthy(Trouble::new("heat", "hot")));
+        assert_eq!(source.is_told(|verdict| !is_well(verdict) && !is_watched(verdict)).await, Duration::ZERO);
+        source.say(Verdict::Healthy);
+        assert_eq!(source.is_told(|verdict| is_well(verdict) || is_watched(verdict)).await, Duration::ZERO);
+    }
+    source.is_told(is_watched).await;
+    assert!(source.is_told(is_well).await >= Duration::from_mins(1));
+}
+
+#[tokio::test]
+async fn a_source_ends_with_the_plugin_that_reads_it() {
+    let Source { said, health } = Source::start();
+    drop(health);
+    said.closed().await;
+}
+
 #[test]
-fn a_temperature_that_rises_on_is_no_news_but_another_trouble_is() {
-    let card = PciAddress { domain: 0, bus: 3, device: 0, function: 0 };
-    let (publisher, mut health) = Publisher::new(&Rescan::default());
-    let mut is_news = |reason: &str| {
-        let verdict = Verdict::Unhealthy(reason.to_owned());
-        publisher.publish(Snapshot { verdicts: [(card, verdict)].into(), indices: None });
-        let news = health.has_changed().unwrap();
-        health.mark_unchanged();
-        news
-    };
-    assert!(is_news("GPU temperature 105 °C is above the limit of 100 °C"));
-    assert!(!is_news("GPU temperature 106 °C is above the limit of 100 °C"));
-    assert!(is_news("memory temperature 106 °C is above the limit of 100 °C"));
-    assert!(is_news("Level Zero reports bad memory"));
-    publisher.publish(Snapshot { verdicts: [(card, Verdict::Healthy)].into(), indices: None });
-    assert!(is_news("Level Zero reports bad memory"));
+fn texts_of_other_programs_are_short_and_one_line() {
+    assert_eq!(one_line("device lost (0x70000001)"), "device lost (0x70000001)");
+    assert_eq!(one_line("a\nb\t\u{1b}[31mc\u{85}\0"), "a b  [31mc  ");
+    assert_eq!(one_line(&"ö".repeat(200)), "ö".repeat(200));
+    assert_eq!(one_line(&"ö".repeat(201)), "ö".repeat(200) + "…");
 }

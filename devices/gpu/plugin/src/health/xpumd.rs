@@ -1,11 +1,14 @@
 //! XPU Manager's daemon (xpumd): a stream of all devices' states.
 
+mod devices;
+
 use device_plugin::Rescan;
-use host::PciAddress;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use tonic::transport::Endpoint;
 
-use super::{Backoff, Health, Publisher, Reachability, Verdict, reason, root_cause};
+use super::{Backoff, Health, Reachability, Snapshot, publish, reason, root_cause};
+use crate::Severity;
 
 mod api {
     #![expect(clippy::pedantic, clippy::allow_attributes_without_reason, reason = "generated")]
@@ -15,30 +18,25 @@ mod api {
     tonic::include_proto!("deviceinfo");
 }
 
+use api::WatchDeviceHealthRequest;
 use api::device_info_client::DeviceInfoClient;
-use api::{DeviceHealth, DeviceHealthResponse, SeverityLevel, WatchDeviceHealthRequest};
+use devices::Devices;
 
 const NAME: &str = "XPU Manager's daemon";
 
-/// Listens to the daemon at `socket` from now on, however often it goes away.
-pub(crate) fn follow(socket: &str, rescan: &Rescan) -> Health {
-    let (publisher, health) = Publisher::new(rescan);
+/// Listens to the daemon at `socket` from now on, however often it goes away. What is as bad as `threshold`, or worse, makes a
+/// GPU unhealthy.
+pub(crate) fn follow(socket: &str, threshold: Severity, rescan: &Rescan) -> Health {
     let socket = socket.to_owned();
-    tokio::spawn(async move {
-        tokio::select! {
-            () = publisher.unread() => {}
-            () = listen_again_and_again(&socket, &publisher) => {}
-        }
-    });
-    health
+    publish(rescan, |said| listen_again_and_again(socket, Devices::new(threshold), said))
 }
 
-async fn listen_again_and_again(socket: &str, publisher: &Publisher) {
+async fn listen_again_and_again(socket: String, mut devices: Devices, said: watch::Sender<Snapshot>) {
     let mut reachability = Reachability::default();
     let mut backoff = Backoff::new();
     loop {
         let begun = Instant::now();
-        let error = match listen(socket, publisher, &mut reachability).await {
+        let error = match listen(&socket, &mut devices, &said, &mut reachability).await {
             Ok(()) => "it ended the stream".to_owned(),
             Err(error) => error,
         };
@@ -51,41 +49,22 @@ async fn listen_again_and_again(socket: &str, publisher: &Publisher) {
     }
 }
 
-async fn listen(socket: &str, publisher: &Publisher, reachability: &mut Reachability) -> Result<(), String> {
+async fn listen(
+    socket: &str,
+    devices: &mut Devices,
+    said: &watch::Sender<Snapshot>,
+    reachability: &mut Reachability,
+) -> Result<(), String> {
     let endpoint = Endpoint::from_shared(format!("unix://{socket}")).map_err(|error| root_cause(&error))?;
     let channel = endpoint.connect().await.map_err(|error| root_cause(&error))?;
     let stream = DeviceInfoClient::new(channel).watch_device_health(WatchDeviceHealthRequest {}).await;
     let mut stream = stream.map_err(|status| reason(&status))?.into_inner();
     while let Some(message) = stream.message().await.map_err(|status| reason(&status))? {
         reachability.found(NAME);
-        let mut snapshot = publisher.current();
-        snapshot.verdicts.extend(verdicts(message));
-        publisher.publish(snapshot);
+        devices.hear(message).log();
+        said.send_replace(Snapshot { verdicts: devices.verdicts.clone(), indices: None });
     }
     Ok(())
-}
-
-/// The devices that a message speaks of; others keep their state.
-fn verdicts(message: DeviceHealthResponse) -> impl Iterator<Item = (PciAddress, Verdict)> {
-    message.devices.into_iter().filter_map(|device| {
-        let address = device.info.as_ref()?.pci.as_ref()?.bdf.parse().ok()?;
-        Some((address, verdict(&device)))
-    })
-}
-
-/// As the Go implementation of v0.36: a warning is enough.
-fn verdict(device: &DeviceHealth) -> Verdict {
-    // As numbers: a level that a later daemon adds is no better than these.
-    let bad = device.health.iter().find(|status| status.severity >= SeverityLevel::Warning.into());
-    match bad {
-        None => Verdict::Healthy,
-        Some(status) => {
-            let texts = [&status.name, &status.reason, &status.message];
-            let texts: Vec<&str> =
-                texts.iter().map(|text| text.as_str()).filter(|text| !text.is_empty()).collect();
-            Verdict::Unhealthy(format!("XPU Manager reports {}", texts.join(": ")))
-        }
-    }
 }
 
 #[cfg(test)]

@@ -56,6 +56,10 @@ fn bad_values_are_refused() {
     refused(&["-wsl", "-xpumd-endpoint=/run/x.sock"], "do not work with -wsl");
     refused(&["-health-management", "-xpumd-endpoint=/run/x.sock"], "cannot be used both");
     refused(&["-xpumd-endpoint=/run/x.sock", "-memory-temp-limit=50"], "no effect with -xpumd-endpoint");
+    refused(&["-xpumd-endpoint=/run/x.sock", "-temp-hysteresis=0"], "no effect with -xpumd-endpoint");
+    refused(&["-temp-hysteresis=-1"], "-temp-hysteresis is -1, not 0 to 100");
+    refused(&["-health-management", "-temp-hysteresis=101"], "-temp-hysteresis is 101");
+    refused(&["-xpumd-severity=ok"], "-xpumd-severity is \"ok\", not warning, critical or failed");
 }
 
 #[test]
@@ -69,12 +73,18 @@ fn the_first_of_several_mistakes_in_the_reference_order_is_named() {
 
 #[test]
 fn sources_of_health() {
-    let limits = |global, gpu, memory| HealthSource::LevelZero(Limits { global, gpu, memory });
-    assert_eq!(check(&["-health-management"]).unwrap().health, limits(100, 100, 100));
+    let of = |args: &[&str]| check(args).unwrap().health;
+    let level_zero =
+        |global, gpu, memory, hysteresis| HealthSource::LevelZero(Limits { global, gpu, memory, hysteresis });
+    assert_eq!(of(&["-health-management"]), level_zero(100, 100, 100, 5));
     let args = ["-health-management", "-temp-limit=80", "-gpu-temp-limit=90", "-memory-temp-limit=95"];
-    assert_eq!(check(&args).unwrap().health, limits(80, 90, 95));
-    let args = ["-xpumd-endpoint=/run/x.sock", "-temp-limit=100"];
-    assert_eq!(check(&args).unwrap().health, HealthSource::Xpumd("/run/x.sock".to_owned()));
+    assert_eq!(of(&args), level_zero(80, 90, 95, 5));
+    assert_eq!(of(&["-health-management", "-temp-hysteresis=0"]), level_zero(100, 100, 100, 0));
+    let xpumd = |severity| HealthSource::Xpumd { socket: "/run/x.sock".to_owned(), severity };
+    let socket = "-xpumd-endpoint=/run/x.sock";
+    assert_eq!(of(&[socket, "-temp-limit=100"]), xpumd(Severity::Critical));
+    assert_eq!(of(&[socket, "-xpumd-severity=warning"]), xpumd(Severity::Warning));
+    assert_eq!(of(&[socket, "-xpumd-severity=failed"]), xpumd(Severity::Failed));
 }
 
 #[test]

@@ -3,6 +3,7 @@ use std::sync::{Arc, Mutex};
 use simulator::kubelet::PodRequest;
 use simulator::{Profile, SimulatedNode};
 use tokio::net::UnixListener;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::UnixListenerStream;
 use tonic::{Request, Response, Status};
@@ -11,7 +12,7 @@ use super::api::levelzero_server::{Levelzero, LevelzeroServer};
 use super::*;
 use crate::health::tests::Running;
 
-const LIMITS: Limits = Limits { global: 80, gpu: 90, memory: 95 };
+const LIMITS: Limits = Limits { global: 80, gpu: 90, memory: 95, hysteresis: 5 };
 const CARD: PciAddress = PciAddress { domain: 0, bus: 0, device: 2, function: 0 };
 
 /// What the sidecar answers about every GPU.
@@ -20,6 +21,7 @@ struct Answers {
     health: Result<api::DeviceHealth, Status>,
     temperature: Result<api::DeviceTemperature, Status>,
     indices: Result<api::DeviceIndices, Status>,
+    hangs: bool,
 }
 
 impl Default for Answers {
@@ -28,12 +30,28 @@ impl Default for Answers {
             health: Ok(api::DeviceHealth { memory_ok: true, bus_ok: true, soc_ok: true, error: None }),
             temperature: Ok(api::DeviceTemperature { global: 50.0, gpu: 50.0, memory: 50.0, error: None }),
             indices: Ok(api::DeviceIndices { indices: vec![2, 0], error: None }),
+            hangs: false,
         }
     }
 }
 
 #[derive(Clone, Default)]
-struct Sidecar(Arc<Mutex<Answers>>);
+struct Sidecar {
+    answers: Arc<Mutex<Answers>>,
+    /// How often it was.
+    asked: watch::Sender<usize>,
+}
+
+impl Sidecar {
+    async fn answer<T>(&self, answer: impl Fn(&Answers) -> Result<T, Status>) -> tonic::Result<Response<T>> {
+        self.asked.send_modify(|asked| *asked += 1);
+        let answers = self.answers.lock().unwrap().clone();
+        if answers.hangs {
+            std::future::pending::<()>().await;
+        }
+        answer(&answers).map(Response::new)
+    }
+}
 
 #[tonic::async_trait]
 impl Levelzero for Sidecar {
@@ -41,21 +59,21 @@ impl Levelzero for Sidecar {
         &self,
         _: Request<api::DeviceId>,
     ) -> tonic::Result<Response<api::DeviceHealth>> {
-        self.0.lock().unwrap().health.clone().map(Response::new)
+        self.answer(|answers| answers.health.clone()).await
     }
 
     async fn get_device_temperature(
         &self,
         _: Request<api::DeviceId>,
     ) -> tonic::Result<Response<api::DeviceTemperature>> {
-        self.0.lock().unwrap().temperature.clone().map(Response::new)
+        self.answer(|answers| answers.temperature.clone()).await
     }
 
     async fn get_intel_indices(
         &self,
         _: Request<api::GetIntelIndicesMessage>,
     ) -> tonic::Result<Response<api::DeviceIndices>> {
-        self.0.lock().unwrap().indices.clone().map(Response::new)
+        self.answer(|answers| answers.indices.clone()).await
     }
 
     async fn get_device_memory_amount(
@@ -95,19 +113,27 @@ impl Scene {
         }));
     }
 
+    fn gpus(&self) -> Gpus {
+        Gpus::new(client(&self.node.host()), LIMITS)
+    }
+
     async fn ask(&self) -> Result<Verdict, String> {
-        ask(&mut client(&self.node.host()), CARD, LIMITS).await
+        ask(&mut self.gpus()).await
     }
 
     fn change(&self, change: impl FnOnce(&mut Answers)) {
-        change(&mut self.sidecar.0.lock().unwrap());
+        change(&mut self.sidecar.answers.lock().unwrap());
     }
+}
+
+async fn ask(gpus: &mut Gpus) -> Result<Verdict, String> {
+    gpus.ask_all(&[CARD]).await.map(|()| gpus.verdicts()[&CARD].clone())
 }
 
 fn reason(verdict: Result<Verdict, String>) -> String {
     match verdict.unwrap() {
         Verdict::Healthy => panic!("healthy"),
-        Verdict::Unhealthy(reason) => reason,
+        Verdict::Unhealthy(trouble) => trouble.reason,
     }
 }
 
@@ -146,9 +172,18 @@ async fn each_sensor_has_its_own_limit() {
     let mut scene = Scene::new();
     scene.serve();
     let cases: [(Set, &str); 3] = [
-        (|t| t.gpu = 91.5, "GPU temperature 91 °C is above the limit of 90 °C (-gpu-temp-limit)"),
-        (|t| t.global = 81.0, "device temperature 81 °C is above the limit of 80 °C (-temp-limit)"),
-        (|t| t.memory = 96.0, "memory temperature 96 °C is above the limit of 95 °C (-memory-temp-limit)"),
+        (
+            |t| t.gpu = 91.5,
+            "GPU temperature 91 °C is above the limit of 90 °C (-gpu-temp-limit); well again at 85 °C",
+        ),
+        (
+            |t| t.global = 81.0,
+            "device temperature 81 °C is above the limit of 80 °C (-temp-limit); well again at 75 °C",
+        ),
+        (
+            |t| t.memory = 96.0,
+            "memory temperature 96 °C is above the limit of 95 °C (-memory-temp-limit); well again at 90 °C",
+        ),
     ];
     for (set, expected) in cases {
         scene.change(|answers| {
@@ -160,24 +195,89 @@ async fn each_sensor_has_its_own_limit() {
 }
 
 #[tokio::test]
-async fn a_sidecar_that_fails_leaves_the_last_verdict() {
+async fn an_error_in_the_answer_is_not_more_than_what_is_said_beside_it() {
     let mut scene = Scene::new();
-    let hot = Verdict::Unhealthy("hot".to_owned());
-    let former = Verdicts::from([(CARD, hot.clone())]);
-    let client = client(&scene.node.host());
-    let (verdicts, outcome) = ask_all(client.clone(), &[CARD], LIMITS, &former).await;
-    assert_eq!(verdicts, former);
-    assert_eq!(outcome.unwrap_err(), "0000:00:02.0: No such file or directory (os error 2)");
     scene.serve();
-    scene.change(|answers| answers.temperature = Err(Status::internal("no such device")));
-    let (verdicts, outcome) = ask_all(client.clone(), &[CARD], LIMITS, &former).await;
-    assert_eq!(verdicts, former);
-    assert_eq!(outcome.unwrap_err(), "0000:00:02.0: Internal error: no such device");
+    let error = api::Error { errorcode: 0x7800_0003, description: "unsupported feature".to_owned() };
+    scene.change(|answers| {
+        answers.health.as_mut().unwrap().error = Some(error.clone());
+        answers.temperature.as_mut().unwrap().error = Some(error);
+    });
+    assert_eq!(scene.ask().await, Ok(Verdict::Healthy));
+    scene.change(|answers| answers.temperature.as_mut().unwrap().gpu = 91.0);
+    assert!(reason(scene.ask().await).contains("91 °C"));
+}
+
+#[tokio::test]
+async fn a_hot_gpu_whose_sensor_cannot_be_read_any_more_is_still_hot() {
+    let mut scene = Scene::new();
+    scene.serve();
+    let mut gpus = scene.gpus();
+    scene.change(|answers| answers.temperature.as_mut().unwrap().gpu = 91.0);
+    assert_ne!(ask(&mut gpus).await, Ok(Verdict::Healthy));
+    // As the sidecar says it.
+    scene.change(|answers| {
+        let error = Some(api::Error { errorcode: 0x7001_0001, description: "not available".to_owned() });
+        let temperature = answers.temperature.as_mut().unwrap();
+        (temperature.gpu, temperature.error) = (-999.0, error);
+    });
+    assert_ne!(ask(&mut gpus).await, Ok(Verdict::Healthy));
+    scene.change(|answers| answers.temperature.as_mut().unwrap().gpu = 86.0);
+    assert_ne!(ask(&mut gpus).await, Ok(Verdict::Healthy), "five degrees below the limit is cool");
+    scene.change(|answers| answers.temperature.as_mut().unwrap().gpu = 85.0);
+    assert_eq!(ask(&mut gpus).await, Ok(Verdict::Healthy));
+}
+
+#[tokio::test]
+async fn a_sidecar_that_fails_leaves_the_last_verdict() {
+    type Fail = fn(&mut Answers);
+    let mut scene = Scene::new();
+    let mut gpus = scene.gpus();
+    let missing = "0000:00:02.0: No such file or directory (os error 2)".to_owned();
+    assert_eq!(ask(&mut gpus).await, Err(missing));
+    assert!(gpus.verdicts().is_empty(), "it never answered");
+    scene.serve();
+    scene.change(|answers| answers.temperature.as_mut().unwrap().gpu = 91.0);
+    assert_ne!(ask(&mut gpus).await, Ok(Verdict::Healthy));
+    let hot = gpus.verdicts();
+    let failures: [Fail; 2] = [
+        |answers| answers.temperature = Err(Status::internal("no such device")),
+        |answers| answers.health = Err(Status::internal("no such device")),
+    ];
+    for fail in failures {
+        scene.change(|answers| {
+            *answers = Answers::default();
+            fail(answers);
+        });
+        assert_eq!(ask(&mut gpus).await, Err("0000:00:02.0: Internal error: no such device".to_owned()));
+        assert_eq!(gpus.verdicts(), hot);
+    }
     scene.change(|answers| *answers = Answers::default());
-    let (verdicts, outcome) = ask_all(client.clone(), &[CARD], LIMITS, &former).await;
-    assert_eq!((verdicts, outcome), (Verdicts::from([(CARD, Verdict::Healthy)]), Ok(())));
-    let (verdicts, _) = ask_all(client, &[], LIMITS, &former).await;
-    assert!(verdicts.is_empty(), "a GPU that is gone is forgotten");
+    assert_eq!(ask(&mut gpus).await, Ok(Verdict::Healthy));
+    gpus.ask_all(&[]).await.unwrap();
+    assert!(gpus.verdicts().is_empty(), "a GPU that is gone is forgotten");
+}
+
+/// The clock is not the real one: it goes on when all wait.
+#[tokio::test(start_paused = true)]
+async fn a_sidecar_that_hangs_is_waited_for_shortly() {
+    let mut scene = Scene::new();
+    scene.serve();
+    scene.change(|answers| answers.hangs = true);
+    assert_eq!(scene.ask().await, Err("0000:00:02.0: no answer within 2s".to_owned()));
+}
+
+#[tokio::test]
+async fn a_sidecar_that_hangs_holds_up_no_discovery() {
+    let mut scene = Scene::new();
+    scene.serve();
+    scene.change(|answers| answers.hangs = true);
+    let running = Running::start(&["-health-management"], &scene.node, scene.folder.path());
+    let mut asked = scene.sidecar.asked.subscribe();
+    asked.wait_for(|asked| *asked > 0).await.unwrap();
+    running.kubelet.wait_until(|state| state.allocatable("gpu.intel.com/xe") == 1).await.unwrap();
+    scene.node.remove("card1").unwrap();
+    running.kubelet.wait_until(|state| state.capacity("gpu.intel.com/xe") == 0).await.unwrap();
 }
 
 #[tokio::test]
@@ -195,14 +295,17 @@ async fn all_gpus_of_the_node_are_asked_about() {
 #[tokio::test]
 async fn indices_are_sorted_and_an_error_is_not_an_empty_list() {
     let mut scene = Scene::new();
-    scene.serve();
     let client = client(&scene.node.host());
+    assert_eq!(indices(client.clone()).await, Err("No such file or directory (os error 2)".to_owned()));
+    scene.serve();
     assert_eq!(indices(client.clone()).await, Ok(vec![0, 2]));
     scene.change(|answers| {
         let error = api::Error { errorcode: 0x7800_0001, description: "uninitialized".to_owned() };
         answers.indices = Ok(api::DeviceIndices { indices: Vec::new(), error: Some(error) });
     });
-    assert_eq!(indices(client).await, Err("uninitialized".to_owned()));
+    assert_eq!(indices(client.clone()).await, Err("uninitialized".to_owned()));
+    scene.change(|answers| answers.indices = Err(Status::internal("no driver")));
+    assert_eq!(indices(client).await, Err("Internal error: no driver".to_owned()));
 }
 
 #[tokio::test]

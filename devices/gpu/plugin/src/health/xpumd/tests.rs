@@ -1,6 +1,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use host::PciAddress;
 use simulator::{Profile, SimulatedNode};
 use tokio::net::UnixListener;
 use tokio_stream::StreamExt as _;
@@ -8,8 +9,9 @@ use tokio_stream::wrappers::UnixListenerStream;
 use tonic::{Request, Response};
 
 use super::api::device_info_server::{DeviceInfo, DeviceInfoServer};
+use super::api::{DeviceHealth, DeviceHealthResponse, SeverityLevel};
 use super::*;
-use crate::Snapshot;
+use crate::Verdict;
 use crate::health::tests::Running;
 
 const CARD: PciAddress = PciAddress { domain: 0, bus: 0x3a, device: 0, function: 0 };
@@ -40,16 +42,16 @@ impl DeviceInfo for Daemon {
     }
 }
 
-fn message(statuses: &[(SeverityLevel, &str)]) -> DeviceHealthResponse {
-    let pci = api::PciInfo { bdf: CARD.to_string().to_uppercase(), ..api::PciInfo::default() };
+fn message(severity: SeverityLevel, text: &str) -> DeviceHealthResponse {
+    let pci = api::PciInfo { bdf: CARD.to_string(), ..api::PciInfo::default() };
     let info = api::DeviceInformation { pci: Some(pci), ..api::DeviceInformation::default() };
-    let health = statuses.iter().map(|(severity, name)| api::HealthStatus {
-        name: (*name).to_owned(),
-        severity: (*severity).into(),
+    let status = api::HealthStatus {
+        name: "memory".to_owned(),
+        severity: severity.into(),
         reason: "threshold".to_owned(),
-        message: String::new(),
-    });
-    DeviceHealthResponse { devices: vec![DeviceHealth { info: Some(info), health: health.collect() }] }
+        message: text.to_owned(),
+    };
+    DeviceHealthResponse { devices: vec![DeviceHealth { info: Some(info), health: vec![status] }] }
 }
 
 /// Serves at `socket` from now on, in place of who served there.
@@ -63,42 +65,42 @@ fn serve(socket: &Path, daemon: Daemon) {
     );
 }
 
-#[test]
-fn a_warning_or_worse_makes_a_gpu_unhealthy() {
-    use SeverityLevel::{Critical, Failed, Ok, Unknown, Warning};
-    let of = |statuses: &[(SeverityLevel, &str)]| verdicts(message(statuses)).next().unwrap();
-    assert_eq!(of(&[]), (CARD, Verdict::Healthy));
-    assert_eq!(of(&[(Ok, "memory"), (Unknown, "fan")]).1, Verdict::Healthy);
-    let reason = "XPU Manager reports memory: threshold".to_owned();
-    for severity in [Warning, Critical, Failed] {
-        assert_eq!(of(&[(Ok, "fan"), (severity, "memory")]).1, Verdict::Unhealthy(reason.clone()));
-    }
-    let mut later = message(&[(Failed, "memory")]);
-    later.devices[0].health[0].severity = 17;
-    assert_eq!(verdicts(later).next().unwrap().1, Verdict::Unhealthy(reason));
-}
-
-#[test]
-fn devices_without_an_address_are_passed_over() {
-    let mut message = message(&[(SeverityLevel::Failed, "memory")]);
-    message.devices[0].info.as_mut().unwrap().pci.as_mut().unwrap().bdf = "card0".to_owned();
-    assert_eq!(verdicts(message.clone()).count(), 0);
-    message.devices[0].info = None;
-    assert_eq!(verdicts(message).count(), 0);
+fn says(verdict: fn(&Verdict) -> bool) -> impl Fn(&Arc<Snapshot>) -> bool {
+    move |snapshot| snapshot.verdicts.get(&CARD).is_some_and(verdict)
 }
 
 #[tokio::test]
 async fn a_daemon_that_comes_late_and_is_replaced_is_listened_to() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("xpum.sock");
-    let mut health = follow(socket.to_str().unwrap(), &Rescan::default());
-    serve(&socket, Daemon { message: message(&[(SeverityLevel::Warning, "memory")]), ends: true });
-    let is = |verdict: fn(&Verdict) -> bool| {
-        move |snapshot: &Arc<Snapshot>| snapshot.verdicts.get(&CARD).is_some_and(verdict)
+    let mut health = follow(socket.to_str().unwrap(), Severity::Warning, &Rescan::default());
+    assert!(health.borrow().verdicts.is_empty(), "nobody has said anything");
+    serve(&socket, Daemon { message: message(SeverityLevel::Warning, ""), ends: true });
+    health.wait_for(says(|verdict| *verdict != Verdict::Healthy)).await.unwrap();
+    serve(&socket, Daemon { message: message(SeverityLevel::Ok, ""), ends: false });
+    health.wait_for(says(|verdict| *verdict == Verdict::Healthy)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_daemon_that_goes_away_leaves_the_last_state() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("xpum.sock");
+    let bad = || message(SeverityLevel::Critical, "");
+    // It ends each stream after its one message.
+    serve(&socket, Daemon { message: bad(), ends: true });
+    let mut health = follow(socket.to_str().unwrap(), Severity::Critical, &Rescan::default());
+    health.wait_for(says(|verdict| *verdict != Verdict::Healthy)).await.unwrap();
+    health.mark_unchanged();
+    // More than the client takes: as good as nothing.
+    serve(&socket, Daemon { message: message(SeverityLevel::Ok, &"x".repeat(5 << 20)), ends: true });
+    let other_card = || {
+        let mut other = bad();
+        other.devices[0].info.as_mut().unwrap().pci.as_mut().unwrap().bdf = "0000:01:00.0".to_owned();
+        other
     };
-    health.wait_for(is(|verdict| *verdict != Verdict::Healthy)).await.unwrap();
-    serve(&socket, Daemon { message: message(&[(SeverityLevel::Ok, "memory")]), ends: false });
-    health.wait_for(is(|verdict| *verdict == Verdict::Healthy)).await.unwrap();
+    serve(&socket, Daemon { message: other_card(), ends: false });
+    let snapshot = health.wait_for(|snapshot| snapshot.verdicts.len() == 2).await.unwrap();
+    assert!(snapshot.verdicts.values().all(|verdict| *verdict != Verdict::Healthy));
 }
 
 #[tokio::test]
@@ -107,7 +109,7 @@ async fn the_kubelet_takes_a_gpu_out_of_use_that_the_daemon_complains_of() {
     let profile = Profile::builtin("max-1550-x8").unwrap();
     let node = SimulatedNode::create(folder.path().join("node"), &profile).unwrap();
     let socket = folder.path().join("xpum.sock");
-    serve(&socket, Daemon { message: message(&[(SeverityLevel::Critical, "memory")]), ends: false });
+    serve(&socket, Daemon { message: message(SeverityLevel::Critical, ""), ends: false });
     let flag = format!("-xpumd-endpoint={}", socket.display());
     let running = Running::start(&[&flag], &node, folder.path());
     let one_is_out = |state: &simulator::kubelet::State| {
