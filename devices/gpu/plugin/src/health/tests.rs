@@ -7,8 +7,9 @@ use host::PciAddress;
 use simulator::SimulatedNode;
 use simulator::kubelet::{Kubelet, Options};
 use tokio::sync::watch;
+use tokio::time::timeout;
 
-use super::{Duration, Health, Instant, Snapshot, Trouble, Verdict, one_line, publish};
+use super::{Arc, Duration, Health, Instant, Snapshot, Trouble, Verdict, one_line, publish};
 
 /// The plugin and a kubelet; both end when this is dropped.
 pub(super) struct Running {
@@ -28,6 +29,13 @@ impl Running {
         cli::plugin::spawn(Manager::new(plugin, node.host(), paths, rescan), stopped);
         Self { kubelet, _stop: stop }
     }
+}
+
+/// Waits until the plugin is told this.
+pub(super) async fn told(health: &mut Health, is_it: impl Fn(&Snapshot) -> bool) -> Arc<Snapshot> {
+    // More than any GPU is watched for in these tests.
+    let told = timeout(Duration::from_mins(2), health.wait_for(|snapshot| is_it(snapshot))).await;
+    Arc::clone(&told.expect("it is told within two minutes").unwrap())
 }
 
 const CARD: PciAddress = PciAddress { domain: 0, bus: 3, device: 0, function: 0 };
@@ -55,8 +63,7 @@ impl Source {
     /// Waits until the plugin is told this, and says for how long.
     async fn is_told(&mut self, is_it: impl Fn(&Verdict) -> bool) -> Duration {
         let asked = Instant::now();
-        let told = self.health.wait_for(|snapshot| snapshot.verdicts.get(&CARD).is_some_and(&is_it));
-        told.await.unwrap();
+        told(&mut self.health, |snapshot| snapshot.verdicts.get(&CARD).is_some_and(&is_it)).await;
         asked.elapsed()
     }
 }
@@ -87,7 +94,7 @@ async fn a_gpu_that_is_watched_is_well_in_the_end_though_nothing_more_is_said() 
 async fn a_source_ends_with_the_plugin_that_reads_it() {
     let Source { said, health } = Source::start();
     drop(health);
-    said.closed().await;
+    timeout(Duration::from_mins(1), said.closed()).await.unwrap();
 }
 
 #[test]

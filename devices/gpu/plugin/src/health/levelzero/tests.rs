@@ -10,7 +10,7 @@ use tonic::{Request, Response, Status};
 
 use super::api::levelzero_server::{Levelzero, LevelzeroServer};
 use super::*;
-use crate::health::tests::Running;
+use crate::health::tests::{Running, told};
 
 const LIMITS: Limits = Limits { global: 80, gpu: 90, memory: 95, hysteresis: 5 };
 const CARD: PciAddress = PciAddress { domain: 0, bus: 0, device: 2, function: 0 };
@@ -164,6 +164,8 @@ async fn the_reason_names_the_bad_parts() {
         reason(scene.ask().await),
         "Level Zero reports bad memory and PCI bus (device lost (0x70000001))"
     );
+    scene.change(|answers| answers.health = Ok(api::DeviceHealth::default()));
+    assert_eq!(reason(scene.ask().await), "Level Zero reports bad memory and PCI bus and SoC");
 }
 
 #[tokio::test]
@@ -287,7 +289,7 @@ async fn all_gpus_of_the_node_are_asked_about() {
     scene.change(|answers| answers.temperature.as_mut().unwrap().gpu = 95.0);
     let rescan = Rescan::default();
     let mut health = follow_health(&scene.node.host(), LIMITS, &rescan);
-    let snapshot = health.wait_for(|snapshot| !snapshot.verdicts.is_empty()).await.unwrap().clone();
+    let snapshot = told(&mut health, |snapshot| !snapshot.verdicts.is_empty()).await;
     assert_eq!(snapshot.verdicts.keys().collect::<Vec<_>>(), [&CARD, &"0000:03:00.0".parse().unwrap()]);
     assert!(snapshot.verdicts.values().all(|verdict| *verdict != Verdict::Healthy));
 }

@@ -12,7 +12,7 @@ use crate::health::{Trouble, Verdict, Verdicts, one_line};
 /// More than a node has, with all virtual functions.
 const MAX_DEVICES: usize = 1024;
 /// Warnings of one device that are told of.
-const MAX_WARNINGS: usize = 16;
+const MAX_WARNINGS: usize = 8;
 
 /// What the daemon has said so far. Devices that a message doesn't speak of stay as they are.
 #[derive(Debug)]

@@ -1,5 +1,4 @@
 use std::path::Path;
-use std::sync::Arc;
 
 use host::PciAddress;
 use simulator::{Profile, SimulatedNode};
@@ -12,7 +11,7 @@ use super::api::device_info_server::{DeviceInfo, DeviceInfoServer};
 use super::api::{DeviceHealth, DeviceHealthResponse, SeverityLevel};
 use super::*;
 use crate::Verdict;
-use crate::health::tests::Running;
+use crate::health::tests::{Running, told};
 
 const CARD: PciAddress = PciAddress { domain: 0, bus: 0x3a, device: 0, function: 0 };
 
@@ -65,7 +64,7 @@ fn serve(socket: &Path, daemon: Daemon) {
     );
 }
 
-fn says(verdict: fn(&Verdict) -> bool) -> impl Fn(&Arc<Snapshot>) -> bool {
+fn says(verdict: fn(&Verdict) -> bool) -> impl Fn(&Snapshot) -> bool {
     move |snapshot| snapshot.verdicts.get(&CARD).is_some_and(verdict)
 }
 
@@ -76,9 +75,9 @@ async fn a_daemon_that_comes_late_and_is_replaced_is_listened_to() {
     let mut health = follow(socket.to_str().unwrap(), Severity::Warning, &Rescan::default());
     assert!(health.borrow().verdicts.is_empty(), "nobody has said anything");
     serve(&socket, Daemon { message: message(SeverityLevel::Warning, ""), ends: true });
-    health.wait_for(says(|verdict| *verdict != Verdict::Healthy)).await.unwrap();
+    told(&mut health, says(|verdict| *verdict != Verdict::Healthy)).await;
     serve(&socket, Daemon { message: message(SeverityLevel::Ok, ""), ends: false });
-    health.wait_for(says(|verdict| *verdict == Verdict::Healthy)).await.unwrap();
+    told(&mut health, says(|verdict| *verdict == Verdict::Healthy)).await;
 }
 
 #[tokio::test]
@@ -89,8 +88,7 @@ async fn a_daemon_that_goes_away_leaves_the_last_state() {
     // It ends each stream after its one message.
     serve(&socket, Daemon { message: bad(), ends: true });
     let mut health = follow(socket.to_str().unwrap(), Severity::Critical, &Rescan::default());
-    health.wait_for(says(|verdict| *verdict != Verdict::Healthy)).await.unwrap();
-    health.mark_unchanged();
+    told(&mut health, says(|verdict| *verdict != Verdict::Healthy)).await;
     // More than the client takes: as good as nothing.
     serve(&socket, Daemon { message: message(SeverityLevel::Ok, &"x".repeat(5 << 20)), ends: true });
     let other_card = || {
@@ -99,7 +97,7 @@ async fn a_daemon_that_goes_away_leaves_the_last_state() {
         other
     };
     serve(&socket, Daemon { message: other_card(), ends: false });
-    let snapshot = health.wait_for(|snapshot| snapshot.verdicts.len() == 2).await.unwrap();
+    let snapshot = told(&mut health, |snapshot| snapshot.verdicts.len() == 2).await;
     assert!(snapshot.verdicts.values().all(|verdict| *verdict != Verdict::Healthy));
 }
 
