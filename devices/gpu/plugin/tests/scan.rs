@@ -251,10 +251,13 @@ fn trees_of_the_go_fake_device_generator_are_nodes_with_gpus() {
         );
     }
     lines += "file /sys/class/drm/card0/device/sriov_numvfs 2\n";
-    let inventory = Scene::of(&Profile::parse("test", &lines).unwrap()).look(&["-enable-monitoring"]);
+    let inventory = Scene::of(&Profile::parse("test", &lines).unwrap())
+        .look(&["-enable-monitoring", "-health-management"]);
     assert_eq!(counts(&inventory), "i915=2 monitoring=1");
     assert_eq!(inventory.resources["i915"].devices["card2-0"].spec.numa, Some(vec![1]));
-    assert!(mounts(&inventory.resources["i915"].devices["card1-0"]).is_empty());
+    let card = &inventory.resources["i915"].devices["card1-0"];
+    assert!(mounts(card).is_empty());
+    assert!(card.is_healthy(), "nobody can be asked about what has no address");
 }
 
 #[test]

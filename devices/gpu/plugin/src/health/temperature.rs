@@ -33,17 +33,18 @@ impl Heat {
             if !*is_hot || trouble.is_some() {
                 continue;
             }
-            let state = match reading {
+            let (kind, state) = match reading {
                 Some(reading) if reading > limit => {
-                    format!("temperature {reading} °C is above the limit of {limit} °C ({flag})")
+                    ("", format!("{reading} °C is above the limit of {limit} °C ({flag})"))
                 }
-                Some(reading) => format!("temperature {reading} °C is near the limit of {limit} °C ({flag})"),
-                None => {
-                    format!("temperature was above the limit of {limit} °C ({flag}) and cannot be read now")
-                }
+                Some(reading) => ("", format!("{reading} °C is near the limit of {limit} °C ({flag})")),
+                None => (
+                    " unread",
+                    format!("cannot be read, and was too near the limit of {limit} °C ({flag}) before"),
+                ),
             };
-            let reason = format!("{sensor} {state}; well again at {cool} °C");
-            trouble = Some(Trouble::new(format!("{sensor} temperature"), reason));
+            let reason = format!("{sensor} temperature {state}; well again at {cool} °C");
+            trouble = Some(Trouble::new(format!("{sensor} temperature{kind}"), reason));
         }
         trouble
     }
@@ -131,9 +132,17 @@ mod tests {
         );
         assert_eq!(
             reason(Some(60), None),
-            "memory temperature was above the limit of 95 °C (-memory-temp-limit) and cannot be read now; \
+            "memory temperature cannot be read, and was too near the limit of 95 °C (-memory-temp-limit) before; \
              well again at 90 °C"
         );
+    }
+
+    #[test]
+    fn figures_are_no_news_but_a_sensor_that_cannot_be_read_is() {
+        let mut heat = Heat::default();
+        let kinds = [Some(91), Some(120), Some(86), None]
+            .map(|gpu| heat.judge(Readings { gpu, global: None, memory: None }, LIMITS).unwrap().kind);
+        assert!(kinds[0] == kinds[1] && kinds[1] == kinds[2] && kinds[2] != kinds[3], "{kinds:?}");
     }
 
     #[test]
