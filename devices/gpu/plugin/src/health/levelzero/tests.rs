@@ -311,7 +311,7 @@ async fn indices_are_sorted_and_an_error_is_not_an_empty_list() {
 }
 
 #[tokio::test]
-async fn the_kubelet_takes_a_hot_gpu_out_of_use() {
+async fn the_kubelet_takes_a_hot_gpu_out_of_use_until_it_has_cooled() {
     let mut scene = Scene::new();
     scene.serve();
     scene.change(|answers| answers.temperature.as_mut().unwrap().memory = 105.0);
@@ -325,6 +325,8 @@ async fn the_kubelet_takes_a_hot_gpu_out_of_use() {
     running.kubelet.wait_until(is_out("gpu.intel.com/i915")).await.unwrap();
     running.kubelet.wait_until(is_out("gpu.intel.com/xe")).await.unwrap();
     assert!(running.kubelet.admit(&PodRequest::of("pod", "gpu.intel.com/xe", 1)).await.is_err());
+    scene.change(|answers| *answers = Answers::default());
+    running.kubelet.wait_until(|state| state.allocatable("gpu.intel.com/xe") == 2).await.unwrap();
 }
 
 #[tokio::test]
