@@ -110,7 +110,7 @@ fn what_xpu_manager_says_of_a_gpu_reaches_the_node_and_its_pods() {
 
     // A warning is told, and the GPU stays.
     daemon.says(SeverityLevel::Warning);
-    world.expect_log(PLUGIN, &["warn", "memory: uncorrectable errors"]);
+    world.expect_log(PLUGIN, &["W1", "memory: uncorrectable errors"]);
     world.expect(&all_healthy);
 
     daemon.says(SeverityLevel::Failed);
