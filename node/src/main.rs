@@ -4,6 +4,7 @@
 //! entry points of the Go implementation, such as `intel_gpu_device_plugin`.
 
 mod families;
+mod hooks;
 mod node;
 mod setup;
 mod simulate;
@@ -67,7 +68,7 @@ fn usage() -> String {
         version    print the version\n\n\
         Tools of one family, each also run by the entry point's name:\n";
     for tool in TOOLS {
-        text += &format!("  {:<14} {} ({})\n", tool.name, tool.about, tool.entry_point);
+        text += &format!("  {:<18} {} ({})\n", tool.name, tool.about, tool.entry_point);
     }
     text
 }

@@ -54,4 +54,28 @@ pub(crate) const TOOLS: &[Tool] = &[
         entry_point: "intel_xpumanager_sidecar",
         main: gpu_xelink::main,
     },
+    Tool {
+        name: "gpu-labels",
+        about: "say in labels what GPUs the node has: print them, or keep the node labelled",
+        entry_point: "intel-gpu-nfdhook",
+        main: gpu_labels::main,
+    },
+    Tool {
+        name: "install gpu-labels",
+        about: "put it on this node as a hook of Node Feature Discovery",
+        entry_point: "intel-gpu-initcontainer",
+        main: crate::hooks::gpu_labels,
+    },
+    Tool {
+        name: "sgx-epc",
+        about: "tell Kubernetes how much enclave memory the node has",
+        entry_point: "intel-sgx-epchook",
+        main: sgx_epc::main,
+    },
+    Tool {
+        name: "install sgx-epc",
+        about: "put it on this node as a hook of Node Feature Discovery",
+        entry_point: "intel-sgx-initcontainer",
+        main: crate::hooks::sgx_epc,
+    },
 ];

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use simulator::{Profile, SimulatedNode, golden};
+use simulator::{Profile, SimulatedNode, TemporaryNode, golden};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_intel-device-plugins");
 /// A guard against hanging.
@@ -258,6 +258,10 @@ fn usage_texts_are_the_golden_ones() {
         ("install-fpga", &["install", "fpga"]),
         ("gpu-fakedev", &["gpu-fakedev"]),
         ("xelink-sidecar", &["xelink-sidecar"]),
+        ("gpu-labels", &["gpu-labels"]),
+        ("install-gpu-labels", &["install", "gpu-labels"]),
+        ("sgx-epc", &["sgx-epc"]),
+        ("install-sgx-epc", &["install", "sgx-epc"]),
         ("dlb", &["dlb"]),
         ("qat", &["qat"]),
     ] {
@@ -286,6 +290,48 @@ fn by_the_entry_points_name_it_is_the_plugin() {
         "{}",
         text(&output.stderr)
     );
+}
+
+/// What Node Feature Discovery runs is the program that the init container put there.
+#[test]
+fn init_containers_put_hooks_there_that_print_labels() {
+    let node = TemporaryNode::new(&Profile::builtin("flex-170-x2").unwrap()).unwrap();
+    let prefix = format!("-prefix={}", node.root().display());
+    for (image, hook, args, line) in [
+        (
+            "intel-gpu-initcontainer",
+            "intel-gpu-nfdhook",
+            vec![prefix.as_str()],
+            "gpu.intel.com/gpu-numbers=0.1\n",
+        ),
+        ("intel-sgx-initcontainer", "intel-sgx-epchook", vec![], "sgx.intel.com/epc="),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let hooks = folder.path().join("source.d");
+        // A stale one, which may be running just now.
+        std::fs::create_dir(&hooks).unwrap();
+        std::fs::write(hooks.join(hook), "old").unwrap();
+        let dir = format!("-dir={}", hooks.display());
+        let output = Command::new(BINARY).arg0(image).arg(dir).output().unwrap();
+        assert!(output.status.success(), "{image}: {}", text_of(&output));
+        let names: Vec<_> = std::fs::read_dir(&hooks).unwrap().map(|it| it.unwrap().file_name()).collect();
+        assert_eq!(names, [hook], "{image}");
+        let output = Command::new(hooks.join(hook)).args(args).output().unwrap();
+        assert!(output.status.success() && text(&output.stdout).contains(line), "{hook}: {output:?}");
+    }
+}
+
+#[test]
+fn a_hook_that_cannot_be_installed_is_an_error() {
+    for (args, code, said) in [
+        (["-dir=/proc/none"], 1, "cannot make /proc/none"),
+        (["word"], 255, "[\"word\"] are no flags"),
+        (["-force"], 2, "flag provided but not defined: -force"),
+    ] {
+        let output = run(&[&["install", "gpu-labels"], args.as_slice()].concat());
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {}", text_of(&output));
+        assert!(text_of(&output).contains(said), "{args:?}: {}", text_of(&output));
+    }
 }
 
 /// An init container's image runs the setup of its name; one image is for both DSA and IAA, as in the Go implementation.

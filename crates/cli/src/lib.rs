@@ -20,9 +20,11 @@
 mod address;
 mod escape;
 pub mod flags;
+pub mod install;
 pub mod logs;
 pub mod plugin;
 pub mod signals;
+mod time;
 
 use std::fmt;
 use std::panic::Location;
@@ -33,6 +35,7 @@ pub use escape::quoted;
 pub use flags::suggest::nearest;
 pub use flags::{FlagSet, Stop};
 pub use logs::LogOptions;
+pub use time::rfc3339;
 
 /// What every program of the project answers to `-version`. The installer of a node's programs compares what follows the name.
 pub const VERSION: &str = concat!("intel-device-plugins ", env!("CARGO_PKG_VERSION"));

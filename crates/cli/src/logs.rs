@@ -26,7 +26,6 @@ mod output;
 mod severity;
 #[cfg(test)]
 mod tests;
-mod time;
 
 use std::path::PathBuf;
 

@@ -1,5 +1,7 @@
+use std::collections::VecDeque;
 use std::fs;
 use std::path::Path;
+use std::sync::Mutex;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -101,6 +103,14 @@ fn account(folder: &Path, server: &Server) -> Access {
     Access::of_account("127.0.0.1".to_owned(), server.port, folder).unwrap()
 }
 
+fn node_1() -> Object {
+    Object::node("node-1").unwrap()
+}
+
+fn labels(value: &str) -> Map<String, Value> {
+    Map::from_iter([("example.com/a".to_owned(), value.into())])
+}
+
 async fn asked(answer: String) -> Result<Value, String> {
     let folder = tempfile::tempdir().unwrap();
     let server = server(answer).await;
@@ -134,6 +144,83 @@ async fn a_patch_goes_to_the_nodes_status() {
     assert!(request.ends_with(&format!("\r\n\r\n{patch}")), "{request}");
 }
 
+/// What a server answers to one question after the other, and what it was asked.
+async fn answering(
+    answers: impl IntoIterator<Item = (u16, Value)>,
+) -> (testing::ApiServer, Arc<Mutex<Vec<testing::Request>>>) {
+    let requests = Arc::new(Mutex::new(Vec::new()));
+    let (asked, mut answers) = (Arc::clone(&requests), answers.into_iter().collect::<VecDeque<_>>());
+    let answer = move |request| {
+        asked.lock().unwrap().push(request);
+        answers.pop_front().unwrap()
+    };
+    (testing::ApiServer::start(answer).await, requests)
+}
+
+#[tokio::test]
+async fn labels_are_applied_to_the_node_that_is_there_and_not_to_another() {
+    let node = json!({"metadata": {"uid": "u-1"}});
+    let (server, requests) = answering([(200, node.clone()), (200, node.clone())]).await;
+    let found = apply_node_labels(&server.access(), "example", "node-1", &labels("1")).await;
+    assert_eq!(found, Ok(node));
+    let [get, apply] = requests.lock().unwrap().clone().try_into().unwrap();
+    assert_eq!(get.line, "GET /api/v1/nodes/node-1");
+    assert_eq!(apply.line, "PATCH /api/v1/nodes/node-1?fieldManager=example&force=false");
+    assert_eq!(apply.content_type, "application/apply-patch+yaml");
+    let metadata = json!({"name": "node-1", "uid": "u-1", "labels": {"example.com/a": "1"}});
+    assert_eq!(apply.body, json!({"apiVersion": "v1", "kind": "Node", "metadata": metadata}));
+}
+
+#[tokio::test]
+async fn a_node_that_is_not_there_is_not_made() {
+    for (answer, expected) in [
+        (
+            (404, json!({"message": "nodes \"node-1\" not found"})),
+            "answers 404 Not Found for node node-1: nodes",
+        ),
+        ((200, json!({})), "answers a node node-1 without a uid"),
+    ] {
+        let (server, requests) = answering([answer]).await;
+        let error = apply_node_labels(&server.access(), "example", "node-1", &labels("1")).await.unwrap_err();
+        assert!(error.contains(expected), "{error}");
+        assert_eq!(requests.lock().unwrap().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_node_feature_is_applied_whole_and_goes_with_its_pod() {
+    let (server, requests) = answering([(201, json!({})), (200, json!({}))]).await;
+    let labels = labels("1");
+    let pod = Some(("pod-1", "u-1"));
+    let feature = NodeFeature { namespace: "ns", name: "a-node-1", node: "node-1", pod, labels: &labels };
+    feature.apply(&server.access(), "example").await.unwrap();
+    NodeFeature { pod: None, ..feature }.apply(&server.access(), "example").await.unwrap();
+    let [first, second] = requests.lock().unwrap().clone().try_into().unwrap();
+    assert_eq!(
+        first.line,
+        "PATCH /apis/nfd.k8s-sigs.io/v1alpha1/namespaces/ns/nodefeatures/a-node-1?fieldManager=example&force=true"
+    );
+    assert_eq!(first.content_type, "application/apply-patch+yaml");
+    assert_eq!(
+        first.body,
+        json!({
+            "apiVersion": "nfd.k8s-sigs.io/v1alpha1",
+            "kind": "NodeFeature",
+            "metadata": {
+                "name": "a-node-1",
+                "namespace": "ns",
+                "labels": {"nfd.node.kubernetes.io/node-name": "node-1"},
+                "ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "pod-1", "uid": "u-1"}],
+            },
+            "spec": {
+                "features": {"attributes": {}, "flags": {}, "instances": {}},
+                "labels": {"example.com/a": "1"},
+            },
+        })
+    );
+    assert_eq!(second.body["metadata"]["ownerReferences"], json!([]));
+}
+
 #[tokio::test]
 async fn refusals_say_why() {
     let body = r#"{"message": "nodes \"node-1\" is forbidden"}"#;
@@ -147,7 +234,7 @@ async fn refusals_say_why() {
     let error = asked(ok(&long).replace("200 OK", "500 Internal Server Error")).await.unwrap_err();
     assert!(error.len() < 400 && error.contains(": abxx") && !error.contains('\n'), "{error}");
     let error = asked(ok("<html>")).await.unwrap_err();
-    assert!(error.contains("answers what is no node"), "{error}");
+    assert!(error.contains("answers what is no object of its kind"), "{error}");
     // Nobody is asked who is somewhere else.
     let moved = ok("").replace("200 OK", "302 Found\r\nLocation: https://elsewhere/");
     assert!(asked(moved).await.unwrap_err().contains("answers 302 Found"));
@@ -164,7 +251,7 @@ async fn a_server_that_says_nothing_is_not_waited_for() {
         let folder = tempfile::tempdir().unwrap();
         let server = server(answer.to_owned()).await;
         let error =
-            ask(patience, &account(folder.path(), &server), "node-1", &Question::Get).await.unwrap_err();
+            ask(patience, &account(folder.path(), &server), &node_1(), &Question::Get).await.unwrap_err();
         assert_eq!(error, format!("127.0.0.1:{} did not answer within 300ms", server.port));
         // The connection is closed, else this would wait for ever.
         server.request.await.unwrap();
@@ -173,7 +260,7 @@ async fn a_server_that_says_nothing_is_not_waited_for() {
     let mut access = account(folder.path(), &server(String::new()).await);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     access.port = listener.local_addr().unwrap().port();
-    let error = ask(patience, &access, "node-1", &Question::Get).await.unwrap_err();
+    let error = ask(patience, &access, &node_1(), &Question::Get).await.unwrap_err();
     assert!(error.ends_with("did not answer within 300ms"), "{error}");
 }
 
@@ -182,9 +269,23 @@ async fn names_cannot_change_the_request() {
     for name in ["", "a/b", "a?b", "a b", "a\r\nb", "ä", "..", ".", "a.", "-a", &"a".repeat(254)] {
         let folder = tempfile::tempdir().unwrap();
         let server = server(ok("{}")).await;
-        let error = node(&account(folder.path(), &server), name).await.unwrap_err();
-        assert!(error.ends_with("is no name of a node"), "{error}");
+        let access = account(folder.path(), &server);
+        let error = node(&access, name).await.unwrap_err();
+        assert_eq!(error, format!("{name:?} is no name of a node"));
+        assert_eq!(patch_node_status(&access, name, &json!({})).await.unwrap_err(), error);
+        assert_eq!(apply_node_labels(&access, "example", name, &labels("1")).await.unwrap_err(), error);
+        let labels = labels("1");
+        let feature = NodeFeature { namespace: "ns", name, node: "node-1", pod: None, labels: &labels };
+        let error = feature.apply(&access, "example").await.unwrap_err();
+        assert_eq!(error, format!("{name:?} is no name of a NodeFeature"));
+        let error = NodeFeature { namespace: name, name: "a", ..feature }.apply(&access, "example").await;
+        assert_eq!(error, Err(format!("{name:?} is no name of a namespace")));
+        let error = NodeFeature { name: "a", ..feature }.apply(&access, &format!("{name}&force")).await;
+        assert_eq!(error, Err(format!("{:?} is no name of a field manager", format!("{name}&force"))));
         server.request.abort();
+    }
+    for namespace in ["a.b", &"a".repeat(64)] {
+        assert!(check_namespace(namespace).is_err(), "{namespace}");
     }
 }
 

@@ -9,8 +9,8 @@ use tracing::Event;
 use tracing::field::{Field, Visit};
 
 use super::severity::Severity;
-use super::time::Utc;
 use crate::escape::Escape;
+use crate::time::Utc;
 
 /// How lines look.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

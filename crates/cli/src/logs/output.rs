@@ -11,7 +11,7 @@ use std::time::SystemTime;
 
 use super::LogError;
 use super::severity::Severity;
-use super::time::Utc;
+use crate::time::Utc;
 
 /// klog's limit for files that no flag limits, in MiB.
 const DEFAULT_MAX_MIB: u64 = 1800;

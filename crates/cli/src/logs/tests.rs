@@ -10,9 +10,9 @@ use tracing::{Level, debug, error, info, trace, warn};
 
 use super::filter::{VerbosityByFile, needed};
 use super::output::Output;
-use super::time::Utc;
 use super::*;
 use crate::FlagSet;
+use crate::time::Utc;
 
 /// 2026-11-23 22:01:02.123456 UTC.
 fn clock() -> SystemTime {

@@ -1,13 +1,14 @@
 //! `install fpga`: puts the hook and the tool on a node, which is what the init container does.
 
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder, File, Permissions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, symlink};
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Command, ExitCode, Stdio};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
+use cli::install::{self, InstallError};
 use cli::{FlagSet, LogOptions, logs};
 use device_plugin::error_chain;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -39,19 +40,6 @@ pub struct Install {
     pub force: bool,
     /// An installed program that does not say its version within this time is somebody else's.
     pub patience: Duration,
-}
-
-/// Nothing is half there then: each file is the old one or the new one.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot {operation} {}", path.display())]
-pub struct InstallError {
-    /// What was tried, as a verb.
-    pub operation: &'static str,
-    /// On what.
-    pub path: PathBuf,
-    /// Why it failed.
-    #[source]
-    pub source: io::Error,
 }
 
 /// What was done.
@@ -97,7 +85,7 @@ pub fn main(program: &str, args: Vec<OsString>) -> ExitCode {
         ));
     }
     let install = Install {
-        program: "/proc/self/exe".into(),
+        program: install::THIS_PROGRAM.into(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         folder: folder.into(),
         hooks: (!hooks.is_empty()).then(|| hooks.into()),
@@ -129,32 +117,20 @@ pub fn main(program: &str, args: Vec<OsString>) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-impl InstallError {
-    fn new(operation: &'static str, path: &Path, source: io::Error) -> Self {
-        Self { operation, path: path.to_owned(), source }
-    }
-}
-
 impl Install {
     /// Puts everything in its place, unless something newer is there.
     pub fn run(&self) -> Result<Installed, InstallError> {
         if let Some(version) = self.newer() {
             return Ok(Installed::Newer(version));
         }
-        make_folder(&self.folder)?;
+        install::folder(&self.folder)?;
         let hook = self.folder.join(HOOK);
-        let mut program =
-            File::open(&self.program).map_err(|source| InstallError::new("open", &self.program, source))?;
-        replace(&hook, |unfinished| {
-            let mut to = create(unfinished, 0o755)?;
-            io::copy(&mut program, &mut to)?;
-            to.sync_all()
-        })?;
-        replace(&self.folder.join(TOOL), |unfinished| symlink(HOOK, unfinished))?;
+        install::program(&self.program, &hook)?;
+        install::replace(&self.folder.join(TOOL), |unfinished| symlink(HOOK, unfinished))?;
         if let Some(hooks) = &self.hooks {
-            make_folder(hooks)?;
-            replace(&hooks.join(format!("{HOOK}.json")), |unfinished| {
-                let mut to = create(unfinished, 0o644)?;
+            install::folder(hooks)?;
+            install::replace(&hooks.join(format!("{HOOK}.json")), |unfinished| {
+                let mut to = install::create(unfinished, 0o644)?;
                 serde_json::to_writer_pretty(&mut to, &hook_file(&hook)?)?;
                 to.write_all(b"\n")?;
                 to.sync_all()
@@ -223,31 +199,4 @@ fn read_within(patience: Duration, mut output: ChildStdout) -> Option<String> {
 
 fn numbers(version: &str) -> Option<Vec<u32>> {
     version.split('.').map(|number| number.parse().ok()).collect()
-}
-
-fn make_folder(path: &Path) -> Result<(), InstallError> {
-    let made = DirBuilder::new().recursive(true).mode(0o755).create(path);
-    made.map_err(|source| InstallError::new("make", path, source))
-}
-
-/// Makes something beside its place and moves it there, so that a runtime finds the old or the new one, whole. What is
-/// running goes on with the old one.
-fn replace(path: &Path, make: impl FnOnce(&Path) -> io::Result<()>) -> Result<(), InstallError> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    // Two containers may have the same process id.
-    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos();
-    let unfinished = path.with_file_name(format!(".{name}.{}.{now}", std::process::id()));
-    let result = make(&unfinished).and_then(|()| fs::rename(&unfinished, path));
-    if result.is_err() {
-        // What failed before matters.
-        let _ = fs::remove_file(&unfinished);
-    }
-    result.map_err(|source| InstallError::new("write", path, source))
-}
-
-fn create(path: &Path, mode: u32) -> io::Result<File> {
-    let file = File::options().write(true).create_new(true).open(path)?;
-    // Whatever the mask says.
-    file.set_permissions(Permissions::from_mode(mode))?;
-    Ok(file)
 }

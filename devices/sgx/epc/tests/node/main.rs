@@ -1,5 +1,5 @@
 //! What a Node object says after the program ran, with an API server that holds one.
-#![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 mod server;
 

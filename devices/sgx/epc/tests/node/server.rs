@@ -4,15 +4,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use cluster::Access;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::ServerConfig;
-use rustls::pki_types::PrivatePkcs8KeyDer;
+use cluster::testing::{ApiServer, Request};
 use serde_json::Value;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
 
 /// What it knows.
 #[derive(Default)]
@@ -26,37 +21,24 @@ pub(crate) struct State {
 }
 
 pub(crate) struct NodeServer {
-    port: u16,
-    account: tempfile::TempDir,
+    server: ApiServer,
     state: Arc<(Mutex<State>, Notify)>,
 }
 
 impl NodeServer {
     pub(crate) async fn start(node: Value) -> Self {
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-        let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
-        let certificate = params.signed_by(&key, &issuer).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config =
-            ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-        let key = PrivatePkcs8KeyDer::from(key.serialize_der()).into();
-        let config =
-            config.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key).unwrap();
-        let account = tempfile::tempdir().unwrap();
-        std::fs::write(account.path().join("ca.crt"), issuer.pem()).unwrap();
-        std::fs::write(account.path().join("token"), "secret").unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
         let state = Arc::new((Mutex::new(State { node: Some(node), ..State::default() }), Notify::new()));
-        tokio::spawn(serve(listener, TlsAcceptor::from(Arc::new(config)), Arc::clone(&state)));
-        Self { port, account, state }
+        let shared = Arc::clone(&state);
+        let answer = move |request| {
+            let answer = shared.0.lock().unwrap().answer(request);
+            shared.1.notify_waiters();
+            answer
+        };
+        Self { server: ApiServer::start(answer).await, state }
     }
 
     pub(crate) fn access(&self) -> Access {
-        Access::of_account("127.0.0.1".to_owned(), self.port, self.account.path()).unwrap()
+        self.server.access()
     }
 
     pub(crate) fn node(&self) -> Option<Value> {
@@ -99,56 +81,22 @@ impl NodeServer {
     }
 }
 
-async fn serve(listener: TcpListener, acceptor: TlsAcceptor, state: Arc<(Mutex<State>, Notify)>) {
-    loop {
-        let (stream, _) = listener.accept().await.unwrap();
-        let mut stream = acceptor.accept(stream).await.unwrap();
-        let (mut request, mut buffer) = (Vec::new(), [0; 4096]);
-        let (head, body) = loop {
-            let read = stream.read(&mut buffer).await.unwrap();
-            assert!(read > 0, "the request breaks off");
-            request.extend_from_slice(&buffer[..read]);
-            if let Some(whole) = whole(&request) {
-                break whole;
-            }
-        };
-        let (status, object) = state.0.lock().unwrap().answer(&head, &body);
-        let object = object.to_string();
-        let length = object.len();
-        let answer = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n{object}");
-        stream.write_all(answer.as_bytes()).await.unwrap();
-        stream.flush().await.unwrap();
-        state.1.notify_waiters();
-    }
-}
-
-/// Head and body, if all is there.
-fn whole(request: &[u8]) -> Option<(String, String)> {
-    let text = std::str::from_utf8(request).unwrap();
-    let (head, body) = text.split_once("\r\n\r\n")?;
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-    let length = length.map_or(0, |length| length.parse().unwrap());
-    (body.len() >= length).then(|| (head.to_owned(), body.to_owned()))
-}
-
 impl State {
-    fn answer(&mut self, head: &str, body: &str) -> (&'static str, Value) {
-        let (request, _) = head.split_once(" HTTP/1.1").unwrap();
-        self.requests.push(request.to_owned());
-        assert!(head.contains("authorization: Bearer secret"), "{head}");
+    fn answer(&mut self, request: Request) -> (u16, Value) {
+        self.requests.push(request.line.clone());
         if self.refusals > 0 {
             self.refusals -= 1;
-            return ("503 Service Unavailable", serde_json::json!({"message": "not now"}));
+            return (503, serde_json::json!({"message": "not now"}));
         }
         let spelling = self.spelling.clone();
         let Some(node) = &mut self.node else {
-            return ("404 Not Found", serde_json::json!({"message": "not found"}));
+            return (404, serde_json::json!({"message": "not found"}));
         };
-        match request {
+        match request.line.as_str() {
             "GET /api/v1/nodes/node-1" => {}
             "PATCH /api/v1/nodes/node-1/status" => {
-                assert!(head.contains("content-type: application/merge-patch+json"), "{head}");
-                merge(node, serde_json::from_str(body).unwrap());
+                assert_eq!(request.content_type, "application/merge-patch+json");
+                merge(node, request.body);
                 if let Some(bytes) = node.pointer_mut("/status/capacity/sgx.intel.com~1epc") {
                     // Quantities are texts, whatever they came as.
                     let text = bytes.as_str().map_or_else(|| bytes.to_string(), str::to_owned);
@@ -157,7 +105,7 @@ impl State {
             }
             other => panic!("{other} is not allowed"),
         }
-        ("200 OK", node.clone())
+        (200, node.clone())
     }
 }
 

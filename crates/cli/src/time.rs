@@ -6,14 +6,14 @@ const SECONDS_A_DAY: u64 = 86_400;
 
 /// A moment in UTC by the Gregorian calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Utc {
-    pub(super) year: u64,
-    pub(super) month: u64,
-    pub(super) day: u64,
-    pub(super) hour: u64,
-    pub(super) minute: u64,
-    pub(super) second: u64,
-    pub(super) microsecond: u32,
+pub(crate) struct Utc {
+    pub(crate) year: u64,
+    pub(crate) month: u64,
+    pub(crate) day: u64,
+    pub(crate) hour: u64,
+    pub(crate) minute: u64,
+    pub(crate) second: u64,
+    pub(crate) microsecond: u32,
 }
 
 impl From<SystemTime> for Utc {
@@ -38,5 +38,26 @@ impl From<SystemTime> for Utc {
             second: seconds % 60,
             microsecond: since.subsec_micros(),
         }
+    }
+}
+
+/// A moment as RFC 3339 has it, in UTC and whole seconds: `2026-11-26T13:08:40Z`.
+pub fn rfc3339(time: SystemTime) -> String {
+    let Utc { year, month, day, hour, minute, second, .. } = time.into();
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn moments_are_written_in_utc_with_all_their_zeros() {
+        let at = |seconds| rfc3339(UNIX_EPOCH + Duration::from_secs(seconds));
+        assert_eq!(at(0), "1970-01-01T00:00:00Z");
+        assert_eq!(at(1_582_934_405), "2020-02-29T00:00:05Z");
+        assert_eq!(rfc3339(UNIX_EPOCH - Duration::from_secs(1)), at(0));
     }
 }
