@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use cli::install;
 use cli::{FlagSet, LogOptions};
 
-/// Node Feature Discovery ran the programs in it, and does so still where an older release is told to.
+/// Node Feature Discovery before v0.17 runs the programs in it; since v0.14 only if it is told to.
 const FOLDER: &str = "/etc/kubernetes/node-feature-discovery/source.d";
 
 /// Installs the hook for GPUs.

@@ -409,3 +409,30 @@ fn sigterm_ends_the_plugin_in_order() {
     assert_eq!(plugin.wait().unwrap().code(), Some(0));
     assert!(!socket.exists());
 }
+
+#[test]
+fn the_labelers_file_follows_the_node_and_goes_with_the_labeler() {
+    let mut node = TemporaryNode::new(&Profile::builtin("flex-170-x2").unwrap()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("gpu.txt");
+    let mut labeler = Command::new(BINARY)
+        .args(["gpu-labels", "-interval=1s"])
+        .arg(format!("-prefix={}", node.root().display()))
+        .arg(format!("-file={}", file.display()))
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let since = Instant::now();
+    let wait_for = |line: &str| {
+        while !std::fs::read_to_string(&file).unwrap_or_default().lines().any(|other| other == line) {
+            assert!(since.elapsed() < PATIENCE, "{line} does not come");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    wait_for("gpu.intel.com/gpu-numbers=0.1");
+    node.set_attribute("/sys/class/drm/card1/device/vendor", "0x1234").unwrap();
+    wait_for("gpu.intel.com/gpu-numbers=0");
+    kill_process(Pid::from_child(&labeler), Signal::TERM).unwrap();
+    assert_eq!(labeler.wait().unwrap().code(), Some(0));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}

@@ -40,19 +40,33 @@ pub enum FileError {
 ///
 /// The file is replaced as a whole, so node-feature-discovery never reads half of it. The folder must be there.
 pub fn write(labels: &Labels, folder: impl AsRef<Path>, name: &str) -> Result<bool, FileError> {
-    let path = path_of(folder.as_ref(), name)?;
-    let text = labels.text();
+    put(&labels.text(), folder.as_ref(), name)
+}
+
+/// The same for labels that node-feature-discovery takes off the node at `expiry`, to the second, unless the file is written
+/// anew: those of a program that was killed go away.
+pub fn write_until(
+    labels: &Labels,
+    expiry: SystemTime,
+    folder: impl AsRef<Path>,
+    name: &str,
+) -> Result<bool, FileError> {
+    // One of the directives of
+    // https://kubernetes-sigs.github.io/node-feature-discovery/stable/usage/customization-guide.html#input-format
+    let text = format!("# +expiry-time={}\n{}", cli::rfc3339(expiry), labels.text());
+    put(&text, folder.as_ref(), name)
+}
+
+fn put(text: &str, folder: &Path, name: &str) -> Result<bool, FileError> {
+    let path = path_of(folder, name)?;
     if text.len() > MAX_BYTES {
         return Err(FileError::Length { bytes: text.len() });
     }
-    if holds(&path, &text) {
+    if holds(&path, text) {
         return Ok(false);
     }
-    replace(folder.as_ref(), name, &text).map_err(|source| FileError::Io {
-        operation: "write",
-        path,
-        source,
-    })?;
+    let replaced = replace(folder, name, text);
+    replaced.map_err(|source| FileError::Io { operation: "write", path, source })?;
     Ok(true)
 }
 
@@ -67,10 +81,16 @@ pub fn remove(folder: impl AsRef<Path>, name: &str) -> Result<(), FileError> {
     }
 }
 
-fn path_of(folder: &Path, name: &str) -> Result<PathBuf, FileError> {
+/// Fails if no file of labels can have this name.
+pub fn check_name(name: &str) -> Result<(), FileError> {
     if name.is_empty() || name.starts_with('.') || name.contains(['/', '\0']) {
         return Err(FileError::Name(name.to_owned()));
     }
+    Ok(())
+}
+
+fn path_of(folder: &Path, name: &str) -> Result<PathBuf, FileError> {
+    check_name(name)?;
     Ok(folder.join(name))
 }
 

@@ -14,7 +14,7 @@ mod file;
 mod set;
 
 pub use chunks::chunks;
-pub use file::{FileError, remove, write};
+pub use file::{FileError, check_name, remove, write, write_until};
 pub use set::{LabelError, Labels};
 
 /// No value of a label is longer, in bytes.

@@ -4,8 +4,9 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
-use labels::{FileError, Labels, remove, write};
+use labels::{FileError, Labels, remove, write, write_until};
 
 fn labels(value: &str) -> Labels {
     let mut labels = Labels::default();
@@ -30,6 +31,18 @@ fn a_file_is_replaced_only_when_it_says_something_else() {
     assert!(write(&labels("2"), &folder, "a.txt").unwrap());
     assert_eq!(fs::read_to_string(&path).unwrap(), "example.com/a=2\n");
     assert_eq!(names(folder.path()), ["a.txt"], "nothing is left beside it");
+}
+
+#[test]
+fn a_file_may_say_until_when_it_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+    let write = |seconds| write_until(&labels("1"), at(seconds), &folder, "a.txt").unwrap();
+    assert!(write(1_795_698_520));
+    let text = fs::read_to_string(folder.path().join("a.txt")).unwrap();
+    assert_eq!(text, "# +expiry-time=2026-11-26T13:08:40Z\nexample.com/a=1\n");
+    assert!(!write(1_795_698_520));
+    assert!(write(1_795_698_521));
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! Labels that say what GPUs a node has: what `gpu_nfdhook` prints for node-feature-discovery.
 //!
-//! `gpu` is what sysfs says of each; `settings` what the environment adds; this file is what labels are made of it.
+//! `gpu` is what sysfs says of each; `settings` what the environment adds; this file is what labels are made of it. [`labeler`]
+//! keeps a node labelled, where `options` says.
 
 mod gpu;
+pub mod labeler;
+mod options;
 mod settings;
 
 use std::collections::BTreeMap;
@@ -10,13 +13,18 @@ use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
 
-use cli::{FlagSet, LogOptions};
+use cli::LogOptions;
+use cluster::Access;
 use device_plugin::error_chain;
 use host::{Host, HostError};
 use labels::{LabelError, Labels, MAX_VALUE, chunks};
 
 use gpu::Gpu;
+use labeler::{Labeler, Pace, Targets};
+use options::Options;
 pub use settings::Settings;
 
 const NAMESPACE: &str = "gpu.intel.com/";
@@ -45,6 +53,26 @@ pub fn node_labels(
     warn: &mut impl FnMut(String),
 ) -> Result<Labels, Error> {
     let gpus = Gpu::all(host, &sysfs.as_ref().join("class/drm"), settings, warn)?;
+    Ok(labels_of(&gpus)?)
+}
+
+/// The same for a node that stays labelled: the folder of graphics cards is not there when no driver for them is loaded, and
+/// then the node has no GPUs.
+pub fn labels_now(
+    host: &Host,
+    sysfs: impl AsRef<Path>,
+    settings: &Settings,
+    warn: &mut impl FnMut(String),
+) -> Result<Labels, Error> {
+    match node_labels(host, &sysfs, settings, warn) {
+        Err(Error::Host(error)) if error.is_not_found() && host.exists(sysfs.as_ref().join("class")) => {
+            Ok(labels_of(&[])?)
+        }
+        labels => labels,
+    }
+}
+
+fn labels_of(gpus: &[Gpu]) -> Result<Labels, LabelError> {
     let mut labels = Labels::default();
     // One that has more, by what is said of it, has said nonsense.
     let memory = gpus.iter().map(|gpu| gpu.memory).filter(|bytes| *bytes < i64::MAX as u64);
@@ -61,13 +89,13 @@ pub fn node_labels(
     labels.insert(&key("cards"), &first)?;
     let numbers: Vec<&str> = gpus.iter().map(Gpu::number).collect();
     labels.insert_chunks(&key("gpu-numbers"), &numbers.join("."))?;
-    let by_node = grouped(&gpus, |gpu| gpu.numa_node);
+    let by_node = grouped(gpus, |gpu| gpu.numa_node);
     if !by_node.is_empty() {
         let nodes: Vec<String> = by_node.iter().map(|(node, numbers)| format!("{node}-{numbers}")).collect();
         labels.insert_chunks(&key("numa-gpu-map"), &nodes.join("_"))?;
     }
     labels.insert(&key("millicores"), &(MILLICORES * gpus.len()).to_string())?;
-    let groups = grouped(&gpus, |gpu| gpu.group.as_deref());
+    let groups = grouped(gpus, |gpu| gpu.group.as_deref());
     if !groups.is_empty() {
         let groups: Vec<&str> = groups.values().map(String::as_str).collect();
         labels.insert_chunks(&key("pci-groups"), &groups.join("_"))?;
@@ -90,33 +118,68 @@ fn grouped<'a, K: Ord>(gpus: &'a [Gpu], of: impl Fn(&'a Gpu) -> Option<K>) -> BT
     groups.into_iter().map(|(key, numbers)| (key, numbers.join("."))).collect()
 }
 
-/// Prints the labels of this node, a line each. As ever, a node that cannot be labelled is a warning and exit code 0, so that
-/// node-feature-discovery goes on.
+/// Prints the labels of this node, a line each, or keeps them where flags say until SIGTERM.
+///
+/// The exit code is 0 then. As ever, a node that cannot be labelled is a warning and exit code 0, so that node-feature-discovery
+/// goes on. A wrong flag is 2; what cannot be used is 255 and a line in the log.
 pub fn main(program: &str, args: Vec<OsString>) -> ExitCode {
-    let mut prefix = String::new();
-    let mut flags = FlagSet::new(program, "Prints labels that say what Intel GPUs this node has.");
-    flags.string("prefix", &mut prefix, "folder that holds the /sys to use, for simulated nodes");
-    if let Err(stop) = flags.parse(args) {
-        return stop.report();
-    }
+    let options = match Options::parse(program, args) {
+        Ok(options) => options,
+        Err(stop) => return stop.report(),
+    };
     if let Err(error) = cli::logs::start(&LogOptions::default()) {
         return cli::fatal(error_chain(&error));
     }
-    let host = match Host::at(&prefix) {
+    let host = match Host::at(&options.prefix) {
         Ok(host) => host,
         Err(error) => return cli::fatal(format!("-prefix: {}", error_chain(&error))),
     };
-    let mut warn = |warning| tracing::warn!("{warning}");
-    let settings = Settings::read(|name| std::env::var(name).ok(), &mut warn);
+    let variable = |name: &str| std::env::var(name).ok();
+    let targets = match options.targets(variable) {
+        Ok(targets) => targets,
+        Err(error) => return cli::fatal(error),
+    };
+    let settings = Settings::read(variable, &mut |warning| tracing::warn!("{warning}"));
     let sysfs = if host.exists(NFD_SYSFS) { NFD_SYSFS } else { "/sys" };
-    match node_labels(&host, sysfs, &settings, &mut warn) {
+    match targets {
+        None => print(&host, sysfs, &settings),
+        Some(targets) => keep(host, sysfs, settings, targets, options.interval),
+    }
+}
+
+fn print(host: &Host, sysfs: &str, settings: &Settings) -> ExitCode {
+    match node_labels(host, sysfs, settings, &mut |warning| tracing::warn!("{warning}")) {
         Ok(labels) => match io::stdout().lock().write_all(labels.text().as_bytes()) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => cli::fatal(format!("cannot write to standard output: {error}")),
         },
         Err(error) => {
-            warn(error_chain(&error));
+            tracing::warn!("{}", error_chain(&error));
             ExitCode::SUCCESS
         }
     }
+}
+
+fn keep(
+    host: Host,
+    sysfs: &'static str,
+    settings: Settings,
+    targets: Targets,
+    interval: Duration,
+) -> ExitCode {
+    let look = move |mut warn: &mut dyn FnMut(String)| {
+        labels_now(&host, sysfs, &settings, &mut warn).map_err(|error| error_chain(&error))
+    };
+    let labeler = Labeler::new(Arc::new(look), targets, Access::in_cluster, Pace::new(interval));
+    let runtime = match cli::plugin::runtime(1) {
+        Ok(runtime) => runtime,
+        Err(error) => return cli::fatal(error),
+    };
+    runtime.block_on(async {
+        let terminated = cli::signals::terminated();
+        labeler.run(terminated).await;
+    });
+    // Not waiting for a driver that hangs in a read.
+    runtime.shutdown_background();
+    ExitCode::SUCCESS
 }

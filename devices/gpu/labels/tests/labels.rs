@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 
-use gpu_labels::{Settings, node_labels};
+use gpu_labels::{Settings, labels_now, node_labels};
 use proptest::prelude::*;
 use simulator::{Damage, Profile, Ruin, TemporaryNode, golden};
 
@@ -218,12 +218,24 @@ fn a_sysfs_in_another_place_is_read_there() {
 }
 
 #[test]
+fn a_node_whose_drivers_went_has_no_gpus_and_one_without_sysfs_is_an_error() {
+    let empty = TemporaryNode::new(&Profile::builtin("empty").unwrap()).unwrap();
+    let look =
+        |sysfs: &str| labels_now(&empty.host(), sysfs, &NOTHING, &mut |_| ()).map(|labels| labels.text());
+    assert!(!empty.host().exists("/sys/class/drm"));
+    assert_eq!(look("/sys").unwrap(), "gpu.intel.com/tiles=0\n");
+    assert!(look("/none").is_err());
+}
+
+#[test]
 fn a_node_that_cannot_be_labelled_is_no_failure() {
     let empty = TemporaryNode::new(&Profile::builtin("empty").unwrap()).unwrap();
     let main = |prefix: &Path| gpu_labels::main("hook", vec!["-prefix".into(), prefix.into()]);
     assert_eq!(main(empty.root()), ExitCode::SUCCESS);
     assert_eq!(main(&empty.root().join("none")), ExitCode::from(255));
     assert_eq!(gpu_labels::main("hook", vec!["-v=4".into()]), ExitCode::from(2));
+    // Without NODE_NAME.
+    assert_eq!(gpu_labels::main("hook", vec!["-node-label".into()]), ExitCode::from(255));
 }
 
 proptest! {

@@ -1,0 +1,234 @@
+//! How a node is kept labelled.
+#![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "tests")]
+
+mod cluster;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use ::cluster::Access;
+use cluster::Cluster;
+use gpu_labels::labeler::{Feature, Labeler, Look, Pace, Targets};
+use labels::Labels;
+use tokio::sync::oneshot;
+
+const INTERVAL: Duration = Duration::from_mins(5);
+const FILE: &str = "gpu.txt";
+
+/// What the node is made to have.
+#[derive(Clone, Default)]
+struct Node(Arc<Mutex<Vec<(&'static str, &'static str)>>>);
+
+impl Node {
+    fn with(labels: &[(&'static str, &'static str)]) -> Self {
+        let node = Self::default();
+        node.has(labels);
+        node
+    }
+
+    fn has(&self, labels: &[(&'static str, &'static str)]) {
+        *self.0.lock().unwrap() = labels.to_vec();
+    }
+
+    /// Without labels it cannot be looked at.
+    fn look(&self) -> Arc<Look> {
+        let node = self.clone();
+        Arc::new(move |_: &mut dyn FnMut(String)| {
+            let mut labels = Labels::default();
+            for (key, value) in node.0.lock().unwrap().iter() {
+                labels.insert(&format!("example.com/{key}"), value).unwrap();
+            }
+            if labels == Labels::default() { Err("cannot look".to_owned()) } else { Ok(labels) }
+        })
+    }
+}
+
+/// A time that is no whole number of intervals.
+fn after(seconds: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_698_520 + seconds)
+}
+
+async fn no_api() -> Result<Access, String> {
+    panic!("the API is asked")
+}
+
+fn to_file(folder: &Path) -> Targets {
+    Targets { file: Some((folder.to_owned(), FILE.to_owned())), ..Targets::default() }
+}
+
+fn to_node() -> Targets {
+    Targets { node: Some("node-1".to_owned()), ..Targets::default() }
+}
+
+fn to_feature() -> Targets {
+    let pod = Some(("pod-1".to_owned(), "u-2".to_owned()));
+    let feature = Feature { node: "node-1".to_owned(), namespace: "ns".to_owned(), pod };
+    Targets { feature: Some(feature), ..Targets::default() }
+}
+
+/// A labeler on this cluster.
+macro_rules! labeler {
+    ($node:expr, $targets:expr, $cluster:expr) => {{
+        let access = $cluster.access();
+        let access = move || std::future::ready(Ok(access.clone()));
+        Labeler::new($node.look(), $targets, access, Pace::new(INTERVAL))
+    }};
+}
+
+fn map(labels: &[(&str, &str)]) -> BTreeMap<String, String> {
+    labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+#[tokio::test]
+async fn the_file_expires_after_three_intervals_and_is_written_anew_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::with(&[("a", "1")]);
+    let mut labeler = Labeler::new(node.look(), to_file(folder.path()), no_api, Pace::new(INTERVAL));
+    let read = || fs::read_to_string(folder.path().join(FILE)).unwrap();
+    assert!(labeler.round(after(0)).await);
+    assert_eq!(read(), "# +expiry-time=2026-11-26T13:23:40Z\nexample.com/a=1\n");
+    // A round in between, for another reason.
+    assert!(labeler.round(after(60)).await);
+    assert_eq!(read(), "# +expiry-time=2026-11-26T13:23:40Z\nexample.com/a=1\n");
+    assert!(labeler.round(after(301)).await);
+    assert_eq!(read(), "# +expiry-time=2026-11-26T13:28:41Z\nexample.com/a=1\n");
+    // The clock is set back.
+    assert!(labeler.round(after(0)).await);
+    assert_eq!(read(), "# +expiry-time=2026-11-26T13:23:40Z\nexample.com/a=1\n");
+}
+
+#[tokio::test]
+async fn a_file_that_changed_or_went_is_written_anew_at_each_round() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(FILE);
+    let node = Node::with(&[("a", "1")]);
+    let mut labeler = Labeler::new(node.look(), to_file(folder.path()), no_api, Pace::new(INTERVAL));
+    assert!(labeler.round(after(0)).await);
+    let whole = fs::read(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    assert!(labeler.round(after(1)).await);
+    assert_eq!(fs::read(&path).unwrap(), whole);
+    fs::write(&path, "example.com/a=2\n").unwrap();
+    assert!(labeler.round(after(2)).await);
+    assert_eq!(fs::read(&path).unwrap(), whole);
+    node.has(&[("b", "1")]);
+    assert!(labeler.round(after(3)).await);
+    assert!(fs::read_to_string(&path).unwrap().ends_with("Z\nexample.com/b=1\n"));
+}
+
+#[tokio::test]
+async fn the_file_goes_at_the_end_and_what_the_api_has_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let cluster = Cluster::start().await;
+    let node = Node::with(&[("a", "1")]);
+    let targets = Targets { node: to_node().node, feature: to_feature().feature, ..to_file(folder.path()) };
+    let labeler = labeler!(node, targets, cluster);
+    let (stop, stopped) = oneshot::channel::<()>();
+    let running = tokio::spawn(labeler.run(async { stopped.await.unwrap() }));
+    cluster.until(|state| !state.labels.is_empty()).await;
+    assert!(folder.path().join(FILE).exists());
+    stop.send(()).unwrap();
+    running.await.unwrap();
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    assert_eq!(cluster.labels(), map(&[("example.com/a", "1")]));
+    assert!(cluster.state().feature.is_some());
+    assert!(cluster.state().requests.iter().all(|request| !request.starts_with("DELETE")));
+}
+
+#[tokio::test]
+async fn labels_that_no_longer_hold_go_and_those_of_others_stay() {
+    let cluster = Cluster::start().await;
+    cluster.give("kubectl", "zone", "x");
+    cluster.give("kubectl", "example.com/mine", "y");
+    // Of the labeler that was here before.
+    cluster.give("intel-gpu-labels", "example.com/stale", "1");
+    let node = Node::with(&[("a", "1"), ("b", "2")]);
+    let mut labeler = labeler!(node, to_node(), cluster);
+    assert!(labeler.round(after(0)).await);
+    let others = [("zone", "x"), ("example.com/mine", "y")];
+    let with = |mine: &[(&str, &str)]| map(&[&others, mine].concat());
+    assert_eq!(cluster.labels(), with(&[("example.com/a", "1"), ("example.com/b", "2")]));
+    node.has(&[("a", "3")]);
+    assert!(labeler.round(after(1)).await);
+    assert_eq!(cluster.labels(), with(&[("example.com/a", "3")]));
+}
+
+#[tokio::test]
+async fn a_label_that_somebody_else_gave_is_not_taken_over() {
+    let cluster = Cluster::start().await;
+    cluster.give("kubectl", "example.com/a", "5");
+    let mut labeler = labeler!(Node::with(&[("a", "1"), ("b", "2")]), to_node(), cluster);
+    assert!(!labeler.round(after(0)).await);
+    assert_eq!(cluster.labels(), map(&[("example.com/a", "5")]));
+    // Of the same value, it is of both.
+    cluster.give("kubectl", "example.com/a", "1");
+    assert!(labeler.round(after(1)).await);
+    assert_eq!(cluster.labels(), map(&[("example.com/a", "1"), ("example.com/b", "2")]));
+}
+
+#[tokio::test]
+async fn a_node_feature_says_the_labels_and_goes_with_the_pod() {
+    let cluster = Cluster::start().await;
+    let mut labeler = labeler!(Node::with(&[("a", "1")]), to_feature(), cluster);
+    assert!(labeler.round(after(0)).await);
+    let state = cluster.state();
+    let feature = state.feature.as_ref().unwrap();
+    assert_eq!(feature["spec"]["labels"], serde_json::json!({"example.com/a": "1"}));
+    assert_eq!(feature["metadata"]["labels"]["nfd.node.kubernetes.io/node-name"], "node-1");
+    assert_eq!(feature["metadata"]["ownerReferences"].as_array().unwrap().len(), 1);
+    assert_eq!(state.requests.len(), 1, "the Node is left alone");
+}
+
+#[tokio::test]
+async fn what_fails_in_one_place_does_not_keep_labels_from_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let cluster = Cluster::start().await;
+    cluster.refuse(1);
+    let node = Node::with(&[("a", "1")]);
+    let targets = Targets { node: to_node().node, feature: to_feature().feature, ..to_file(folder.path()) };
+    let mut labeler = labeler!(node, targets, cluster);
+    assert!(!labeler.round(after(0)).await);
+    assert!(cluster.state().feature.is_none());
+    assert_eq!(cluster.labels(), map(&[("example.com/a", "1")]));
+    assert!(folder.path().join(FILE).exists());
+    // Nor does a file that cannot be written.
+    node.has(&[("a", "2")]);
+    fs::remove_dir_all(folder.path()).unwrap();
+    assert!(!labeler.round(after(1)).await);
+    assert_eq!(cluster.labels(), map(&[("example.com/a", "2")]));
+    fs::create_dir(folder.path()).unwrap();
+    assert!(labeler.round(after(2)).await);
+}
+
+#[tokio::test]
+async fn a_node_that_cannot_be_looked_at_keeps_its_labels_for_now() {
+    let cluster = Cluster::start().await;
+    let node = Node::with(&[("a", "1")]);
+    let mut labeler = labeler!(node, to_node(), cluster);
+    assert!(labeler.round(after(0)).await);
+    node.has(&[]);
+    assert!(!labeler.round(after(1)).await);
+    assert_eq!(cluster.labels(), map(&[("example.com/a", "1")]));
+}
+
+#[tokio::test]
+async fn failures_are_tried_again_and_never_end_it() {
+    let cluster = Cluster::start().await;
+    cluster.refuse(5);
+    let access = cluster.access();
+    let access = move || std::future::ready(Ok(access.clone()));
+    let millisecond = Duration::from_millis(1);
+    let pace = Pace { interval: millisecond, retry: millisecond, longest: millisecond };
+    let node = Node::with(&[("a", "1")]);
+    let labeler = Labeler::new(node.look(), to_node(), access, pace);
+    let running = tokio::spawn(labeler.run(std::future::pending()));
+    cluster.until(|state| !state.labels.is_empty()).await;
+    // Somebody takes it away.
+    cluster.state().labels.clear();
+    cluster.until(|state| !state.labels.is_empty()).await;
+    assert!(!running.is_finished());
+    running.abort();
+}
