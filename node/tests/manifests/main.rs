@@ -3,12 +3,14 @@
 
 mod kustomize;
 mod levelzero;
+mod labelers;
 mod nfd;
 mod webhooks;
 mod xelink;
 
 use std::fmt::Write as _;
 use std::fs;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -67,12 +69,13 @@ fn folders() -> Vec<String> {
     found
 }
 
-/// Each with its folder. There is one of a plugin in every folder of a plugin.
+/// Each with its folder. There is one of a plugin in every folder of a plugin, and maybe one that helps it, or a labeler.
 fn daemon_sets() -> Vec<(String, Value)> {
     let find = |folder: String| {
         let mut objects = kustomize::render(&deployments().join(&folder));
         objects.retain(|object| object["kind"] == "DaemonSet");
-        assert_eq!(objects.iter().filter(|set| runs_plugin(set)).count(), 1, "{folder}");
+        let plugins = objects.iter().filter(|set| runs_plugin(set)).count();
+        assert_eq!(plugins, usize::from(!folder.starts_with("gpu_labels")), "{folder}");
         objects.into_iter().map(move |set| (folder.clone(), set))
     };
     let has_plugin = |folder: &String| !folder.contains("_admissionwebhook") && *folder != nfd::RULES;
@@ -81,7 +84,12 @@ fn daemon_sets() -> Vec<(String, Value)> {
 
 /// Whether this DaemonSet is a plugin's, and not of what helps one from a pod of its own.
 fn runs_plugin(set: &Value) -> bool {
-    set["metadata"]["name"] != levelzero::NAME
+    set["metadata"]["name"] != levelzero::NAME && !labelers::is_one(set)
+}
+
+/// Those that deal with devices.
+fn of_devices() -> Vec<(String, Value)> {
+    daemon_sets().into_iter().filter(|(_, set)| !labelers::is_one(set)).collect()
 }
 
 fn list(value: &Value) -> &[Value] {
@@ -100,7 +108,7 @@ fn containers(pod: &Value) -> impl Iterator<Item = (&Value, bool)> {
 
 #[test]
 fn pods_have_no_more_rights_than_they_need() {
-    for (folder, set) in daemon_sets() {
+    for (folder, set) in of_devices() {
         let pod = &set["spec"]["template"]["spec"];
         for shared in ["hostNetwork", "hostPID", "hostIPC", "serviceAccountName"] {
             assert!(pod[shared].is_null(), "{folder}: {shared}");
@@ -134,7 +142,7 @@ fn daemon_sets_are_scheduled_and_updated_like_each_other() {
         assert_eq!(spec["updateStrategy"]["rollingUpdate"]["maxUnavailable"], json!(1), "{folder}");
         let pod = &template["spec"];
         assert_eq!(pod["nodeSelector"]["kubernetes.io/arch"], "amd64", "{folder}");
-        let priority = if runs_plugin(&set) { json!("system-node-critical") } else { Value::Null };
+        let priority = if set["metadata"]["name"] != levelzero::NAME { json!("system-node-critical") } else { Value::Null };
         assert_eq!(pod["priorityClassName"], priority, "{folder}");
         assert_eq!(pod["terminationGracePeriodSeconds"], json!(5), "{folder}");
         for (container, first) in containers(pod) {
@@ -152,7 +160,7 @@ fn daemon_sets_are_scheduled_and_updated_like_each_other() {
 
 #[test]
 fn what_is_mounted_is_there_and_what_is_there_is_mounted() {
-    for (folder, set) in daemon_sets() {
+    for (folder, set) in of_devices() {
         let pod = &set["spec"]["template"]["spec"];
         let mounts: Vec<&Value> =
             containers(pod).flat_map(|(container, _)| list(&container["volumeMounts"])).collect();
@@ -185,30 +193,33 @@ fn what_is_mounted_is_there_and_what_is_there_is_mounted() {
 }
 
 #[test]
-fn plugins_know_the_flags_that_they_are_given() {
-    for (folder, set) in daemon_sets().into_iter().filter(|(_, set)| runs_plugin(set)) {
-        let plugin = &set["spec"]["template"]["spec"]["containers"][0];
-        let mut args: Vec<&str> = list(&plugin["args"]).iter().map(text).collect();
-        if args.first() != Some(&"node") {
-            let family =
-                text(&plugin["name"]).strip_prefix("intel-").unwrap().strip_suffix("-plugin").unwrap();
-            args.insert(0, family);
-        }
+fn programs_know_the_flags_that_they_are_given() {
+    let is_of_binary = |set: &Value| set["metadata"]["name"] != levelzero::NAME;
+    for (folder, set) in daemon_sets().into_iter().filter(|(_, set)| is_of_binary(set)) {
+        let container = &set["spec"]["template"]["spec"]["containers"][0];
+        let mut args: Vec<&str> = list(&container["args"]).iter().map(text).collect();
         let mut command = Command::new(env!("CARGO_BIN_EXE_intel-device-plugins"));
+        let name = text(&container["name"]);
+        if let [program] = list(&container["command"]) {
+            command.arg0(text(program));
+        } else if args.first() != Some(&"node") {
+            args.insert(0, name.strip_prefix("intel-").unwrap().strip_suffix("-plugin").unwrap());
+        }
         let output = command.args(&args).arg("-h").stdin(Stdio::null()).output().unwrap();
-        assert!(output.status.success(), "{folder}: {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && !said.contains("COMMAND"), "{folder}: {args:?}: {said}");
     }
 }
 
 #[test]
 fn each_daemon_set_runs_what_the_golden_file_says() {
-    // A folder and its `base` are the same.
+    // A folder and its `base` are the same; some overlays leave the plugin as it is.
     let mut sets: Vec<(String, String)> = Vec::new();
     for (folder, set) in daemon_sets() {
         let told = told_of(&set);
-        match sets.last_mut() {
-            Some((folders, last)) if *last == told => *folders += &format!(", {folder}"),
-            _ => sets.push((folder, told)),
+        match sets.iter_mut().find(|(_, other)| *other == told) {
+            Some((folders, _)) => *folders += &format!(", {folder}"),
+            None => sets.push((folder, told)),
         }
     }
     let told: Vec<String> = sets.iter().map(|(folders, told)| format!("# {folders}\n{told}\n")).collect();
@@ -231,7 +242,8 @@ fn told_of(set: &Value) -> String {
 
 fn tell(told: &mut String, pod: &Value, container: &Value, first: bool) {
     let when = if first { "first " } else { "" };
-    let args: Vec<String> = list(&container["args"]).iter().map(|arg| format!(" {}", text(arg))).collect();
+    let words = list(&container["command"]).iter().chain(list(&container["args"]));
+    let args: Vec<String> = words.map(|word| format!(" {}", text(word))).collect();
     let (name, image) = (text(&container["name"]), text(&container["image"]));
     writeln!(told, "  {when}{name}: {image}{}", args.concat()).unwrap();
     let privileged =
