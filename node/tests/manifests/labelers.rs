@@ -1,4 +1,4 @@
-//! What the DaemonSets may do that only tell Kubernetes about their node.
+//! What the `DaemonSet`s may do that only tell Kubernetes about their node.
 
 use serde_json::{Value, json};
 

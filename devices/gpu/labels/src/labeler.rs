@@ -62,6 +62,15 @@ impl Pace {
     }
 }
 
+/// What became of one look at the node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Round {
+    /// All places say what the node has. It has to be tried again if not.
+    pub is_done: bool,
+    /// What is wrong and was not in the round before.
+    pub news: Vec<String>,
+}
+
 /// Has the labels of a node in all places as they should be.
 pub struct Labeler<A> {
     look: Arc<Look>,
@@ -101,7 +110,11 @@ impl<A: Fn() -> F, F: Future<Output = Result<Access, String>>> Labeler<A> {
     async fn keep(&mut self) -> Infallible {
         let mut wait = self.pace.retry;
         loop {
-            if self.round(SystemTime::now()).await {
+            let round = self.round(SystemTime::now()).await;
+            for news in round.news {
+                tracing::warn!("{news}");
+            }
+            if round.is_done {
                 wait = self.pace.retry;
                 sleep(self.pace.interval).await;
             } else {
@@ -111,23 +124,21 @@ impl<A: Fn() -> F, F: Future<Output = Result<Access, String>>> Labeler<A> {
         }
     }
 
-    /// Looks at the node and makes all places say what it has. False if it has to be tried again.
-    pub async fn round(&mut self, now: SystemTime) -> bool {
-        let mut warnings = BTreeSet::new();
-        let outcome = match self.labels(&mut warnings).await {
+    /// Looks at the node and makes all places say what it has.
+    pub async fn round(&mut self, now: SystemTime) -> Round {
+        let mut wrong = BTreeSet::new();
+        let outcome = match self.labels(&mut wrong).await {
             Ok(labels) => self.publish(labels, now).await,
             Err(error) => Err(vec![error]),
         };
         let is_done = outcome.is_ok();
-        warnings.extend(outcome.err().unwrap_or_default());
-        for news in warnings.difference(&self.said) {
-            tracing::warn!("{news}");
-        }
-        if warnings.is_empty() && !self.said.is_empty() {
+        wrong.extend(outcome.err().unwrap_or_default());
+        if wrong.is_empty() && !self.said.is_empty() {
             tracing::info!("all is as it should be again");
         }
-        self.said = warnings;
-        is_done
+        let news = wrong.difference(&self.said).cloned().collect();
+        self.said = wrong;
+        Round { is_done, news }
     }
 
     /// On a thread of its own: a driver can hang in a read. The file expires then.

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use ::cluster::Access;
 use cluster::Cluster;
-use gpu_labels::labeler::{Feature, Labeler, Look, Pace, Targets};
+use gpu_labels::labeler::{Feature, Labeler, Look, Pace, Round, Targets};
 use labels::Labels;
 use tokio::sync::oneshot;
 
@@ -88,15 +88,15 @@ async fn the_file_expires_after_three_intervals_and_is_written_anew_before() {
     let node = Node::with(&[("a", "1")]);
     let mut labeler = Labeler::new(node.look(), to_file(folder.path()), no_api, Pace::new(INTERVAL));
     let read = || fs::read_to_string(folder.path().join(FILE)).unwrap();
-    assert!(labeler.round(after(0)).await);
+    assert!(labeler.round(after(0)).await.is_done);
     assert_eq!(read(), "# +expiry-time=2026-11-26T13:23:40Z\nexample.com/a=1\n");
     // A round in between, for another reason.
-    assert!(labeler.round(after(60)).await);
+    assert!(labeler.round(after(60)).await.is_done);
     assert_eq!(read(), "# +expiry-time=2026-11-26T13:23:40Z\nexample.com/a=1\n");
-    assert!(labeler.round(after(301)).await);
+    assert!(labeler.round(after(301)).await.is_done);
     assert_eq!(read(), "# +expiry-time=2026-11-26T13:28:41Z\nexample.com/a=1\n");
     // The clock is set back.
-    assert!(labeler.round(after(0)).await);
+    assert!(labeler.round(after(0)).await.is_done);
     assert_eq!(read(), "# +expiry-time=2026-11-26T13:23:40Z\nexample.com/a=1\n");
 }
 
@@ -106,16 +106,16 @@ async fn a_file_that_changed_or_went_is_written_anew_at_each_round() {
     let path = folder.path().join(FILE);
     let node = Node::with(&[("a", "1")]);
     let mut labeler = Labeler::new(node.look(), to_file(folder.path()), no_api, Pace::new(INTERVAL));
-    assert!(labeler.round(after(0)).await);
+    assert!(labeler.round(after(0)).await.is_done);
     let whole = fs::read(&path).unwrap();
     fs::remove_file(&path).unwrap();
-    assert!(labeler.round(after(1)).await);
+    assert!(labeler.round(after(1)).await.is_done);
     assert_eq!(fs::read(&path).unwrap(), whole);
     fs::write(&path, "example.com/a=2\n").unwrap();
-    assert!(labeler.round(after(2)).await);
+    assert!(labeler.round(after(2)).await.is_done);
     assert_eq!(fs::read(&path).unwrap(), whole);
     node.has(&[("b", "1")]);
-    assert!(labeler.round(after(3)).await);
+    assert!(labeler.round(after(3)).await.is_done);
     assert!(fs::read_to_string(&path).unwrap().ends_with("Z\nexample.com/b=1\n"));
 }
 
@@ -147,12 +147,12 @@ async fn labels_that_no_longer_hold_go_and_those_of_others_stay() {
     cluster.give("intel-gpu-labels", "example.com/stale", "1");
     let node = Node::with(&[("a", "1"), ("b", "2")]);
     let mut labeler = labeler!(node, to_node(), cluster);
-    assert!(labeler.round(after(0)).await);
+    assert!(labeler.round(after(0)).await.is_done);
     let others = [("zone", "x"), ("example.com/mine", "y")];
     let with = |mine: &[(&str, &str)]| map(&[&others, mine].concat());
     assert_eq!(cluster.labels(), with(&[("example.com/a", "1"), ("example.com/b", "2")]));
     node.has(&[("a", "3")]);
-    assert!(labeler.round(after(1)).await);
+    assert!(labeler.round(after(1)).await.is_done);
     assert_eq!(cluster.labels(), with(&[("example.com/a", "3")]));
 }
 
@@ -161,11 +161,11 @@ async fn a_label_that_somebody_else_gave_is_not_taken_over() {
     let cluster = Cluster::start().await;
     cluster.give("kubectl", "example.com/a", "5");
     let mut labeler = labeler!(Node::with(&[("a", "1"), ("b", "2")]), to_node(), cluster);
-    assert!(!labeler.round(after(0)).await);
+    assert!(!labeler.round(after(0)).await.is_done);
     assert_eq!(cluster.labels(), map(&[("example.com/a", "5")]));
     // Of the same value, it is of both.
     cluster.give("kubectl", "example.com/a", "1");
-    assert!(labeler.round(after(1)).await);
+    assert!(labeler.round(after(1)).await.is_done);
     assert_eq!(cluster.labels(), map(&[("example.com/a", "1"), ("example.com/b", "2")]));
 }
 
@@ -173,7 +173,7 @@ async fn a_label_that_somebody_else_gave_is_not_taken_over() {
 async fn a_node_feature_says_the_labels_and_goes_with_the_pod() {
     let cluster = Cluster::start().await;
     let mut labeler = labeler!(Node::with(&[("a", "1")]), to_feature(), cluster);
-    assert!(labeler.round(after(0)).await);
+    assert!(labeler.round(after(0)).await.is_done);
     let state = cluster.state();
     let feature = state.feature.as_ref().unwrap();
     assert_eq!(feature["spec"]["labels"], serde_json::json!({"example.com/a": "1"}));
@@ -190,17 +190,17 @@ async fn what_fails_in_one_place_does_not_keep_labels_from_the_others() {
     let node = Node::with(&[("a", "1")]);
     let targets = Targets { node: to_node().node, feature: to_feature().feature, ..to_file(folder.path()) };
     let mut labeler = labeler!(node, targets, cluster);
-    assert!(!labeler.round(after(0)).await);
+    assert!(!labeler.round(after(0)).await.is_done);
     assert!(cluster.state().feature.is_none());
     assert_eq!(cluster.labels(), map(&[("example.com/a", "1")]));
     assert!(folder.path().join(FILE).exists());
     // Nor does a file that cannot be written.
     node.has(&[("a", "2")]);
     fs::remove_dir_all(folder.path()).unwrap();
-    assert!(!labeler.round(after(1)).await);
+    assert!(!labeler.round(after(1)).await.is_done);
     assert_eq!(cluster.labels(), map(&[("example.com/a", "2")]));
     fs::create_dir(folder.path()).unwrap();
-    assert!(labeler.round(after(2)).await);
+    assert!(labeler.round(after(2)).await.is_done);
 }
 
 #[tokio::test]
@@ -208,10 +208,33 @@ async fn a_node_that_cannot_be_looked_at_keeps_its_labels_for_now() {
     let cluster = Cluster::start().await;
     let node = Node::with(&[("a", "1")]);
     let mut labeler = labeler!(node, to_node(), cluster);
-    assert!(labeler.round(after(0)).await);
+    assert!(labeler.round(after(0)).await.is_done);
     node.has(&[]);
-    assert!(!labeler.round(after(1)).await);
+    assert!(!labeler.round(after(1)).await.is_done);
     assert_eq!(cluster.labels(), map(&[("example.com/a", "1")]));
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_said_once_until_it_is_right_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let cluster = Cluster::start().await;
+    let node = Node::with(&[("a", "1")]);
+    let targets = Targets { node: to_node().node, ..to_file(&folder.path().join("none")) };
+    let mut labeler = labeler!(node, targets, cluster);
+    let mut news = Vec::new();
+    for (at, refusals) in [(0, 0), (1, 0), (2, 1), (3, 0)] {
+        cluster.refuse(refusals);
+        news.push(labeler.round(after(at)).await.news);
+    }
+    fs::create_dir(folder.path().join("none")).unwrap();
+    assert_eq!(labeler.round(after(4)).await, Round { is_done: true, news: Vec::new() });
+    fs::remove_dir_all(folder.path().join("none")).unwrap();
+    news.push(labeler.round(after(5)).await.news);
+    let [first, same, other, former, again] = news.try_into().unwrap();
+    let is = |news: &[String], part: &str| news.len() == 1 && news.iter().all(|line| line.contains(part));
+    assert!(is(&first, "cannot write ") && same.is_empty(), "{first:?} {same:?}");
+    assert!(is(&other, "answers 503 Service Unavailable for node node-1: not now"), "{other:?}");
+    assert!(former.is_empty() && again == first, "{former:?} {again:?}");
 }
 
 #[tokio::test]
