@@ -1,4 +1,5 @@
-//! The few questions that a program of a node has to the Kubernetes API: what its Node object says, and what to change there.
+//! The few questions that a program of a node has to the Kubernetes API: what its Node object says, and what to change there or in
+//! the `NodeFeature` object that node-feature-discovery reads.
 //!
 //! A whole client of that API would be half of the binary. Here each question is one HTTPS request on a connection of its own.
 //! Errors are one line that names the server, or the file, and says what to look at.

@@ -133,8 +133,8 @@ impl<A: Fn() -> F, F: Future<Output = Result<Access, String>>> Labeler<A> {
         };
         let is_done = outcome.is_ok();
         wrong.extend(outcome.err().unwrap_or_default());
-        if wrong.is_empty() && !self.said.is_empty() {
-            tracing::info!("all is as it should be again");
+        for former in self.said.difference(&wrong) {
+            tracing::info!("this is over: {former}");
         }
         let news = wrong.difference(&self.said).cloned().collect();
         self.said = wrong;
