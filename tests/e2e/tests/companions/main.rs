@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod health;
+mod labels;
 mod world;
 mod wsl;
 mod xelink;

@@ -8,9 +8,12 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use e2e::{Cluster, FAKE_DRIVER, Image, Kubernetes, Prerequisites};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
-const IMAGES: [Image; 3] = [
+const IMAGES: [Image; 6] = [
     Image::of_plugin("intel-gpu-plugin", "intel_gpu_device_plugin"),
     Image::of_plugin("intel-xpumanager-sidecar", "intel_xpumanager_sidecar"),
+    Image::of_plugin("intel-gpu-initcontainer", "gpu-sw/intel-gpu-nfdhook"),
+    Image::of_plugin("intel-sgx-initcontainer", "sgx-sw/intel-sgx-epchook"),
+    Image::of_plugin("intel-sgx-plugin", "intel_sgx_device_plugin"),
     Image::of_levelzero(),
 ];
 
