@@ -2,8 +2,8 @@
 #![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 mod kustomize;
-mod levelzero;
 mod labelers;
+mod levelzero;
 mod nfd;
 mod webhooks;
 mod xelink;
@@ -142,7 +142,11 @@ fn daemon_sets_are_scheduled_and_updated_like_each_other() {
         assert_eq!(spec["updateStrategy"]["rollingUpdate"]["maxUnavailable"], json!(1), "{folder}");
         let pod = &template["spec"];
         assert_eq!(pod["nodeSelector"]["kubernetes.io/arch"], "amd64", "{folder}");
-        let priority = if set["metadata"]["name"] != levelzero::NAME { json!("system-node-critical") } else { Value::Null };
+        let priority = if set["metadata"]["name"] != levelzero::NAME {
+            json!("system-node-critical")
+        } else {
+            Value::Null
+        };
         assert_eq!(pod["priorityClassName"], priority, "{folder}");
         assert_eq!(pod["terminationGracePeriodSeconds"], json!(5), "{folder}");
         for (container, first) in containers(pod) {
