@@ -1,17 +1,13 @@
 //! Where the Kubernetes API is, whom to trust there, and who this is: a pod's own account, or a kubeconfig file.
 
 use std::fmt;
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
-use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::Uri;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use serde_json::Value;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -20,9 +16,6 @@ use crate::PATIENCE;
 
 /// Where the kubelet mounts a pod's account.
 const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
-
-/// No kubeconfig, bundle of certificates or token is longer.
-pub(crate) const MAX_BYTES: u64 = 1 << 20;
 
 /// How to reach the API. The token in it is good for an hour or so: make it anew for questions that are asked again and again.
 #[derive(Clone)]
@@ -69,7 +62,8 @@ impl Access {
         let authorities = folder.join("ca.crt");
         let trusted = read(&authorities)?;
         let token = text(&folder.join("token"))?;
-        let tls = trusting(&trusted, None).map_err(|error| format!("{}: {error}", authorities.display()))?;
+        let tls =
+            trust::client(&trusted, None).map_err(|error| format!("{}: {error}", authorities.display()))?;
         Ok(Self {
             server_name: server_name(&host)?,
             host,
@@ -118,7 +112,7 @@ impl Access {
             server_name: server_name(name)?,
             port: address.port_u16().unwrap_or(443),
             path: address.path().trim_end_matches('/').to_owned(),
-            tls: trusting(&authorities, identity)?,
+            tls: trust::client(&authorities, identity)?,
             host,
             token,
         })
@@ -133,7 +127,7 @@ impl Access {
     }
 }
 
-/// Reads on a thread of its own: a file may be a pipe, or on a file system that hangs.
+/// Reads on a thread of its own: a file may be on a file system that hangs.
 async fn patiently(read: impl FnOnce() -> Result<Access, String> + Send + 'static) -> Result<Access, String> {
     let Ok(access) = timeout(PATIENCE, spawn_blocking(read)).await else {
         return Err(format!("the account's files could not be read within {PATIENCE:?}"));
@@ -174,35 +168,8 @@ fn server_name(name: &str) -> Result<ServerName<'static>, String> {
     ServerName::try_from(name.to_owned()).map_err(|error| format!("{name:?} is no name of a server: {error}"))
 }
 
-/// Trusts servers of these authorities only, and shows a certificate if there is one. All are in PEM.
-fn trusting(authorities: &[u8], identity: Option<(Vec<u8>, Vec<u8>)>) -> Result<ClientConfig, String> {
-    let bad = |what: &str, error: &dyn fmt::Display| format!("the {what} cannot be used: {error}");
-    let mut roots = RootCertStore::empty();
-    // As in Go, one that cannot be understood does not stand in the way of the others.
-    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(authorities).filter_map(Result::ok));
-    if roots.is_empty() {
-        return Err(bad("certificate authority", &"it holds no certificate"));
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| bad("TLS library", &error))?
-        .with_root_certificates(roots);
-    let Some((certificates, key)) = identity else { return Ok(config.with_no_client_auth()) };
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&certificates).collect();
-    let certificates = certificates.map_err(|error| bad("client certificate", &error))?;
-    let key = PrivateKeyDer::from_pem_slice(&key).map_err(|error| bad("client key", &error))?;
-    config.with_client_auth_cert(certificates, key).map_err(|error| bad("client certificate", &error))
-}
-
 fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes));
-    read.map_err(|error| format!("{}: {error}", path.display()))?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(format!("{}: longer than {MAX_BYTES} bytes", path.display()));
-    }
-    Ok(bytes)
+    trust::read(path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 fn text(path: &Path) -> Result<String, String> {

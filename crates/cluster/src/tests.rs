@@ -333,33 +333,36 @@ fn errors_do_not_show_the_token() {
 }
 
 #[test]
-fn files_that_never_end_are_not_read_to_the_end() {
+fn files_that_never_end_and_long_ones_are_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let endless = Path::new("/dev/zero");
-    let error = Access::of_file(endless, "").unwrap_err();
-    assert_eq!(error, format!("/dev/zero: longer than {} bytes", access::MAX_BYTES));
-    for name in ["ca.crt", "token"] {
-        fs::write(folder.path().join("ca.crt"), authority().pem()).unwrap();
+    let long = folder.path().join("long");
+    fs::write(&long, "\n".repeat(1 + (1 << 20))).unwrap();
+    let too_long = format!("it is longer than {} bytes", trust::MAX_BYTES);
+    for (bad, why) in [(Path::new("/dev/zero"), "it is no plain file"), (&long, &too_long)] {
+        assert_eq!(Access::of_file(bad, "").unwrap_err(), format!("{}: {why}", bad.display()));
+        for name in ["ca.crt", "token"] {
+            fs::write(folder.path().join("ca.crt"), authority().pem()).unwrap();
+            fs::write(folder.path().join("token"), "secret").unwrap();
+            fs::remove_file(folder.path().join(name)).unwrap();
+            std::os::unix::fs::symlink(bad, folder.path().join(name)).unwrap();
+            let error = Access::of_account("::1".to_owned(), 443, folder.path()).unwrap_err();
+            assert!(error.ends_with(&format!("{name}: {why}")), "{error}");
+            fs::remove_file(folder.path().join(name)).unwrap();
+        }
+        // Those that a kubeconfig file names, too.
+        let file = folder.path().join("config");
+        fs::write(folder.path().join("ca.pem"), authority().pem()).unwrap();
+        let text = "current-context: x\ncontexts: [{name: x, context: {cluster: c, user: u}}]\n\
+                    clusters: [{name: c, cluster: {server: 'https://a', certificate-authority: ca.pem}}]\n\
+                    users: [{name: u, user: {tokenFile: token}}]\n";
         fs::write(folder.path().join("token"), "secret").unwrap();
-        fs::remove_file(folder.path().join(name)).unwrap();
-        std::os::unix::fs::symlink(endless, folder.path().join(name)).unwrap();
-        let error = Access::of_account("::1".to_owned(), 443, folder.path()).unwrap_err();
-        assert!(error.ends_with(&format!("{name}: longer than {} bytes", access::MAX_BYTES)), "{error}");
-        fs::remove_file(folder.path().join(name)).unwrap();
-    }
-    // Those that a kubeconfig file names, too.
-    let file = folder.path().join("config");
-    fs::write(folder.path().join("ca.pem"), authority().pem()).unwrap();
-    let text = "current-context: x\ncontexts: [{name: x, context: {cluster: c, user: u}}]\n\
-                clusters: [{name: c, cluster: {server: 'https://a', certificate-authority: ca.pem}}]\n\
-                users: [{name: u, user: {tokenFile: token}}]\n";
-    fs::write(folder.path().join("token"), "secret").unwrap();
-    fs::write(&file, text).unwrap();
-    Access::of_file(&file, "").unwrap();
-    for (from, to) in [("ca.pem", "/dev/zero"), ("tokenFile: token", "tokenFile: /dev/zero")] {
-        fs::write(&file, text.replace(from, to)).unwrap();
-        let error = Access::of_file(&file, "").unwrap_err();
-        assert!(error.contains("config: /dev/zero: longer than"), "{error}");
+        fs::write(&file, text).unwrap();
+        Access::of_file(&file, "").unwrap();
+        for (from, key) in [("ca.pem", ""), ("tokenFile: token", "tokenFile: ")] {
+            fs::write(&file, text.replace(from, &format!("{key}{}", bad.display()))).unwrap();
+            let error = Access::of_file(&file, "").unwrap_err();
+            assert!(error.ends_with(&format!("config: {}: {why}", bad.display())), "{error}");
+        }
     }
 }
 

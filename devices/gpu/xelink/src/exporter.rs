@@ -1,8 +1,6 @@
 //! The one question to XPU Manager: its metrics, over HTTP or HTTPS.
 
 use std::error::Error;
-use std::fs::{self, File};
-use std::io::{self, Read as _};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,12 +11,11 @@ use hyper::body::Bytes;
 use hyper::header::{CONNECTION, HOST, USER_AGENT};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
@@ -26,8 +23,6 @@ use tokio_rustls::TlsConnector;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Those of a node with eight GPUs are some hundred kilobytes.
 const MAX_BYTES: usize = 4 << 20;
-/// No bundle of certificates is longer.
-const MAX_CERTIFICATE_BYTES: u64 = 1 << 20;
 /// In the same pod, so on the same loopback interface.
 const HOST_ADDRESS: Ipv4Addr = Ipv4Addr::LOCALHOST;
 
@@ -101,7 +96,10 @@ impl Exporter {
 
     async fn ask(&self) -> Result<Bytes, ExporterError> {
         // Read each time: it is replaced when it gets old.
-        let tls = self.certificate.as_deref().map(trusting).transpose()?;
+        let tls = match self.certificate.as_deref() {
+            Some(path) => Some(trusting(path).await?),
+            None => None,
+        };
         let stream = TcpStream::connect((HOST_ADDRESS, self.port)).await;
         let stream = stream.map_err(|error| self.failed("connect to", error))?;
         let (status, body) = match tls {
@@ -150,32 +148,13 @@ impl Exporter {
     }
 }
 
-/// Trusts servers with one of these certificates only.
-fn trusting(path: &Path) -> Result<ClientConfig, ExporterError> {
-    let unusable = |source| ExporterError::Certificate { path: path.to_owned(), source };
-    let text = read(path).map_err(|error| unusable(error.into()))?;
-    let mut roots = RootCertStore::empty();
-    // As in Go, one that cannot be understood does not stand in the way of the others.
-    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&text).filter_map(Result::ok));
-    if roots.is_empty() {
-        return Err(unusable("it holds no certificate".into()));
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| unusable(error.into()))?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
-}
-
-/// A pipe in the file's place must not be waited for.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("it is no plain file"));
-    }
-    File::open(path)?.take(MAX_CERTIFICATE_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_CERTIFICATE_BYTES {
-        return Err(io::Error::other(format!("it is longer than {MAX_CERTIFICATE_BYTES} bytes")));
-    }
-    Ok(bytes)
+/// Trusts servers with one of these certificates only. They are read on a thread of their own: a file system can hang.
+async fn trusting(path: &Path) -> Result<ClientConfig, ExporterError> {
+    let file = path.to_owned();
+    let read = spawn_blocking(move || {
+        let certificates = trust::read(&file)?;
+        Ok::<_, Box<dyn Error + Send + Sync>>(trust::client(&certificates, None)?)
+    });
+    let read = read.await.unwrap_or_else(|error| Err(error.into()));
+    read.map_err(|source| ExporterError::Certificate { path: path.to_owned(), source })
 }

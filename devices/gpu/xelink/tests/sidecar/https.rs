@@ -124,8 +124,8 @@ async fn files_without_a_certificate_are_errors_that_name_them() {
     fs::write(path("long"), "\n".repeat((1 << 20) + 1)).unwrap();
     for (name, reason) in [
         ("none", "No such file or directory"),
-        ("empty", "it holds no certificate"),
-        ("key", "it holds no certificate"),
+        ("empty", "the certificate authority cannot be used: it holds no certificate"),
+        ("key", "the certificate authority cannot be used: it holds no certificate"),
         ("long", "it is longer than 1048576 bytes"),
         (".", "it is no plain file"),
     ] {
