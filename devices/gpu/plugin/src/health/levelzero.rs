@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use device_plugin::Rescan;
-use host::{Host, HostError, PciAddress};
+use host::{Host, PciAddress};
+use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 use tonic::transport::{Channel, Endpoint};
 
@@ -37,8 +38,7 @@ pub(crate) fn follow_health(host: &Host, limits: Limits, rescan: &Rescan) -> Hea
         let mut gpus = Gpus::new(client(&host), limits);
         let mut reachability = Reachability::default();
         loop {
-            // What can't be read is discovery's to say.
-            if let Ok(addresses) = addresses(&host) {
+            if let Some(addresses) = addresses(&host).await {
                 match gpus.ask_all(&addresses).await {
                     Ok(()) => reachability.found(NAME),
                     Err(error) => reachability.lost(NAME, error),
@@ -80,10 +80,15 @@ fn client(host: &Host) -> LevelzeroClient<Channel> {
     LevelzeroClient::new(endpoint.connect_lazy())
 }
 
-/// Where Intel's cards are.
-fn addresses(host: &Host) -> Result<Vec<PciAddress>, HostError> {
-    let names = card::names(host)?;
-    Ok(names.iter().filter_map(|name| card::intel_address(host, name)).collect())
+/// Where Intel's cards are; `None` if that can't be read, which is discovery's to say. On a thread of its own: a driver can hang
+/// in a read.
+async fn addresses(host: &Host) -> Option<Vec<PciAddress>> {
+    let host = host.clone();
+    let read = spawn_blocking(move || {
+        let names = card::names(&host).ok()?;
+        Some(names.iter().filter_map(|name| card::intel_address(&host, name)).collect())
+    });
+    read.await.ok()?
 }
 
 /// What the sidecar said of the node's GPUs.
