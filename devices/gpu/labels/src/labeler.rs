@@ -11,13 +11,16 @@ use device_plugin::error_chain;
 use labels::Labels;
 use serde_json::{Map, Value};
 use tokio::task::spawn_blocking;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 /// Who is responsible for the labels, by the API server's account.
 pub const MANAGER: &str = "intel-gpu-labels";
 
 /// A file counts for so many intervals after it was written, and is written anew with each.
 const LIFETIME: u32 = 3;
+
+/// A look takes milliseconds. One that takes so long is worth a line in the log.
+const LONG: Duration = Duration::from_secs(10);
 
 /// Finds the labels of the node, beside warnings.
 pub type Look = dyn Fn(&mut dyn FnMut(String)) -> Result<Labels, String> + Send + Sync;
@@ -56,9 +59,10 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Tries again after a second at first, each minute at last.
+    /// Tries again after a second at first, each minute at last, or each interval if that is shorter: what fails in one place must
+    /// not let a file expire in another.
     pub fn new(interval: Duration) -> Self {
-        Self { interval, retry: Duration::from_secs(1), longest: Duration::from_mins(1) }
+        Self { interval, retry: Duration::from_secs(1), longest: Duration::from_mins(1).min(interval) }
     }
 }
 
@@ -144,12 +148,19 @@ impl<A: Fn() -> F, F: Future<Output = Result<Access, String>>> Labeler<A> {
     /// On a thread of its own: a driver can hang in a read. The file expires then.
     async fn labels(&self, warnings: &mut BTreeSet<String>) -> Result<Labels, String> {
         let look = Arc::clone(&self.look);
-        let looked = spawn_blocking(move || {
+        let mut looked = spawn_blocking(move || {
             let mut warnings = Vec::new();
             let labels = look(&mut |warning| warnings.push(warning));
             (labels, warnings)
         });
-        let (labels, news) = looked.await.map_err(|error| format!("the look broke off: {error}"))?;
+        let looked = match timeout(LONG, &mut looked).await {
+            Ok(looked) => looked,
+            Err(_elapsed) => {
+                tracing::warn!("the GPUs have not been read within {LONG:?}: a driver seems to hang");
+                looked.await
+            }
+        };
+        let (labels, news) = looked.map_err(|error| format!("the look broke off: {error}"))?;
         warnings.extend(news);
         labels
     }

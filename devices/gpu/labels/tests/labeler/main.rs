@@ -6,6 +6,7 @@ mod cluster;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -254,4 +255,22 @@ async fn failures_are_tried_again_and_never_end_it() {
     cluster.until(|state| !state.labels.is_empty()).await;
     assert!(!running.is_finished());
     running.abort();
+}
+
+/// The clock is not the real one: it goes on when all wait.
+#[tokio::test(start_paused = true)]
+async fn what_fails_in_one_place_does_not_let_the_file_in_another_expire() {
+    let folder = tempfile::tempdir().unwrap();
+    let (node, looks) = (Node::with(&[("a", "1")]).look(), Arc::new(AtomicU32::new(0)));
+    let counted = Arc::clone(&looks);
+    let look = move |warn: &mut dyn FnMut(String)| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        node(warn)
+    };
+    let targets = Targets { node: to_node().node, ..to_file(folder.path()) };
+    let no_api = || std::future::ready(Err("no account".to_owned()));
+    let labeler = Labeler::new(Arc::new(look), targets, no_api, Pace::new(Duration::from_secs(10)));
+    labeler.run(tokio::time::sleep(Duration::from_mins(10))).await;
+    // The file is written anew with each.
+    assert!(looks.load(Ordering::Relaxed) >= 60, "{looks:?} looks in 60 intervals");
 }
