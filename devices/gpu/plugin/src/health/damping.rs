@@ -31,17 +31,16 @@ struct Record {
 
 impl Damping {
     /// What to believe now that the source says this, and when that changes with nothing more said.
+    ///
+    /// A GPU that is reset goes away for a moment. When it is back, what was believed of it holds until it has been asked about.
     pub(super) fn judge(&mut self, said: &Verdicts, now: Instant) -> (Verdicts, Option<Instant>) {
-        // A GPU that is reset may be away for a while.
         self.0.retain(|address, record| said.contains_key(address) || !record.is_clean(now));
-        let mut verdicts = Verdicts::new();
-        let mut next = None;
         for (&address, verdict) in said {
-            let record = self.0.entry(address).or_default();
-            verdicts.insert(address, record.judge(verdict, now));
-            next = next.into_iter().chain(record.well_from.filter(|_| record.watched.is_some())).min();
+            self.0.entry(address).or_default().hear(verdict, now);
         }
-        (verdicts, next)
+        let verdicts = self.0.iter_mut().map(|(address, record)| (*address, record.believed(now))).collect();
+        let watched = self.0.values().filter(|record| record.watched.is_some());
+        (verdicts, watched.filter_map(|record| record.well_from).min())
     }
 }
 
@@ -50,7 +49,7 @@ impl Record {
         self.trouble.is_none() && self.well_from.is_none_or(|from| now >= from + CLEAN)
     }
 
-    fn judge(&mut self, said: &Verdict, now: Instant) -> Verdict {
+    fn hear(&mut self, said: &Verdict, now: Instant) {
         match said {
             Verdict::Unhealthy(trouble) => {
                 if self.is_clean(now) {
@@ -70,10 +69,13 @@ impl Record {
                     self.well_from = Some(now + time);
                     self.watched = Some(watched(self.failures, time, &trouble));
                 }
-                if self.well_from.is_none_or(|from| from <= now) {
-                    self.watched = None;
-                }
             }
+        }
+    }
+
+    fn believed(&mut self, now: Instant) -> Verdict {
+        if self.well_from.is_none_or(|from| from <= now) {
+            self.watched = None;
         }
         let believed = self.trouble.as_ref().or(self.watched.as_ref());
         believed.map_or(Verdict::Healthy, |trouble| Verdict::Unhealthy(trouble.clone()))

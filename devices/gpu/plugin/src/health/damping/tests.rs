@@ -142,14 +142,20 @@ fn a_temperature_that_rises_on_is_no_news_but_another_trouble_is() {
 }
 
 #[test]
-fn a_gpu_that_is_away_for_a_moment_is_still_known_and_one_that_is_gone_is_not() {
+fn a_gpu_that_is_away_is_as_it_was_last_until_it_is_asked_about_and_one_that_is_gone_is_forgotten() {
     let mut patient = Patient::failed(3);
+    let watched = patient.judge(Verdict::Healthy);
     let other = Verdicts::from([(OTHER, Verdict::Healthy)]);
-    assert_eq!(patient.damping.judge(&other, patient.now), (other.clone(), None));
+    let (verdicts, next) = patient.damping.judge(&other, patient.now);
+    assert_eq!((&verdicts[&CARD], next), (&watched, patient.next));
     assert!(!patient.is_well());
     patient.pass(60 + 600);
-    patient.damping.judge(&other, patient.now);
+    assert_eq!(patient.damping.judge(&other, patient.now), (other.clone(), None));
     assert_eq!(patient.damping.0.keys().collect::<Vec<_>>(), [&OTHER]);
+    patient.fail();
+    patient.pass(3600);
+    let (verdicts, _) = patient.damping.judge(&other, patient.now);
+    assert_eq!(verdicts[&CARD], hot(105), "nobody has said that it is well");
 }
 
 #[test]
