@@ -133,8 +133,8 @@ pub struct Limits {
     pub hysteresis: i64,
 }
 
-const DEFAULT_LIMIT: i64 = 100;
-const DEFAULT_HYSTERESIS: i64 = 5;
+const DEFAULT_LIMITS: Limits = Limits { global: 100, gpu: 100, memory: 100, hysteresis: 5 };
+const DEFAULT_SEVERITY: &str = "critical";
 const MAX_HYSTERESIS: i64 = 100;
 /// The kubelet takes lists of up to 4 MiB, which is less than 200,000 devices.
 const MAX_SHARES: u32 = 200_000;
@@ -151,11 +151,11 @@ impl Default for Options {
             bypath: "single".to_owned(),
             wsl: false,
             shared_dev_num: 1,
-            temp_limit: DEFAULT_LIMIT,
-            gpu_temp_limit: DEFAULT_LIMIT,
-            memory_temp_limit: DEFAULT_LIMIT,
-            temp_hysteresis: DEFAULT_HYSTERESIS,
-            xpumd_severity: "critical".to_owned(),
+            temp_limit: DEFAULT_LIMITS.global,
+            gpu_temp_limit: DEFAULT_LIMITS.gpu,
+            memory_temp_limit: DEFAULT_LIMITS.memory,
+            temp_hysteresis: DEFAULT_LIMITS.hysteresis,
+            xpumd_severity: DEFAULT_SEVERITY.to_owned(),
             allocation_policy: "none".to_owned(),
             allow_ids: String::new(),
             deny_ids: String::new(),
@@ -320,15 +320,14 @@ impl Options {
                 "argument error: -health-management and -xpumd-endpoint cannot be used both: {why}"
             ));
         }
-        let Self { temp_limit: global, gpu_temp_limit: gpu, memory_temp_limit: memory, .. } = *self;
-        let hysteresis = self.temp_hysteresis;
+        let limits = self.limits();
+        let hysteresis = limits.hysteresis;
         if !(0..=MAX_HYSTERESIS).contains(&hysteresis) {
             return Err(format!(
                 "argument error: -temp-hysteresis is {hysteresis}, not 0 to {MAX_HYSTERESIS}"
             ));
         }
-        let are_default = [global, gpu, memory] == [DEFAULT_LIMIT; 3] && hysteresis == DEFAULT_HYSTERESIS;
-        if xpumd && !are_default {
+        if xpumd && limits != DEFAULT_LIMITS {
             let why = "XPU Manager has limits of its own";
             return Err(format!(
                 "argument error: temperature limits have no effect with -xpumd-endpoint: {why}"
@@ -345,10 +344,19 @@ impl Options {
             }
         };
         Ok(match (self.health_management, xpumd) {
-            (true, _) => HealthSource::LevelZero(Limits { global, gpu, memory, hysteresis }),
+            (true, _) => HealthSource::LevelZero(limits),
             (_, true) => HealthSource::Xpumd { socket: self.xpumd_endpoint.clone(), severity },
             _ => HealthSource::None,
         })
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            global: self.temp_limit,
+            gpu: self.gpu_temp_limit,
+            memory: self.memory_temp_limit,
+            hysteresis: self.temp_hysteresis,
+        }
     }
 
     /// What is accepted but may not do what was meant.
@@ -361,6 +369,12 @@ impl Options {
         }
         if !["single", "none", "all"].contains(&self.bypath.as_str()) {
             warnings.push(format!("-bypath is {:?}, not single, none or all; taken as single", self.bypath));
+        }
+        if !self.health_management && self.limits() != DEFAULT_LIMITS {
+            warnings.push("temperature limits have no effect without -health-management".to_owned());
+        }
+        if self.xpumd_endpoint.is_empty() && self.xpumd_severity != DEFAULT_SEVERITY {
+            warnings.push("-xpumd-severity has no effect without -xpumd-endpoint".to_owned());
         }
         warnings
     }

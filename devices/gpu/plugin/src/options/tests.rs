@@ -97,6 +97,22 @@ fn what_older_versions_took_is_taken_with_a_warning() {
 }
 
 #[test]
+fn flags_of_a_source_of_health_that_is_not_asked_are_taken_with_a_warning() {
+    let warnings = |args: &[&str]| Options::parse("gpu", args).unwrap().warnings();
+    for flag in ["-temp-limit=80", "-gpu-temp-limit=80", "-memory-temp-limit=80", "-temp-hysteresis=0"] {
+        assert_eq!(
+            warnings(&[flag]),
+            ["temperature limits have no effect without -health-management"],
+            "{flag}"
+        );
+        assert!(warnings(&["-health-management", flag]).is_empty(), "{flag}");
+    }
+    let severity = "-xpumd-severity=warning";
+    assert_eq!(warnings(&[severity]), ["-xpumd-severity has no effect without -xpumd-endpoint"]);
+    assert!(warnings(&["-xpumd-endpoint=/run/x.sock", severity]).is_empty());
+}
+
+#[test]
 fn unknown_flags_are_refused_as_go_does() {
     let stop = Options::parse("gpu", ["-shared-dev-nun=2"]).unwrap_err();
     assert_eq!(stop.exit_code(), 2);
