@@ -4,10 +4,12 @@
 mod cluster;
 mod levelzero;
 mod objects;
+mod shared;
 
 pub use cluster::{Binary, Cluster, Image, OnNode};
 pub use levelzero::FAKE_DRIVER;
 pub use objects::{Counts, Kubernetes, healthy, pod, with_variables};
+pub use shared::SharedCluster;
 
 use std::path::PathBuf;
 

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use e2e::pod;
 
-use crate::world::{I915, MONITORING, PLUGIN, XE, world};
+use crate::world::{Driver, I915, MONITORING, PLUGIN, World, XE, world};
 
 /// The driver's words for a GPU of this temperature.
 fn gpus(xe: u32) -> String {
@@ -13,17 +13,23 @@ fn gpus(xe: u32) -> String {
     )
 }
 
-#[test]
-fn a_gpu_that_overheats_is_kept_from_pods_until_it_has_cooled_down() {
-    let Some(world) = world() else { return };
+/// Installs plugin and sidecar in one pod, and waits until both GPUs are there and well.
+fn with_sidecar(world: &World) -> Driver {
     world.apply("gpu_plugin/overlays/health");
     let driver = world.driver_of_pod(PLUGIN);
     driver.says(&gpus(60));
     world.kubernetes.wait_for_daemonset(PLUGIN, || world.state());
     world.expect(&[(I915, 1, 1), (XE, 1, 1)]);
+    world.expect_log(PLUGIN, &["Level Zero is ready"]);
+    driver
+}
+
+#[test]
+fn a_gpu_that_overheats_is_kept_from_pods_until_it_has_cooled_down() {
+    let Some(world) = world() else { return };
+    let driver = with_sidecar(&world);
     world.kubernetes.run(&pod("warm", &[(XE, 1)], "true"), || world.state());
     world.expect_health("warm", "Healthy");
-    world.expect_log(PLUGIN, &["Level Zero is ready"]);
 
     for _ in 0..2 {
         for (degrees, healthy, health) in [(105, 0, "Unhealthy"), (90, 1, "Healthy")] {
@@ -54,12 +60,7 @@ fn a_gpu_that_overheats_is_kept_from_pods_until_it_has_cooled_down() {
 #[test]
 fn a_driver_that_hangs_makes_its_gpu_unhealthy_until_it_answers() {
     let Some(world) = world() else { return };
-    world.apply("gpu_plugin/overlays/health");
-    let driver = world.driver_of_pod(PLUGIN);
-    driver.says(&gpus(60));
-    world.kubernetes.wait_for_daemonset(PLUGIN, || world.state());
-    world.expect(&[(I915, 1, 1), (XE, 1, 1)]);
-    world.expect_log(PLUGIN, &["Level Zero is ready"]);
+    let driver = with_sidecar(&world);
 
     driver.hangs(&format!("{}hang zesDevicePciGetState\n", gpus(60)));
     world.expect_log(PLUGIN, &["Level Zero reports bad SoC", "the driver hangs"]);

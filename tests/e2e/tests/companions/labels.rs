@@ -26,7 +26,7 @@ impl World {
     /// The node's labels that begin like this.
     fn labels(&self, domain: &str) -> Value {
         let node = self.json(&["get", "node", "node-1"]).unwrap_or_default();
-        let labels = node["metadata"]["labels"].as_object().cloned().unwrap_or_default();
+        let labels = node.pointer("/metadata/labels").and_then(Value::as_object).cloned().unwrap_or_default();
         labels.into_iter().filter(|(name, _)| name.starts_with(domain)).collect()
     }
 

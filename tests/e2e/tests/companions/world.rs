@@ -3,9 +3,9 @@
 use std::fs;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::MutexGuard;
 
-use e2e::{Cluster, FAKE_DRIVER, Image, Kubernetes, Prerequisites};
+use e2e::{Cluster, FAKE_DRIVER, Image, Kubernetes, SharedCluster};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 const IMAGES: [Image; 6] = [
@@ -33,16 +33,8 @@ pub(crate) struct World {
 
 /// `None` where no cluster can be had.
 pub(crate) fn world() -> Option<World> {
-    static CLUSTER: OnceLock<Option<Mutex<Cluster>>> = OnceLock::new();
-    let mutex = CLUSTER
-        .get_or_init(|| Some(Mutex::new(Cluster::start(&Prerequisites::find()?, "arc-b580-igpu", &IMAGES))))
-        .as_ref()?;
-    let cluster = mutex.lock().unwrap_or_else(PoisonError::into_inner);
-    mutex.clear_poison();
-    let kubernetes = cluster.kubernetes();
-    kubernetes.wait_for_service_account();
-    // What a test left behind that failed.
-    cluster.kubectl(&["delete", "daemonsets,pods", "--all", "--grace-period=1", "--timeout=60s"]);
+    static CLUSTER: SharedCluster = SharedCluster::new();
+    let (cluster, kubernetes) = CLUSTER.take("arc-b580-igpu", &IMAGES)?;
     Some(World { cluster, kubernetes })
 }
 

@@ -1,8 +1,8 @@
 //! The cluster that all tests share, and what they ask of it.
 
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::MutexGuard;
 
-use e2e::{Cluster, Counts, Image, Kubernetes, Prerequisites, healthy, pod};
+use e2e::{Cluster, Counts, Image, Kubernetes, SharedCluster, healthy, pod};
 use host::PciFunction;
 
 const IMAGES: [Image; 11] = [
@@ -55,16 +55,8 @@ pub(crate) struct World {
 
 /// `None` where no cluster can be had.
 pub(crate) fn world() -> Option<World> {
-    static CLUSTER: OnceLock<Option<Mutex<Cluster>>> = OnceLock::new();
-    let mutex = CLUSTER
-        .get_or_init(|| Some(Mutex::new(Cluster::start(&Prerequisites::find()?, "xeon-full", &IMAGES))))
-        .as_ref()?;
-    let cluster = mutex.lock().unwrap_or_else(PoisonError::into_inner);
-    mutex.clear_poison();
-    let kubernetes = cluster.kubernetes();
-    kubernetes.wait_for_service_account();
-    // What a test left behind that failed.
-    cluster.kubectl(&["delete", "daemonsets,pods", "--all", "--grace-period=1", "--timeout=60s"]);
+    static CLUSTER: SharedCluster = SharedCluster::new();
+    let (cluster, kubernetes) = CLUSTER.take("xeon-full", &IMAGES)?;
     Some(World { cluster, kubernetes })
 }
 

@@ -1,10 +1,10 @@
 //! The cluster that all tests share, and what they ask of it.
 
+use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 
-use e2e::{Cluster, Image, Kubernetes, Prerequisites};
+use e2e::{Cluster, Image, Kubernetes, SharedCluster};
 use serde_json::{Value, json};
 
 const IMAGES: [Image; 5] = [
@@ -42,20 +42,8 @@ impl Deployed {
 
 /// `None` where no cluster can be had.
 pub(crate) fn world() -> Option<World> {
-    static CLUSTER: OnceLock<Option<Mutex<Cluster>>> = OnceLock::new();
-    let mutex = CLUSTER
-        .get_or_init(|| Some(Mutex::new(Cluster::start(&Prerequisites::find()?, "xeon-full", &IMAGES))))
-        .as_ref()?;
-    let cluster = mutex.lock().unwrap_or_else(PoisonError::into_inner);
-    mutex.clear_poison();
-    if !cluster.runs("kube-apiserver") {
-        cluster.start_again("kube-apiserver");
-    }
-    let kubernetes = cluster.kubernetes();
-    kubernetes.wait_for_service_account();
-    // What a test left behind that failed.
-    cluster.kubectl(&["delete", "mutatingwebhookconfigurations", "--all"]);
-    cluster.kubectl(&["delete", "daemonsets,pods", "--all", "--grace-period=1", "--timeout=60s"]);
+    static CLUSTER: SharedCluster = SharedCluster::new();
+    let (cluster, kubernetes) = CLUSTER.take("xeon-full", &IMAGES)?;
     Some(World { cluster, kubernetes })
 }
 
