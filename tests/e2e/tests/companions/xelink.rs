@@ -76,7 +76,7 @@ fn links_between_gpus_become_labels_and_go_with_the_sidecar() {
     world.cluster.kubectl(&["apply", "-k", &overlay]);
     wait_for_labels(&world, Some("gpu.intel.com/xe-links=0.0-1.0_0.1-1.1\n"));
 
-    // A page that is not there is no news; one without links is.
+    // A page that is not there is no news; one with other metrics alone is.
     fs::rename(&metrics, metrics.with_extension("away")).unwrap();
     world.cluster.kubectl(&[
         "rollout",
@@ -87,7 +87,7 @@ fn links_between_gpus_become_labels_and_go_with_the_sidecar() {
         "--timeout=110s",
     ]);
     wait_for_labels(&world, Some("gpu.intel.com/xe-links=0.0-1.0_0.1-1.1\n"));
-    fs::write(&metrics, "# no links\n").unwrap();
+    fs::write(&metrics, "xpum_power_watts 60\n").unwrap();
     wait_for_labels(&world, Some("gpu.intel.com/xe-links=\n"));
 
     world.cluster.kubectl(&["delete", "-k", &overlay, "--timeout=60s"]);
