@@ -142,11 +142,8 @@ fn daemon_sets_are_scheduled_and_updated_like_each_other() {
         assert_eq!(spec["updateStrategy"]["rollingUpdate"]["maxUnavailable"], json!(1), "{folder}");
         let pod = &template["spec"];
         assert_eq!(pod["nodeSelector"]["kubernetes.io/arch"], "amd64", "{folder}");
-        let priority = if set["metadata"]["name"] != levelzero::NAME {
-            json!("system-node-critical")
-        } else {
-            Value::Null
-        };
+        let is_sidecar = set["metadata"]["name"] == levelzero::NAME;
+        let priority = if is_sidecar { Value::Null } else { json!("system-node-critical") };
         assert_eq!(pod["priorityClassName"], priority, "{folder}");
         assert_eq!(pod["terminationGracePeriodSeconds"], json!(5), "{folder}");
         for (container, first) in containers(pod) {
