@@ -18,6 +18,8 @@ pub const MANAGER: &str = "intel-gpu-labels";
 
 /// A file counts for so many intervals after it was written, and is written anew with each.
 const LIFETIME: u32 = 3;
+/// And for so much longer: a round takes up to 40 s when the API server does not answer.
+const GRACE: Duration = Duration::from_mins(1);
 
 /// A look takes milliseconds. One that takes so long is worth a line in the log.
 const LONG: Duration = Duration::from_secs(10);
@@ -193,7 +195,7 @@ impl<A: Fn() -> F, F: Future<Output = Result<Access, String>>> Labeler<A> {
 
     /// Until when the file counts that is written now.
     fn expiry_at(&self, now: SystemTime) -> SystemTime {
-        let after = |intervals| now + self.pace.interval * intervals;
+        let after = |intervals| now + self.pace.interval * intervals + GRACE;
         // A new try after a failure elsewhere leaves the file as it is; a clock that was set back does not.
         let is_fresh = (after(LIFETIME - 1)..=after(LIFETIME)).contains(&self.expiry);
         if is_fresh { self.expiry } else { after(LIFETIME) }

@@ -84,21 +84,21 @@ fn map(labels: &[(&str, &str)]) -> BTreeMap<String, String> {
 }
 
 #[tokio::test]
-async fn the_file_expires_after_three_intervals_and_is_written_anew_before() {
+async fn the_file_expires_a_minute_after_three_intervals_and_is_written_anew_before() {
     let folder = tempfile::tempdir().unwrap();
     let node = Node::with(&[("a", "1")]);
     let mut labeler = Labeler::new(node.look(), to_file(folder.path()), no_api, Pace::new(INTERVAL));
     let read = || fs::read_to_string(folder.path().join(FILE)).unwrap();
     assert!(labeler.round(after(0)).await.is_done);
-    assert_eq!(read(), "# +expiry-time=2026-11-26T13:23:40Z\nexample.com/a=1\n");
+    assert_eq!(read(), "# +expiry-time=2026-11-26T13:24:40Z\nexample.com/a=1\n");
     // A round in between, for another reason.
     assert!(labeler.round(after(60)).await.is_done);
-    assert_eq!(read(), "# +expiry-time=2026-11-26T13:23:40Z\nexample.com/a=1\n");
+    assert_eq!(read(), "# +expiry-time=2026-11-26T13:24:40Z\nexample.com/a=1\n");
     assert!(labeler.round(after(301)).await.is_done);
-    assert_eq!(read(), "# +expiry-time=2026-11-26T13:28:41Z\nexample.com/a=1\n");
+    assert_eq!(read(), "# +expiry-time=2026-11-26T13:29:41Z\nexample.com/a=1\n");
     // The clock is set back.
     assert!(labeler.round(after(0)).await.is_done);
-    assert_eq!(read(), "# +expiry-time=2026-11-26T13:23:40Z\nexample.com/a=1\n");
+    assert_eq!(read(), "# +expiry-time=2026-11-26T13:24:40Z\nexample.com/a=1\n");
 }
 
 #[tokio::test]
