@@ -1,8 +1,11 @@
 //! What the `DaemonSet`s may do that only tell Kubernetes about their node.
 
+use std::ops::Deref;
+
 use serde_json::{Value, json};
 
-use crate::{deployments, folders, kustomize, list, text};
+use crate::folder::Folder;
+use crate::{deployments, kustomize, list, text};
 
 /// Their names.
 pub(crate) const NAMES: [&str; 2] = ["intel-gpu-labels", "sgx-node-init"];
@@ -13,37 +16,29 @@ pub(crate) fn is_one(set: &Value) -> bool {
 }
 
 /// One, with all objects of its folder.
-struct Labeler {
-    folder: String,
-    objects: Vec<Value>,
+struct Labeler(Folder);
+
+impl Deref for Labeler {
+    type Target = Folder;
+
+    fn deref(&self) -> &Folder {
+        &self.0
+    }
 }
 
 impl Labeler {
     fn all() -> Vec<Self> {
-        let render = |folder: String| {
-            let objects = kustomize::render(&deployments().join(&folder));
-            Self { folder, objects }
-        };
-        let has_one = |it: &Self| it.objects.iter().any(|it| it["kind"] == "DaemonSet" && is_one(it));
-        let found: Vec<Self> = folders().into_iter().map(render).filter(has_one).collect();
+        let found = Folder::all(|folder| folder.of_kind("DaemonSet").any(is_one));
         assert_eq!(found.len(), 5);
-        found
+        found.into_iter().map(Self).collect()
     }
 
     fn set(&self) -> &Value {
-        self.objects.iter().find(|it| it["kind"] == "DaemonSet" && is_one(it)).unwrap()
+        self.of_kind("DaemonSet").find(|set| is_one(set)).unwrap()
     }
 
     fn pod(&self) -> &Value {
         &self.set()["spec"]["template"]["spec"]
-    }
-
-    /// The only object of this kind in its folder.
-    fn only(&self, kind: &str) -> &Value {
-        let mut found = self.objects.iter().filter(|object| object["kind"] == kind);
-        let first = found.next().unwrap_or_else(|| panic!("{}: no {kind}", self.folder));
-        assert!(found.next().is_none(), "{}: two of kind {kind}", self.folder);
-        first
     }
 }
 

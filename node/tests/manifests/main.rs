@@ -1,6 +1,7 @@
 //! The manifests of `deployments`: what every DaemonSet and every webhook must hold, and golden files of what each runs.
 #![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
+mod folder;
 mod kustomize;
 mod labelers;
 mod levelzero;

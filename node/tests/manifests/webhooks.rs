@@ -2,47 +2,31 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::ops::Deref;
 
 use serde_json::{Value, json};
 use simulator::golden;
 
-use crate::{containers, deployments, folders, kustomize, list, tell, text};
+use crate::folder::Folder;
+use crate::{containers, list, tell, text};
 
 /// The objects of a folder that holds a whole webhook: its program, and its registration at the API server.
-struct Webhook {
-    folder: String,
-    objects: Vec<Value>,
+struct Webhook(Folder);
+
+impl Deref for Webhook {
+    type Target = Folder;
+
+    fn deref(&self) -> &Folder {
+        &self.0
+    }
 }
 
 impl Webhook {
     fn all() -> Vec<Self> {
-        let render = |folder: String| {
-            let objects = kustomize::render(&deployments().join(&folder));
-            Self { folder, objects }
-        };
-        let is_whole = |webhook: &Self| {
-            ["Deployment", "MutatingWebhookConfiguration"]
-                .iter()
-                .all(|kind| webhook.of_kind(kind).next().is_some())
-        };
-        let found: Vec<Self> = folders().into_iter().map(render).filter(is_whole).collect();
+        let kinds = ["Deployment", "MutatingWebhookConfiguration"];
+        let found = Folder::all(|folder| kinds.iter().all(|kind| folder.of_kind(kind).next().is_some()));
         assert!(!found.is_empty());
-        found
-    }
-
-    fn of_kind(&self, kind: &str) -> impl Iterator<Item = &Value> {
-        self.objects.iter().filter(move |object| object["kind"] == kind)
-    }
-
-    fn find(&self, kind: &str) -> Option<&Value> {
-        let mut found = self.of_kind(kind);
-        let first = found.next();
-        assert!(found.next().is_none(), "{}: two of kind {kind}", self.folder);
-        first
-    }
-
-    fn only(&self, kind: &str) -> &Value {
-        self.find(kind).unwrap_or_else(|| panic!("{}: no {kind}", self.folder))
+        found.into_iter().map(Self).collect()
     }
 
     fn named(&self, kind: &str, name: &Value) -> &Value {
@@ -319,7 +303,7 @@ fn each_webhook_is_what_the_golden_file_says() {
         let told = told_of(&webhook);
         match all.iter_mut().find(|(_, other)| *other == told) {
             Some((folders, _)) => *folders += &format!(", {}", webhook.folder),
-            None => all.push((webhook.folder, told)),
+            None => all.push((webhook.folder.clone(), told)),
         }
     }
     let told: Vec<String> = all.iter().map(|(folders, told)| format!("# {folders}\n{told}\n")).collect();
