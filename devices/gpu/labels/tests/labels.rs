@@ -234,8 +234,8 @@ fn a_node_that_cannot_be_labelled_is_no_failure() {
     assert_eq!(main(empty.root()), ExitCode::SUCCESS);
     assert_eq!(main(&empty.root().join("none")), ExitCode::from(255));
     assert_eq!(gpu_labels::main("hook", vec!["-v=4".into()]), ExitCode::from(2));
-    // Without NODE_NAME.
-    assert_eq!(gpu_labels::main("hook", vec!["-node-label".into()]), ExitCode::from(255));
+    let too_rarely = vec!["-node-label".into(), "-interval=25h".into()];
+    assert_eq!(gpu_labels::main("hook", too_rarely), ExitCode::from(255));
 }
 
 proptest! {
