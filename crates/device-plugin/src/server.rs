@@ -19,8 +19,9 @@ use crate::{DevicePlugin, Refusal, Rescan, Resource, allocation, api, policy};
 
 /// Calls of one plugin that are answered at the same time. More wait, so that drivers that hang take no more threads.
 const MAX_CALLS: usize = 3;
-/// The threads of tokio's blocking pool that one plugin takes at most: those of its calls, and one for discovery.
-pub const MAX_BLOCKING_THREADS: usize = MAX_CALLS + 1;
+/// The threads of tokio's blocking pool that one plugin takes at most: those of its calls, one for discovery, and one for what
+/// the plugin itself watches beside.
+pub const MAX_BLOCKING_THREADS: usize = MAX_CALLS + 2;
 /// Milliseconds are the rule.
 const PATIENCE: Duration = Duration::from_secs(10);
 

@@ -13,8 +13,8 @@ use tonic::Code;
 use super::colors::Controls;
 use super::world::{INK, PAINT, World, known, until};
 
-/// One thread of a plugin is discovery's.
-const AT_ONCE: usize = device_plugin::MAX_BLOCKING_THREADS - 1;
+/// Of the threads of a plugin one is discovery's, and one is for what the plugin watches itself.
+const AT_ONCE: usize = device_plugin::MAX_BLOCKING_THREADS - 2;
 
 /// Calls hang until this is dropped, also when a test fails: their threads would keep the test from ending.
 struct Hanging(Arc<Controls>);

@@ -80,8 +80,8 @@ fn client(host: &Host) -> LevelzeroClient<Channel> {
     LevelzeroClient::new(endpoint.connect_lazy())
 }
 
-/// Where Intel's cards are; `None` if that can't be read, which is discovery's to say. On a thread of its own: a driver can hang
-/// in a read.
+/// Where Intel's cards are; `None` if that can't be read, which is discovery's to say. On a thread of its own, one at a time: a
+/// driver can hang in a read.
 async fn addresses(host: &Host) -> Option<Vec<PciAddress>> {
     let host = host.clone();
     let read = spawn_blocking(move || {
