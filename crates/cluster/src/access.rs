@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use client::Server;
 use hyper::Uri;
-use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use serde_json::Value;
 use tokio::task::spawn_blocking;
@@ -20,12 +21,9 @@ const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 /// How to reach the API. The token in it is good for an hour or so: make it anew for questions that are asked again and again.
 #[derive(Clone)]
 pub struct Access {
-    pub(crate) host: String,
-    pub(crate) port: u16,
+    pub(crate) server: Server,
     /// Before the API's own paths; mostly empty.
     pub(crate) path: String,
-    pub(crate) server_name: ServerName<'static>,
-    pub(crate) tls: ClientConfig,
     pub(crate) token: Option<String>,
 }
 
@@ -62,16 +60,10 @@ impl Access {
         let authorities = folder.join("ca.crt");
         let trusted = read(&authorities)?;
         let token = text(&folder.join("token"))?;
-        let tls =
-            trust::client(&trusted, None).map_err(|error| format!("{}: {error}", authorities.display()))?;
-        Ok(Self {
-            server_name: server_name(&host)?,
-            host,
-            port,
-            path: String::new(),
-            tls,
-            token: Some(token),
-        })
+        let tls = client::trusting(&trusted, None)
+            .map_err(|error| format!("{}: {error}", authorities.display()))?;
+        let tls = Some((Arc::new(tls), server_name(&host)?));
+        Ok(Self { server: Server { host, port, tls }, path: String::new(), token: Some(token) })
     }
 
     pub(crate) fn of_file(file: &Path, master: &str) -> Result<Self, String> {
@@ -108,22 +100,16 @@ impl Access {
             return Err("the user has neither a token nor a client certificate".to_owned());
         }
         let name = cluster.text("tls-server-name").unwrap_or(&host);
+        let tls = Some((Arc::new(client::trusting(&authorities, identity)?), server_name(name)?));
         Ok(Self {
-            server_name: server_name(name)?,
-            port: address.port_u16().unwrap_or(443),
             path: address.path().trim_end_matches('/').to_owned(),
-            tls: trust::client(&authorities, identity)?,
-            host,
+            server: Server { port: address.port_u16().unwrap_or(443), host, tls },
             token,
         })
     }
 
     pub(crate) fn address(&self) -> String {
-        if self.host.contains(':') {
-            format!("[{}]:{}", self.host, self.port)
-        } else {
-            format!("{}:{}", self.host, self.port)
-        }
+        self.server.authority()
     }
 }
 
@@ -169,7 +155,7 @@ fn server_name(name: &str) -> Result<ServerName<'static>, String> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
-    trust::read(path).map_err(|error| format!("{}: {error}", path.display()))
+    client::read(path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 fn text(path: &Path) -> Result<String, String> {

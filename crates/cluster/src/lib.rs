@@ -9,20 +9,15 @@ mod node_feature;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
-use std::error::Error;
-use std::sync::Arc;
 use std::time::Duration;
 
-use http_body_util::{BodyExt as _, Full, Limited};
+use client::Failure;
+use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use hyper::{Request, StatusCode};
-use hyper_util::rt::TokioIo;
 use serde_json::{Map, Value, json};
-use tokio::net::TcpStream;
-use tokio::task::JoinSet;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
 
 pub use access::Access;
 pub use node_feature::NodeFeature;
@@ -156,24 +151,9 @@ async fn send(
     object: &Object,
     question: &Question<'_>,
 ) -> Result<(StatusCode, Bytes), String> {
-    let address = access.address();
-    let failed = |what: &str, error: &dyn Error| {
-        format!("cannot {what} {address}: {}", device_plugin::error_chain(error))
-    };
-    let stream = TcpStream::connect((access.host.as_str(), access.port)).await;
-    let stream = stream.map_err(|error| failed("connect to", &error))?;
-    let connector = TlsConnector::from(Arc::new(access.tls.clone()));
-    let stream = connector.connect(access.server_name.clone(), stream).await;
-    let stream = stream.map_err(|error| failed("trust", &error))?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(|error| failed("talk to", &error))?;
-    // It moves the bytes, and ends with the set; when it fails, so does what waits for them.
-    let mut connections = JoinSet::new();
-    connections.spawn(connection);
     let place = format!("{}{}", access.path, object.path);
     let (request, body) = match question {
-        Question::Get => (Request::get(place), Bytes::new()),
+        Question::Get => (Request::get(&place), Bytes::new()),
         Question::PatchStatus(patch) => {
             let request = Request::patch(format!("{place}/status"));
             (request.header(CONTENT_TYPE, "application/merge-patch+json"), patch.to_string().into())
@@ -187,22 +167,17 @@ async fn send(
             (request, wanted.to_string().into())
         }
     };
-    let mut request = request
-        .header(HOST, &address)
-        .header(ACCEPT, "application/json")
-        .header(USER_AGENT, concat!("intel-device-plugins/", env!("CARGO_PKG_VERSION")));
+    let mut request = request.header(ACCEPT, "application/json");
     if let Some(token) = &access.token {
         let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
             .map_err(|error| format!("the token cannot be sent: {error}"))?;
         value.set_sensitive(true);
         request = request.header(AUTHORIZATION, value);
     }
-    let request = request.body(Full::new(body)).map_err(|error| failed("ask", &error))?;
-    let response = sender.send_request(request).await.map_err(|error| failed("ask", &error))?;
-    let status = response.status();
-    let body = Limited::new(response.into_body(), MAX_BYTES).collect().await;
-    let body = body.map_err(|error| failed("read what is said by", &*error))?;
-    Ok((status, body.to_bytes()))
+    let request = request.body(Full::new(body)).map_err(|error| format!("cannot ask {place}: {error}"))?;
+    client::ask(&access.server, request, MAX_BYTES).await.map_err(|Failure { operation, source }| {
+        format!("cannot {operation} {}: {}", access.address(), device_plugin::error_chain(&*source))
+    })
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@ mod apply;
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -182,7 +183,7 @@ async fn a_server_that_says_nothing_is_not_waited_for() {
     let folder = tempfile::tempdir().unwrap();
     let mut access = account(folder.path(), &server(String::new()).await);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    access.port = listener.local_addr().unwrap().port();
+    access.server.port = listener.local_addr().unwrap().port();
     let error = ask(patience, &access, &node_1(), &Question::Get).await.unwrap_err();
     assert!(error.ends_with("did not answer within 300ms"), "{error}");
 }
@@ -227,7 +228,7 @@ async fn a_server_of_another_name_is_not_trusted() {
     let folder = tempfile::tempdir().unwrap();
     let server = server(ok("{}")).await;
     let mut access = account(folder.path(), &server);
-    access.server_name = "127.0.0.2".try_into().unwrap();
+    access.server.tls.as_mut().unwrap().1 = "127.0.0.2".try_into().unwrap();
     let error = node(&access, "node-1").await.unwrap_err();
     assert!(error.starts_with("cannot trust 127.0.0.1:"), "{error}");
 }
@@ -337,7 +338,7 @@ fn files_that_never_end_and_long_ones_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let long = folder.path().join("long");
     fs::write(&long, "\n".repeat(1 + (1 << 20))).unwrap();
-    let too_long = format!("it is longer than {} bytes", trust::MAX_BYTES);
+    let too_long = format!("it is longer than {} bytes", client::MAX_BYTES);
     for (bad, why) in [(Path::new("/dev/zero"), "it is no plain file"), (&long, &too_long)] {
         assert_eq!(Access::of_file(bad, "").unwrap_err(), format!("{}: {why}", bad.display()));
         for name in ["ca.crt", "token"] {

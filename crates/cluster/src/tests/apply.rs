@@ -1,6 +1,7 @@
 //! Server-side apply.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::Mutex;
 
 use super::*;

@@ -1,23 +1,18 @@
 //! The one question to XPU Manager: its metrics, over HTTP or HTTPS.
 
 use std::error::Error;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http_body_util::{BodyExt as _, Empty, Limited};
+use client::{Failure, Server};
+use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::header::{CONNECTION, HOST, USER_AGENT};
-use hyper::{Request, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper::{Request, StatusCode, Uri};
 use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
 
 /// For the whole answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -97,54 +92,22 @@ impl Exporter {
     async fn ask(&self) -> Result<Bytes, ExporterError> {
         // Read each time: it is replaced when it gets old.
         let tls = match self.certificate.as_deref() {
-            Some(path) => Some(trusting(path).await?),
+            Some(path) => Some((Arc::new(trusting(path).await?), IpAddr::from(HOST_ADDRESS).into())),
             None => None,
         };
-        let stream = TcpStream::connect((HOST_ADDRESS, self.port)).await;
-        let stream = stream.map_err(|error| self.failed("connect to", error))?;
-        let (status, body) = match tls {
-            None => self.get(stream).await?,
-            Some(tls) => {
-                let name = ServerName::from(std::net::IpAddr::from(HOST_ADDRESS));
-                let stream = TlsConnector::from(Arc::new(tls)).connect(name, stream).await;
-                self.get(stream.map_err(|error| self.failed("trust", error))?).await?
-            }
-        };
+        let server = Server { host: HOST_ADDRESS.to_string(), port: self.port, tls };
+        let mut request = Request::new(Full::default());
+        *request.uri_mut() = Uri::from_static("/metrics");
+        let answer = client::ask(&server, request, MAX_BYTES).await;
+        let (status, body) = answer.map_err(|Failure { operation, source }| ExporterError::Connection {
+            operation,
+            address: self.address(),
+            source,
+        })?;
         if status != StatusCode::OK {
             return Err(ExporterError::Status { address: self.address(), status });
         }
         Ok(body)
-    }
-
-    async fn get<S>(&self, stream: S) -> Result<(StatusCode, Bytes), ExporterError>
-    where
-        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    {
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| self.failed("ask", error))?;
-        // It moves the bytes, and ends with the set; when it fails, so does what waits for them.
-        let mut connections = JoinSet::new();
-        connections.spawn(connection);
-        let request = Request::get("/metrics")
-            .header(HOST, format!("{HOST_ADDRESS}:{}", self.port))
-            .header(CONNECTION, "close")
-            .header(USER_AGENT, concat!("intel-device-plugins/", env!("CARGO_PKG_VERSION")))
-            .body(Empty::<Bytes>::new())
-            .map_err(|error| self.failed("ask", error))?;
-        let response = sender.send_request(request).await.map_err(|error| self.failed("ask", error))?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), MAX_BYTES).collect().await;
-        let body = body.map_err(|error| self.failed("read what is said by", error))?;
-        Ok((status, body.to_bytes()))
-    }
-
-    fn failed(
-        &self,
-        operation: &'static str,
-        error: impl Into<Box<dyn Error + Send + Sync>>,
-    ) -> ExporterError {
-        ExporterError::Connection { operation, address: self.address(), source: error.into() }
     }
 }
 
@@ -152,8 +115,8 @@ impl Exporter {
 async fn trusting(path: &Path) -> Result<ClientConfig, ExporterError> {
     let file = path.to_owned();
     let read = spawn_blocking(move || {
-        let certificates = trust::read(&file)?;
-        Ok::<_, Box<dyn Error + Send + Sync>>(trust::client(&certificates, None)?)
+        let certificates = client::read(&file)?;
+        Ok::<_, Box<dyn Error + Send + Sync>>(client::trusting(&certificates, None)?)
     });
     let read = read.await.unwrap_or_else(|error| Err(error.into()));
     read.map_err(|source| ExporterError::Certificate { path: path.to_owned(), source })

@@ -1,4 +1,4 @@
-//! Whom a program of a node trusts that asks a server over TLS: certificates in PEM (RFC 7468), and the files that they are in.
+//! Whom to trust: certificates in PEM (RFC 7468), and the files that they are in.
 
 use std::fmt::Display;
 use std::fs::{self, File};
@@ -17,7 +17,7 @@ pub const MAX_BYTES: u64 = 1 << 20;
 ///
 /// # Errors
 /// Which of them cannot be used, and why.
-pub fn client(authorities: &[u8], identity: Option<(Vec<u8>, Vec<u8>)>) -> Result<ClientConfig, String> {
+pub fn trusting(authorities: &[u8], identity: Option<(Vec<u8>, Vec<u8>)>) -> Result<ClientConfig, String> {
     let bad = |what: &str, error: &dyn Display| format!("the {what} cannot be used: {error}");
     let mut roots = RootCertStore::empty();
     // As in Go, one that cannot be understood does not stand in the way of the others.
