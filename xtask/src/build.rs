@@ -11,7 +11,8 @@ use crate::{cargo, output_of, root};
 /// A package that is shipped: it has one binary of its own name.
 pub(crate) struct Shipped {
     pub(crate) package: &'static str,
-    /// Whether it runs on every node of a cluster, where each page of memory counts.
+    /// Whether it runs on every node of a cluster, where each page of memory counts: as small as can be, and measured not slower
+    /// (`docs/benchmarks.md`).
     pub(crate) on_nodes: bool,
     /// The shared libraries that it needs, to the letter. None: it is static, and has no interpreter either.
     pub(crate) libraries: &'static [&'static str],
@@ -63,6 +64,9 @@ pub(crate) fn ship(shipped: &Shipped) -> Result<PathBuf, String> {
         // These would be taken in place of the variable above.
         .env_remove("RUSTFLAGS")
         .env_remove("CARGO_ENCODED_RUSTFLAGS");
+    if shipped.on_nodes {
+        command.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "z");
+    }
     if shipped.on_nodes && shipped.is_static() {
         command.args(["--", "-C", &format!("link-arg=-Wl,-T,{}", root().join(LAYOUT).display())]);
     }
