@@ -1,0 +1,25 @@
+//! What the API server is answered about the operator's own objects: defaults, and what is wrong.
+
+use serde_json::Value;
+
+use crate::{Family, image};
+
+/// The spec's default for an empty image, if it is empty.
+pub fn default_image(family: &Family, spec: &Value) -> Option<String> {
+    let image = spec.get("image").and_then(Value::as_str).unwrap_or_default();
+    image.is_empty().then(|| family.default_image())
+}
+
+/// Why an object with this spec is refused, if it is.
+pub fn refusal(family: &Family, spec: &Value) -> Option<String> {
+    let refused = family.check(spec).err().map(|error| error.to_string());
+    refused.or_else(|| {
+        family.images.iter().find_map(|field| {
+            let image = spec.pointer(field.pointer).and_then(Value::as_str).unwrap_or_default();
+            if !field.is_checked || (image.is_empty() && !field.is_required) {
+                return None;
+            }
+            image::check(image, field.names, crate::IMAGE_VERSION).err().map(|error| error.to_string())
+        })
+    })
+}

@@ -1,0 +1,24 @@
+//! The operator without its devices: custom resources that each stand for a DaemonSet of a device plugin, and what keeps the one in
+//! the shape of the other.
+//!
+//! A family of devices implements [`DevicePlugin`] for its custom resource; [`Family::of`] is its line in the operator's table.
+//! Everything else works on that table: [`image`] knows which images are wanted, [`admission`] answers the API server's questions
+//! about objects.
+
+pub mod admission;
+mod common;
+mod family;
+pub mod image;
+mod status;
+mod template;
+
+pub use common::{Common, EnvironmentVariable, Metrics, PullPolicy, Resources};
+pub use family::{DevicePlugin, Family, ImageField, Settings, SpecError};
+pub use status::{Reference, Status};
+pub use template::Template;
+
+/// The version of the images that the operator deploys where an object names none, and the lowest that an object may name: what
+/// runs on a node is never older than what made its DaemonSet.
+pub const IMAGE_VERSION: &str = "0.36.0";
+/// The group of the custom resources.
+pub const GROUP: &str = "deviceplugin.intel.com";
