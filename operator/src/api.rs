@@ -15,9 +15,12 @@ impl Api {
         self.connect(options).await.map(|(client, _)| client.clone())
     }
 
-    /// The namespace of this pod, or of the kubeconfig's current context.
+    /// The namespace of this program: what a flag says, or that of this pod, or of the kubeconfig's current context.
     pub(crate) async fn namespace(&self, options: &Options) -> Result<String, String> {
-        self.connect(options).await.map(|(_, namespace)| namespace.clone())
+        match &*options.namespace {
+            "" => self.connect(options).await.map(|(_, namespace)| namespace.clone()),
+            namespace => Ok(namespace.to_owned()),
+        }
     }
 
     async fn connect(&self, options: &Options) -> Result<&(Client, String), String> {

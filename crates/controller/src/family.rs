@@ -72,6 +72,9 @@ pub struct Settings {
     pub namespace: String,
     /// The Secret by which nodes pull images, if there is one.
     pub pull_secret: Option<String>,
+    /// The `ServiceAccount` of plugins that ask the API about their node, if there is one. Without it they have no token, for the
+    /// namespace's default account may be that of the operator.
+    pub service_account: Option<String>,
 }
 
 /// Why an object gives no DaemonSet.

@@ -2,20 +2,23 @@
 //! the shape of the other.
 //!
 //! A family of devices implements [`DevicePlugin`] for its custom resource; [`Family::of`] is its line in the operator's table.
-//! Everything else works on that table: [`image`] knows which images are wanted, [`admission`] answers the API server's questions
-//! about objects.
+//! Everything else works on that table: [`image`] knows which images are wanted, [`admission`] knows
+//! defaults and what is wrong with objects, which [`webhooks`] answers the API server.
 
 pub mod admission;
 mod common;
 mod family;
 pub mod image;
+pub mod lease;
 mod status;
 mod template;
+mod webhooks;
 
 pub use common::{Common, EnvironmentVariable, Metrics, PullPolicy, Resources};
 pub use family::{DevicePlugin, Family, ImageField, Settings, SpecError};
 pub use status::{Reference, Status};
 pub use template::Template;
+pub use webhooks::webhooks;
 
 /// The version of the images that the operator deploys where an object names none, and the lowest that an object may name: what
 /// runs on a node is never older than what made its DaemonSet.

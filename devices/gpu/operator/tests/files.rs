@@ -13,7 +13,7 @@ fn the_definition_in_deployments_is_that_of_the_types() {
 
 #[test]
 fn each_object_has_its_daemonset() {
-    let settings = Settings { namespace: "devices".to_owned(), pull_secret: None };
+    let settings = Settings { namespace: "devices".to_owned(), ..Settings::default() };
     for entry in std::fs::read_dir("tests/objects").unwrap() {
         let path = entry.unwrap().path();
         let object: Value = serde_saphyr::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
