@@ -26,10 +26,23 @@ use tokio::time::Instant;
 pub const LEASE: Duration = Duration::from_secs(15);
 /// How long the holder may write after a renewal.
 pub const RENEW: Duration = Duration::from_secs(10);
-/// How long to wait from one attempt to the next.
+/// How often it is attempted.
 pub const RETRY: Duration = Duration::from_secs(2);
-/// The longest that one attempt takes: half of what a holder has, so that it can try again.
+/// The longest that one answer is waited for: half of what a holder has, so that it can ask again.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Why the Lease is not held.
+#[derive(Debug, thiserror::Error)]
+enum LeaseError {
+    #[error("add get, create and update of leases to this account's role ({0})")]
+    Forbidden(String),
+    #[error("another replica was faster")]
+    Outrun,
+    #[error("no answer of the API server for {limit} s", limit = PATIENCE.as_secs())]
+    Silent,
+    #[error("{0}")]
+    Failed(String),
+}
 
 /// One replica's part in an election.
 pub struct Election {
@@ -77,8 +90,8 @@ impl Election {
     /// Takes the Lease when it is free, and keeps it. Whatever goes wrong is tried again.
     pub async fn run(&mut self) -> Infallible {
         loop {
-            self.attempt().await;
             let next = Instant::now() + RETRY;
+            self.attempt().await;
             let end = *self.until.borrow();
             tokio::time::sleep_until(end.map_or(next, |end| end.min(next))).await;
             self.expire();
@@ -88,30 +101,26 @@ impl Election {
     /// Gives the Lease up, so that another replica leads at its next attempt. To be called when nothing is written any more.
     pub async fn release(mut self) {
         self.until.send_replace(None);
-        match tokio::time::timeout(PATIENCE, self.give_up()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                tracing::info!("the Lease {:?} ends by itself: {}", self.name, causes(&error));
-            }
-            Err(_) => tracing::info!("the Lease {:?} ends by itself: no answer of the API server", self.name),
+        if let Err(error) = self.give_up().await {
+            tracing::info!("the Lease {:?} cannot be given up, and ends by itself: {error}", self.name);
         }
     }
 
     async fn attempt(&mut self) {
         let began = Instant::now();
         let end = *self.until.borrow();
-        let limit = end.map_or(began + PATIENCE, |end| end.min(began + PATIENCE));
-        match tokio::time::timeout_at(limit, self.hold()).await {
-            Ok(Ok(Holder::This)) => {
+        // Who does not lead waits for all answers: each has a limit of its own.
+        let end = end.unwrap_or(began + 4 * PATIENCE);
+        match tokio::time::timeout_at(end, self.hold()).await.unwrap_or(Err(LeaseError::Silent)) {
+            Ok(Holder::This) => {
                 self.until.send_replace(Some(began + RENEW));
                 self.say(format!("this replica leads, by Lease {:?} as {:?}", self.name, self.identity));
             }
-            Ok(Ok(Holder::Other(other))) => {
+            Ok(Holder::Other(other)) => {
                 self.until.send_replace(None);
                 self.say(format!("{other:?} leads; this replica stands by"));
             }
-            Ok(Err(error)) => self.warn(&causes(&error)),
-            Err(_) => self.warn("no answer of the API server"),
+            Err(error) => self.warn(&error),
         }
         self.expire();
     }
@@ -125,15 +134,14 @@ impl Election {
     }
 
     /// Renews the Lease if it is ours, and takes it if it is nobody's.
-    async fn hold(&mut self) -> kube::Result<Holder> {
+    async fn hold(&mut self) -> Result<Holder, LeaseError> {
         if let Some(lease) = self.ours() {
             match self.take(lease).await {
-                // Somebody wrote or deleted it.
-                Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {}
+                Err(LeaseError::Outrun) => {}
                 taken => return taken.map(|()| Holder::This),
             }
         }
-        let Some(lease) = self.leases.get_opt(&self.name).await? else {
+        let Some(lease) = ask(self.leases.get_opt(&self.name)).await? else {
             return self.create().await.map(|()| Holder::This);
         };
         let holder = holder(&lease).to_owned();
@@ -161,7 +169,7 @@ impl Election {
     }
 
     /// Writes it as ours, if it is still as it was seen.
-    async fn take(&mut self, mut lease: Lease) -> kube::Result<()> {
+    async fn take(&mut self, mut lease: Lease) -> Result<(), LeaseError> {
         let is_ours = holder(&lease) == self.identity;
         let spec = lease.spec.get_or_insert_default();
         let now = MicroTime(Timestamp::now());
@@ -172,12 +180,12 @@ impl Election {
         spec.holder_identity = Some(self.identity.clone());
         spec.lease_duration_seconds = Some(seconds(LEASE));
         spec.renew_time = Some(now);
-        let lease = self.leases.replace(&self.name, &PostParams::default(), &lease).await?;
+        let lease = ask(self.leases.replace(&self.name, &PostParams::default(), &lease)).await?;
         self.seen = Some(Seen { lease, since: Instant::now() });
         Ok(())
     }
 
-    async fn create(&mut self) -> kube::Result<()> {
+    async fn create(&mut self) -> Result<(), LeaseError> {
         let now = MicroTime(Timestamp::now());
         let lease = Lease {
             metadata: ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() },
@@ -190,14 +198,14 @@ impl Election {
                 ..LeaseSpec::default()
             }),
         };
-        let lease = self.leases.create(&PostParams::default(), &lease).await?;
+        let lease = ask(self.leases.create(&PostParams::default(), &lease)).await?;
         self.seen = Some(Seen { lease, since: Instant::now() });
         Ok(())
     }
 
     /// Read first, for the last renewal may have been cut off.
-    async fn give_up(&mut self) -> kube::Result<()> {
-        let Some(mut lease) = self.leases.get_opt(&self.name).await? else { return Ok(()) };
+    async fn give_up(&mut self) -> Result<(), LeaseError> {
+        let Some(mut lease) = ask(self.leases.get_opt(&self.name)).await? else { return Ok(()) };
         if holder(&lease) != self.identity {
             return Ok(());
         }
@@ -207,7 +215,7 @@ impl Election {
         // The API server takes no 0.
         spec.lease_duration_seconds = Some(1);
         (spec.acquire_time, spec.renew_time) = (Some(now.clone()), Some(now));
-        self.leases.replace(&self.name, &PostParams::default(), &lease).await?;
+        ask(self.leases.replace(&self.name, &PostParams::default(), &lease)).await?;
         tracing::info!("the Lease {:?} is given up", self.name);
         Ok(())
     }
@@ -219,7 +227,7 @@ impl Election {
         }
     }
 
-    fn warn(&mut self, problem: &str) {
+    fn warn(&mut self, problem: &LeaseError) {
         let text = format!("cannot get or renew the Lease {:?}: {problem}", self.name);
         if self.said != text {
             tracing::warn!("{text}");
@@ -244,22 +252,25 @@ fn seconds(duration: Duration) -> i32 {
     i32::try_from(duration.as_secs()).unwrap_or(i32::MAX)
 }
 
-/// What went wrong, with what to do; the client's own message says little.
-fn causes(error: &kube::Error) -> String {
-    if let kube::Error::Api(status) = error {
-        return match status.code {
-            403 => {
-                format!("add get, create and update of leases to this account's role ({})", status.message)
-            }
-            409 => "another replica was faster".to_owned(),
-            code => format!("{} ({code})", status.message),
-        };
-    }
-    let mut text = error.to_string();
-    let mut next = std::error::Error::source(error);
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
+/// Asks the API server, but not for ever, and says what its refusal means.
+async fn ask<T>(answer: impl Future<Output = kube::Result<T>>) -> Result<T, LeaseError> {
+    let error = match tokio::time::timeout(PATIENCE, answer).await {
+        Ok(Ok(answer)) => return Ok(answer),
+        Ok(Err(error)) => error,
+        Err(_) => return Err(LeaseError::Silent),
+    };
+    Err(match &error {
+        kube::Error::Api(status) => match status.code {
+            403 => LeaseError::Forbidden(status.message.clone()),
+            // It was written by another since it was read, or deleted.
+            404 | 409 => LeaseError::Outrun,
+            code => LeaseError::Failed(format!("{} ({code})", status.message)),
+        },
+        error => LeaseError::Failed(causes(error)),
+    })
+}
+
+/// The message and those of its causes: the client's own says little.
+fn causes(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {}", causes(cause)))
 }
