@@ -9,6 +9,7 @@ pub mod admission;
 mod common;
 mod family;
 pub mod image;
+pub mod nodes;
 mod status;
 mod template;
 
