@@ -10,6 +10,7 @@ mod common;
 mod family;
 pub mod image;
 pub mod nodes;
+pub mod init;
 mod status;
 mod template;
 

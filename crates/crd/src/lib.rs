@@ -27,6 +27,11 @@ pub fn manifest(definition: &CustomResourceDefinition) -> Result<String, Seriali
         if let Some(object) = version.pointer_mut("/schema/openAPIV3Schema").and_then(Value::as_object_mut) {
             plain(object);
             complete(object);
+            let is_spec_needed =
+                object.get("properties").is_some_and(|all| all["spec"].get("required").is_some());
+            if !is_spec_needed {
+                object.remove("required");
+            }
         }
     }
     Ok(format!("---\n{}", serde_saphyr::to_string(&definition)?))

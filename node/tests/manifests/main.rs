@@ -66,7 +66,9 @@ fn daemon_sets() -> Vec<(String, Value)> {
         assert_eq!(objects.len(), 1, "{folder}");
         (folder, objects.remove(0))
     };
-    let has_plugin = |folder: &String| !folder.contains("_admissionwebhook") && *folder != nfd::RULES;
+    let has_plugin = |folder: &String| {
+        !folder.contains("_admissionwebhook") && !folder.starts_with("operator/") && *folder != nfd::RULES
+    };
     folders().into_iter().filter(has_plugin).map(find).collect()
 }
 

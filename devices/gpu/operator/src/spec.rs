@@ -14,11 +14,7 @@ use serde::{Deserialize, Serialize};
     kind = "GpuDevicePlugin",
     plural = "gpudeviceplugins",
     status = "Status",
-    doc = "GpuDevicePlugin has the Intel GPUs of a cluster's nodes offered to its pods.",
-    printcolumn = r#"{"name":"Desired", "type":"integer", "jsonPath":".status.desiredNumberScheduled"}"#,
-    printcolumn = r#"{"name":"Ready", "type":"integer", "jsonPath":".status.numberReady"}"#,
-    printcolumn = r#"{"name":"Node Selector", "type":"string", "jsonPath":".spec.nodeSelector"}"#,
-    printcolumn = r#"{"name":"Age", "type":"date", "jsonPath":".metadata.creationTimestamp"}"#
+    doc = "GpuDevicePlugin has the Intel GPUs of a cluster's nodes offered to its pods."
 )]
 #[x_kube(
     validation = Rule::new("!has(self.allowIDs) || self.allowIDs == '' || !has(self.denyIDs) || self.denyIDs == ''")
