@@ -3,6 +3,7 @@
 
 mod kustomize;
 mod nfd;
+mod operator;
 mod webhooks;
 
 use std::fmt::Write as _;
@@ -170,7 +171,7 @@ fn what_is_mounted_is_there_and_what_is_there_is_mounted() {
 
 #[test]
 fn plugins_know_the_flags_that_they_are_given() {
-    for (folder, set) in daemon_sets() {
+    for (folder, set) in daemon_sets().into_iter().chain(operator::daemon_sets()) {
         let plugin = &set["spec"]["template"]["spec"]["containers"][0];
         let mut args: Vec<&str> = list(&plugin["args"]).iter().map(text).collect();
         if args.first() != Some(&"node") {
