@@ -109,7 +109,9 @@ impl Template {
         if let Some(resources) = &common.resources {
             self.plugin.resources = Some(resources.into());
         }
-        self.plugin.env.get_or_insert_default().extend(common.env.iter().map(Into::into));
+        if !common.env.is_empty() {
+            self.plugin.env.get_or_insert_default().extend(common.env.iter().map(Into::into));
+        }
         if let Some(metrics) = common.metrics {
             serve_metrics(&mut self.plugin, metrics.port);
         }
