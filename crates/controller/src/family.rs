@@ -33,13 +33,17 @@ pub trait DevicePlugin: CustomResourceExt {
     }
 
     /// What is wrong with a spec, beside its images and what its schema says; the Go implementation's rules in their order.
-    fn check(spec: &Self::Spec) -> Result<(), String>;
+    fn check(_spec: &Self::Spec) -> Result<(), String> {
+        Ok(())
+    }
 
     /// The plugin's arguments after `-v LEVEL`.
-    fn args(spec: &Self::Spec) -> Vec<String>;
+    fn args(_spec: &Self::Spec) -> Vec<String> {
+        Vec::new()
+    }
 
     /// What else the object asks of the DaemonSet: init containers, sidecars, volumes.
-    fn shape(spec: &Self::Spec, template: &mut Template);
+    fn shape(_spec: &Self::Spec, _template: &mut Template) {}
 }
 
 /// A field of a spec that names an image.

@@ -26,14 +26,6 @@ impl DevicePlugin for DlbDevicePlugin {
         &spec.common
     }
 
-    fn check(_spec: &DlbDevicePluginSpec) -> Result<(), String> {
-        Ok(())
-    }
-
-    fn args(_spec: &DlbDevicePluginSpec) -> Vec<String> {
-        Vec::new()
-    }
-
     fn shape(spec: &DlbDevicePluginSpec, template: &mut Template) {
         if spec.init_image.is_empty() {
             return;

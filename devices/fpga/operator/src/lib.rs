@@ -28,10 +28,6 @@ impl DevicePlugin for FpgaDevicePlugin {
         &spec.common
     }
 
-    fn check(_spec: &FpgaDevicePluginSpec) -> Result<(), String> {
-        Ok(())
-    }
-
     fn args(spec: &FpgaDevicePluginSpec) -> Vec<String> {
         let mode = match spec.mode {
             Some(Mode::Af) | None => "af",

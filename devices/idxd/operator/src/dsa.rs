@@ -97,7 +97,7 @@ impl DevicePlugin for DsaDevicePlugin {
     }
 }
 
-/// Has the plugin see VFIO's device nodes where it sees those of idxd otherwise.
+/// Has the plugin see VFIO's device nodes instead of those of idxd, at the node's path: that is where it looks for them.
 fn use_vfio(template: &mut Template) {
     const NODES: (&str, &str) = ("devfs", "/dev/vfio");
     for volume in template.volumes().iter_mut().filter(|volume| volume.name == NODES.0) {

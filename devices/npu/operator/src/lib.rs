@@ -2,7 +2,7 @@
 
 mod spec;
 
-use controller::{Common, DevicePlugin, Family, ImageField, Template};
+use controller::{Common, DevicePlugin, Family, ImageField};
 
 pub use spec::*;
 
@@ -21,13 +21,7 @@ impl DevicePlugin for NpuDevicePlugin {
         &spec.common
     }
 
-    fn check(_spec: &NpuDevicePluginSpec) -> Result<(), String> {
-        Ok(())
-    }
-
     fn args(spec: &NpuDevicePluginSpec) -> Vec<String> {
         vec!["-shared-dev-num".to_owned(), spec.shared_dev_num.unwrap_or(1).to_string()]
     }
-
-    fn shape(_spec: &NpuDevicePluginSpec, _template: &mut Template) {}
 }

@@ -22,10 +22,6 @@ impl DevicePlugin for SgxDevicePlugin {
         &spec.common
     }
 
-    fn check(_spec: &SgxDevicePluginSpec) -> Result<(), String> {
-        Ok(())
-    }
-
     fn args(spec: &SgxDevicePluginSpec) -> Vec<String> {
         let limit = |limit: Option<i64>| limit.unwrap_or(1).to_string();
         let mut args = vec!["-enclave-limit".to_owned(), limit(spec.enclave_limit)];
