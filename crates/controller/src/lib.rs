@@ -9,8 +9,8 @@ pub mod admission;
 mod common;
 mod family;
 pub mod image;
-pub mod nodes;
 pub mod init;
+pub mod nodes;
 mod status;
 mod template;
 
