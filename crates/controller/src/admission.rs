@@ -25,7 +25,8 @@ pub fn refusal(family: &Family, spec: &Value) -> Option<String> {
             if !field.is_checked || (image.is_empty() && !field.is_required) {
                 return None;
             }
-            image::check(image, field.names, crate::IMAGE_VERSION).err().map(|error| error.to_string())
+            let error = image::check(image, field.names, crate::IMAGE_VERSION).err()?;
+            Some(format!("spec{}: {error}", field.pointer.replace('/', ".")))
         })
     })
 }

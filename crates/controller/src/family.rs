@@ -1,11 +1,13 @@
 //! A family of devices, as the operator knows it.
 
 use k8s_openapi::api::apps::v1::DaemonSet;
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceColumnDefinition, CustomResourceDefinition,
+};
 use kube::CustomResourceExt;
 use serde::Deserialize as _;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::template::{Template, TemplateError};
 use crate::{Common, IMAGE_VERSION};
@@ -31,13 +33,17 @@ pub trait DevicePlugin: CustomResourceExt {
     }
 
     /// What is wrong with a spec, beside its images and what its schema says; the Go implementation's rules in their order.
-    fn check(spec: &Self::Spec) -> Result<(), String>;
+    fn check(_spec: &Self::Spec) -> Result<(), String> {
+        Ok(())
+    }
 
     /// The plugin's arguments after `-v LEVEL`.
-    fn args(spec: &Self::Spec) -> Vec<String>;
+    fn args(_spec: &Self::Spec) -> Vec<String> {
+        Vec::new()
+    }
 
     /// What else the object asks of the DaemonSet: init containers, sidecars, volumes.
-    fn shape(spec: &Self::Spec, template: &mut Template);
+    fn shape(_spec: &Self::Spec, _template: &mut Template) {}
 }
 
 /// A field of a spec that names an image.
@@ -72,7 +78,7 @@ pub struct Settings {
     pub namespace: String,
     /// The Secret by which nodes pull images, if there is one.
     pub pull_secret: Option<String>,
-    /// The `ServiceAccount` of plugins that ask the API about their node, if there is one. Without it they have no token, for the
+    /// The service account of plugins that ask the API about their node, if there is one. Without it they have no token, for the
     /// namespace's default account may be that of the operator.
     pub service_account: Option<String>,
 }
@@ -111,10 +117,10 @@ impl Family {
         Self {
             name: P::NAME,
             images: P::IMAGES,
-            definition: P::crd,
-            check: |spec| P::check(&P::Spec::deserialize(spec)?).map_err(SpecError::Rule),
-            config_map: |spec| Ok(P::config_map(&P::Spec::deserialize(spec)?).map(str::to_owned)),
-            daemonset: |name, spec, settings| daemonset::<P>(name, &P::Spec::deserialize(spec)?, settings),
+            definition: definition::<P>,
+            check: |spec| P::check(&read::<P>(spec)?).map_err(SpecError::Rule),
+            config_map: |spec| Ok(P::config_map(&read::<P>(spec)?).map(str::to_owned)),
+            daemonset: |name, spec, settings| daemonset::<P>(name, &read::<P>(spec)?, settings),
         }
     }
 
@@ -154,6 +160,32 @@ impl Family {
     pub fn daemonset(&self, name: &str, spec: &Value, settings: &Settings) -> Result<DaemonSet, SpecError> {
         (self.daemonset)(name, spec, settings)
     }
+}
+
+/// A spec that is not there says as much as an empty one.
+fn read<P: DevicePlugin>(spec: &Value) -> Result<P::Spec, serde_json::Error> {
+    if spec.is_null() { P::Spec::deserialize(json!({})) } else { P::Spec::deserialize(spec) }
+}
+
+/// The definition, with the columns that `kubectl get` shows of each kind.
+fn definition<P: DevicePlugin>() -> CustomResourceDefinition {
+    let column = |(name, type_, path): (&str, &str, &str)| CustomResourceColumnDefinition {
+        name: name.to_owned(),
+        type_: type_.to_owned(),
+        json_path: path.to_owned(),
+        ..CustomResourceColumnDefinition::default()
+    };
+    let columns = [
+        ("Desired", "integer", ".status.desiredNumberScheduled"),
+        ("Ready", "integer", ".status.numberReady"),
+        ("Node Selector", "string", ".spec.nodeSelector"),
+        ("Age", "date", ".metadata.creationTimestamp"),
+    ];
+    let mut definition = P::crd();
+    for version in &mut definition.spec.versions {
+        version.additional_printer_columns = Some(columns.map(column).to_vec());
+    }
+    definition
 }
 
 fn daemonset<P: DevicePlugin>(

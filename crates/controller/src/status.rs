@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 
 /// How the DaemonSet of an object is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase")]
 pub struct Status {
     /// The DaemonSet.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub controlled_daemon_set: Option<Reference>,
     /// The nodes that have a pod of it, in the order of their names.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub node_names: Vec<String>,
     /// How many nodes are to have one.
     pub desired_number_scheduled: i32,
@@ -20,10 +20,10 @@ pub struct Status {
     pub number_ready: i32,
     /// Whether the plugin is available on all nodes, whether it is being rolled out, and what is wrong: Available, Progressing,
     /// Degraded.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
     /// The generation of the object that this status is about.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
 }
 

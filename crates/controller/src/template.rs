@@ -60,30 +60,39 @@ impl Template {
         self.pod.volumes.get_or_insert_default()
     }
 
-    /// Adds a folder or file of the node; `kind` such as `DirectoryOrCreate`.
-    pub fn add_host_path(&mut self, name: &str, path: &str, kind: Option<&str>) {
+    /// Adds a folder or file of the node, to be mounted at the same path; `kind` such as `DirectoryOrCreate`.
+    pub fn add_host_path(&mut self, name: &str, path: &str, kind: Option<&str>) -> VolumeMount {
         let source = HostPathVolumeSource { path: path.to_owned(), type_: kind.map(str::to_owned) };
-        self.volumes().push(Volume { name: name.to_owned(), host_path: Some(source), ..Volume::default() });
+        self.add_volume(name, path, Volume { host_path: Some(source), ..Volume::default() })
     }
 
     /// Adds a folder that begins empty with each pod.
-    pub fn add_empty_folder(&mut self, name: &str) {
-        let source = EmptyDirVolumeSource::default();
-        self.volumes().push(Volume { name: name.to_owned(), empty_dir: Some(source), ..Volume::default() });
+    pub fn add_empty_folder(&mut self, name: &str, path: &str) -> VolumeMount {
+        self.add_volume(
+            name,
+            path,
+            Volume { empty_dir: Some(EmptyDirVolumeSource::default()), ..Volume::default() },
+        )
     }
 
     /// Adds the files of a ConfigMap, which has to be there; with this mode instead of 0644.
-    pub fn add_config_map(&mut self, name: &str, config_map: &str, mode: Option<i32>) {
+    pub fn add_config_map(
+        &mut self,
+        name: &str,
+        path: &str,
+        config_map: &str,
+        mode: Option<i32>,
+    ) -> VolumeMount {
         let source = ConfigMapVolumeSource {
             name: config_map.to_owned(),
             default_mode: mode,
             ..ConfigMapVolumeSource::default()
         };
-        self.volumes().push(Volume { name: name.to_owned(), config_map: Some(source), ..Volume::default() });
+        self.add_volume(name, path, Volume { config_map: Some(source), ..Volume::default() })
     }
 
-    /// A volume's folder in a container.
-    pub fn mount(name: &str, path: &str) -> VolumeMount {
+    fn add_volume(&mut self, name: &str, path: &str, volume: Volume) -> VolumeMount {
+        self.volumes().push(Volume { name: name.to_owned(), ..volume });
         VolumeMount { name: name.to_owned(), mount_path: path.to_owned(), ..VolumeMount::default() }
     }
 
@@ -100,7 +109,9 @@ impl Template {
         if let Some(resources) = &common.resources {
             self.plugin.resources = Some(resources.into());
         }
-        self.plugin.env.get_or_insert_default().extend(common.env.iter().map(Into::into));
+        if !common.env.is_empty() {
+            self.plugin.env.get_or_insert_default().extend(common.env.iter().map(Into::into));
+        }
         if let Some(metrics) = common.metrics {
             serve_metrics(&mut self.plugin, metrics.port);
         }
@@ -118,6 +129,11 @@ impl Template {
         }
         if !common.priority_class_name.is_empty() {
             pod.priority_class_name = Some(common.priority_class_name.clone());
+        }
+        // Plugins that ask nothing refuse a token in their manifest.
+        if pod.automount_service_account_token != Some(false) {
+            pod.service_account_name.clone_from(&settings.service_account);
+            pod.automount_service_account_token = Some(settings.service_account.is_some());
         }
         let mut secrets: Vec<LocalObjectReference> = Vec::new();
         secrets.extend(settings.pull_secret.iter().map(|name| LocalObjectReference { name: name.clone() }));

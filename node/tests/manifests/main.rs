@@ -3,6 +3,7 @@
 
 mod kustomize;
 mod nfd;
+mod operator;
 mod webhooks;
 
 use std::fmt::Write as _;
@@ -66,7 +67,9 @@ fn daemon_sets() -> Vec<(String, Value)> {
         assert_eq!(objects.len(), 1, "{folder}");
         (folder, objects.remove(0))
     };
-    let has_plugin = |folder: &String| !folder.contains("_admissionwebhook") && *folder != nfd::RULES;
+    let has_plugin = |folder: &String| {
+        !folder.contains("_admissionwebhook") && !folder.starts_with("operator/") && *folder != nfd::RULES
+    };
     folders().into_iter().filter(has_plugin).map(find).collect()
 }
 
@@ -168,7 +171,7 @@ fn what_is_mounted_is_there_and_what_is_there_is_mounted() {
 
 #[test]
 fn plugins_know_the_flags_that_they_are_given() {
-    for (folder, set) in daemon_sets() {
+    for (folder, set) in daemon_sets().into_iter().chain(operator::daemon_sets()) {
         let plugin = &set["spec"]["template"]["spec"]["containers"][0];
         let mut args: Vec<&str> = list(&plugin["args"]).iter().map(text).collect();
         if args.first() != Some(&"node") {

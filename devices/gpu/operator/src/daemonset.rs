@@ -1,9 +1,8 @@
 //! The plugin's arguments, and what stands beside it.
 
-use controller::{IMAGE_VERSION, Template};
+use controller::{IMAGE_VERSION, Template, init};
 use k8s_openapi::api::core::v1::{
-    Capabilities, Container, ResourceRequirements, SELinuxOptions, SeccompProfile, SecurityContext,
-    VolumeMount,
+    Capabilities, Container, ResourceRequirements, SecurityContext, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
@@ -12,7 +11,6 @@ use crate::spec::{ByPath, GpuDevicePluginSpec, HealthManagement, HealthSource, M
 /// The folder that plugin and sidecar share.
 const LEVELZERO_FOLDER: &str = "/var/lib/levelzero";
 const XPUMD_FOLDER: &str = "/run/xpumd";
-const NFD_HOOKS: &str = "/etc/kubernetes/node-feature-discovery/source.d/";
 
 /// The arguments after `-v`, in the Go implementation's order; then what it has no fields for.
 pub(crate) fn args(spec: &GpuDevicePluginSpec) -> Vec<String> {
@@ -65,48 +63,20 @@ pub(crate) fn args(spec: &GpuDevicePluginSpec) -> Vec<String> {
 
 pub(crate) fn shape(spec: &GpuDevicePluginSpec, template: &mut Template) {
     if !spec.init_image.is_empty() {
-        template.init_containers().push(hook_installer(&spec.init_image));
-        template.add_host_path("nfd-sources", NFD_HOOKS, Some("DirectoryOrCreate"));
+        init::install_label_hook(template, "intel-gpu-initcontainer", &spec.init_image, "nfd-sources");
     }
     match &spec.health_management {
         Some(health) if health.source == HealthSource::LevelZero => {
-            let socket = Template::mount("levelzerosocket", LEVELZERO_FOLDER);
+            let socket = template.add_empty_folder("levelzerosocket", LEVELZERO_FOLDER);
             template.plugin().volume_mounts.get_or_insert_default().push(socket.clone());
             template.sidecars().push(sidecar(health, socket));
-            template.add_empty_folder("levelzerosocket");
         }
         Some(_xpumd) => {
-            let socket =
-                VolumeMount { read_only: Some(true), ..Template::mount("xpumdsocket", XPUMD_FOLDER) };
+            let socket = template.add_host_path("xpumdsocket", XPUMD_FOLDER, Some("DirectoryOrCreate"));
+            let socket = VolumeMount { read_only: Some(true), ..socket };
             template.plugin().volume_mounts.get_or_insert_default().push(socket);
-            template.add_host_path("xpumdsocket", XPUMD_FOLDER, Some("DirectoryOrCreate"));
         }
         None => {}
-    }
-}
-
-/// Puts the hook for labels where node-feature-discovery runs it.
-fn hook_installer(image: &str) -> Container {
-    Container {
-        name: "intel-gpu-initcontainer".to_owned(),
-        image: Some(image.to_owned()),
-        image_pull_policy: Some("IfNotPresent".to_owned()),
-        security_context: Some(SecurityContext {
-            se_linux_options: Some(SELinuxOptions {
-                type_: Some("container_device_plugin_init_t".to_owned()),
-                ..SELinuxOptions::default()
-            }),
-            read_only_root_filesystem: Some(true),
-            allow_privilege_escalation: Some(false),
-            capabilities: Some(Capabilities { drop: Some(vec!["ALL".to_owned()]), add: None }),
-            seccomp_profile: Some(SeccompProfile {
-                type_: "RuntimeDefault".to_owned(),
-                localhost_profile: None,
-            }),
-            ..SecurityContext::default()
-        }),
-        volume_mounts: Some(vec![Template::mount("nfd-sources", NFD_HOOKS)]),
-        ..Container::default()
     }
 }
 

@@ -14,15 +14,15 @@ use serde::{Deserialize, Serialize};
     kind = "GpuDevicePlugin",
     plural = "gpudeviceplugins",
     status = "Status",
-    doc = "GpuDevicePlugin has the Intel GPUs of a cluster's nodes offered to its pods.",
-    printcolumn = r#"{"name":"Desired", "type":"integer", "jsonPath":".status.desiredNumberScheduled"}"#,
-    printcolumn = r#"{"name":"Ready", "type":"integer", "jsonPath":".status.numberReady"}"#,
-    printcolumn = r#"{"name":"Node Selector", "type":"string", "jsonPath":".spec.nodeSelector"}"#,
-    printcolumn = r#"{"name":"Age", "type":"date", "jsonPath":".metadata.creationTimestamp"}"#
+    doc = "GpuDevicePlugin has the Intel GPUs of a cluster's nodes offered to its pods."
 )]
 #[x_kube(
     validation = Rule::new("!has(self.allowIDs) || self.allowIDs == '' || !has(self.denyIDs) || self.denyIDs == ''")
-        .message("allowIDs and denyIDs cannot be used at the same time")
+        .message("allowIDs and denyIDs cannot be used at the same time"),
+    validation = Rule::new("[has(self.allowIDs) ? self.allowIDs : '', has(self.denyIDs) ? self.denyIDs : ''].all(list, list.matches('^(0x[0-9a-f]{4}(,0x[0-9a-f]{4})*)?$'))")
+        .message("allowIDs and denyIDs are comma lists of PCI device ids such as 0x56c0,0x56c1"),
+    validation = Rule::new("!has(self.preferredAllocationPolicy) || self.preferredAllocationPolicy == 'none' || (has(self.sharedDevNum) && self.sharedDevNum > 1)")
+        .message("preferredAllocationPolicy says how to share: make sharedDevNum 2 or more")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct GpuDevicePluginSpec {
