@@ -3,17 +3,36 @@
 //!
 //! A family of devices implements [`DevicePlugin`] for its custom resource; [`Family::of`] is its line in the operator's table.
 //! Everything else works on that table: [`image`] knows which images are wanted, [`admission`] answers the API server's questions
-//! about objects.
+//! about objects, [`run`] keeps the DaemonSets.
 
 pub mod admission;
+mod apply;
+mod ask;
 mod common;
+mod compare;
+mod conditions;
+mod content;
 mod family;
+mod fence;
+mod fields;
 pub mod image;
+mod metrics;
+mod pods;
+mod reconcile;
+mod run;
+mod shape;
+mod stall;
 mod status;
+mod stores;
 mod template;
+mod upgrade;
+mod watch;
 
 pub use common::{Common, EnvironmentVariable, Metrics, PullPolicy, Resources};
 pub use family::{DevicePlugin, Family, ImageField, Settings, SpecError};
+pub use fence::{Fence, Lost};
+pub use metrics::ReconcileMetrics;
+pub use run::run;
 pub use status::{Reference, Status};
 pub use template::Template;
 

@@ -1,0 +1,209 @@
+//! The plugins' pods, of which there may be tens of thousands: no more of each is kept than where it runs and whether it is ready.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::core::v1 as core;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use kube::Resource;
+use serde::{Deserialize, Deserializer};
+
+/// A pod as it comes from the API server, without what nobody asks for.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Pod {
+    #[serde(deserialize_with = "little")]
+    metadata: ObjectMeta,
+    #[serde(default)]
+    spec: Spec,
+    #[serde(default)]
+    status: PodStatus,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Spec {
+    node_name: String,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct PodStatus {
+    conditions: Vec<Condition>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct Condition {
+    r#type: String,
+    status: String,
+}
+
+/// The metadata that a watch needs, and the owner.
+fn little<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Error> {
+    #[derive(Default, Deserialize)]
+    #[serde(rename_all = "camelCase", default)]
+    struct Little {
+        name: Option<String>,
+        namespace: Option<String>,
+        resource_version: Option<String>,
+        owner_references: Option<Vec<OwnerReference>>,
+        labels: Option<BTreeMap<String, String>>,
+    }
+    let Little { name, namespace, resource_version, owner_references, labels } =
+        Little::deserialize(deserializer)?;
+    Ok(ObjectMeta { name, namespace, resource_version, owner_references, labels, ..ObjectMeta::default() })
+}
+
+impl Resource for Pod {
+    type DynamicType = ();
+    type Scope = NamespaceResourceScope;
+
+    fn kind((): &()) -> Cow<'_, str> {
+        core::Pod::kind(&())
+    }
+
+    fn group((): &()) -> Cow<'_, str> {
+        core::Pod::group(&())
+    }
+
+    fn version((): &()) -> Cow<'_, str> {
+        core::Pod::version(&())
+    }
+
+    fn plural((): &()) -> Cow<'_, str> {
+        core::Pod::plural(&())
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.metadata
+    }
+}
+
+impl Pod {
+    fn owner(&self) -> Option<&str> {
+        let mut owners = self.metadata.owner_references.iter().flatten();
+        let owner = owners.find(|owner| owner.controller == Some(true) && owner.kind == "DaemonSet");
+        owner.map(|owner| owner.uid.as_str())
+    }
+
+    fn is_ready(&self) -> bool {
+        self.status
+            .conditions
+            .iter()
+            .any(|condition| condition.r#type == "Ready" && condition.status == "True")
+    }
+}
+
+/// All pods, by the DaemonSet that made them.
+#[derive(Debug, Default)]
+pub(crate) struct Pods {
+    owners: BTreeMap<Box<str>, HashMap<Box<str>, Placed>>,
+    /// The names of nodes, each once.
+    nodes: HashSet<Arc<str>>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Placed {
+    node: Arc<str>,
+    is_ready: bool,
+}
+
+impl Pods {
+    /// Takes a pod that is new or has changed. Gives its owner's unique id if something of it is different now.
+    pub(crate) fn apply<'a>(&mut self, pod: &'a Pod) -> Option<&'a str> {
+        let (owner, name) = (pod.owner()?, pod.metadata.name.as_deref()?);
+        let node = self.nodes.get(pod.spec.node_name.as_str()).cloned();
+        let node = node.unwrap_or_else(|| pod.spec.node_name.as_str().into());
+        self.nodes.insert(node.clone());
+        let placed = Placed { node, is_ready: pod.is_ready() };
+        let pods = match self.owners.get_mut(owner) {
+            Some(pods) => pods,
+            None => self.owners.entry(owner.into()).or_default(),
+        };
+        if pods.get(name) == Some(&placed) {
+            return None;
+        }
+        pods.insert(name.into(), placed);
+        Some(owner)
+    }
+
+    /// Forgets a pod. Gives its owner's unique id if it was known.
+    pub(crate) fn delete<'a>(&mut self, pod: &'a Pod) -> Option<&'a str> {
+        let (owner, name) = (pod.owner()?, pod.metadata.name.as_deref()?);
+        let pods = self.owners.get_mut(owner)?;
+        let was_known = pods.remove(name).is_some();
+        if pods.is_empty() {
+            self.owners.remove(owner);
+        }
+        was_known.then_some(owner)
+    }
+
+    /// The nodes that have pods of this DaemonSet.
+    pub(crate) fn nodes(&self, owner: &str) -> BTreeSet<Arc<str>> {
+        let pods = self.owners.get(owner).into_iter().flatten();
+        pods.map(|(_, placed)| placed.node.clone()).filter(|node| !node.is_empty()).collect()
+    }
+
+    /// The nodes on which a pod of this DaemonSet is not ready.
+    pub(crate) fn unready(&self, owner: &str) -> BTreeSet<Arc<str>> {
+        let pods = self.owners.get(owner).into_iter().flatten();
+        let unready = pods.filter(|(_, placed)| !placed.is_ready && !placed.node.is_empty());
+        unready.map(|(_, placed)| placed.node.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn pod(name: &str, owner: &str, node: &str, ready: &str) -> Pod {
+        let owner = json!({"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "d", "uid": owner, "controller": true});
+        serde_json::from_value(json!({
+            "metadata": {"name": name, "labels": {"app": "x"}, "ownerReferences": [owner]},
+            "spec": {"nodeName": node, "containers": []},
+            "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": ready}]},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn nodes_are_sorted_and_unique_and_pods_that_no_node_has_yet_do_not_count() {
+        let mut pods = Pods::default();
+        for (name, node) in [("p1", "b"), ("p2", "a"), ("p3", "b"), ("p4", "")] {
+            assert_eq!(pods.apply(&pod(name, "1", node, "True")), Some("1"));
+        }
+        pods.apply(&pod("q", "2", "c", "True"));
+        assert_eq!(pods.nodes("1").iter().map(|node| &**node).collect::<Vec<_>>(), ["a", "b"]);
+        assert!(pods.nodes("3").is_empty());
+    }
+
+    #[test]
+    fn only_what_is_kept_counts_as_a_change() {
+        let mut pods = Pods::default();
+        let one = pod("p", "1", "a", "False");
+        assert_eq!(pods.apply(&one), Some("1"));
+        assert_eq!(pods.unready("1").len(), 1);
+        assert_eq!(pods.apply(&one), None);
+        assert_eq!(pods.apply(&pod("p", "1", "a", "True")), Some("1"));
+        assert!(pods.unready("1").is_empty());
+        assert_eq!(pods.delete(&one), Some("1"));
+        assert_eq!(pods.delete(&one), None);
+        assert!(pods.nodes("1").is_empty());
+    }
+
+    #[test]
+    fn pods_of_nobody_are_not_kept() {
+        let mut pods = Pods::default();
+        let lone: Pod = serde_json::from_value(json!({"metadata": {"name": "p"}})).unwrap();
+        assert_eq!(pods.apply(&lone), None);
+        assert_eq!(pods.delete(&lone), None);
+    }
+}
