@@ -82,7 +82,12 @@ pub(crate) fn step(wanted: &Value, live: &Value) -> Step {
     if !fields::is_claimed(entries) {
         return Step::Apply("metadata.managedFields".to_owned());
     }
-    match difference(wanted, live).or_else(|| fields::unwanted(entries, wanted)) {
+    // Items of lists do not say what they are, so apiVersion and kind tell nothing.
+    let differs = |part: &str| match (wanted.get(part), live.get(part)) {
+        (Some(wanted), Some(live)) => difference(wanted, live).map(|field| format!("{part}.{field}")),
+        _ => Some(part.to_owned()),
+    };
+    match differs("metadata").or_else(|| differs("spec")).or_else(|| fields::unwanted(entries, wanted)) {
         Some(field) => Step::Apply(field),
         None => Step::Nothing,
     }
@@ -185,6 +190,10 @@ mod tests {
         live["metadata"]["managedFields"] =
             json!([{"manager": manager, "operation": operation, "fieldsV1": fields}]);
         live["spec"]["template"]["spec"]["dnsPolicy"] = json!("ClusterFirst");
+        // As in a list.
+        for field in ["apiVersion", "kind"] {
+            live.as_object_mut().unwrap().remove(field);
+        }
         live
     }
 

@@ -168,7 +168,12 @@ impl Stores {
             }
             Event::Delete(daemonset) => {
                 self.daemonsets.remove(&name(&daemonset));
-                (touched_by(&daemonset, families), None)
+                // It is in the way of nobody any more.
+                let touched = match touched_by(&daemonset, families) {
+                    Touched::One((family, _)) => Touched::Family(family),
+                    touched => touched,
+                };
+                (touched, None)
             }
         };
         if let Some(daemonset) = daemonset {
