@@ -44,7 +44,7 @@ async fn a_changed_object_changes_its_daemonset_and_what_it_no_longer_says_goes(
     assert_eq!(pod(&world)["containers"][0]["env"].as_array().unwrap().len(), 2);
     world.is_steady().await;
     world.edit("a", |spec| {
-        *spec = json!({"image": "intel/intel-example-plugin:0.37.0", "nodeSelector": {"kind": "x"}})
+        *spec = json!({"image": "intel/intel-example-plugin:0.37.0", "nodeSelector": {"kind": "x"}});
     });
     world.settle().await;
     let after = pod(&world);
@@ -60,7 +60,7 @@ async fn whatever_others_change_is_put_right() {
     type Change = fn(&mut Value);
     let cases: [(&str, Change); 9] = [
         ("a volume is removed", |d| {
-            drop(d["spec"]["template"]["spec"]["volumes"].as_array_mut().unwrap().pop())
+            drop(d["spec"]["template"]["spec"]["volumes"].as_array_mut().unwrap().pop());
         }),
         ("a volume is added", |d| {
             d["spec"]["template"]["spec"]["volumes"]
@@ -70,7 +70,7 @@ async fn whatever_others_change_is_put_right() {
         }),
         ("the image", |d| d["spec"]["template"]["spec"]["containers"][0]["image"] = json!("evil:1")),
         ("the resources", |d| {
-            d["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["memory"] = json!("1Gi")
+            d["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["memory"] = json!("1Gi");
         }),
         ("the security", |d| d["spec"]["template"]["spec"]["hostNetwork"] = json!(true)),
         ("a container is added", |d| {
@@ -189,7 +189,7 @@ async fn an_object_that_waits_for_its_dependents_to_go_gets_no_new_daemonset() {
     let world = World::with_object(json!({})).await;
     world.api.writes();
     world.api.edit("kubectl", OBJECTS, "a", |object| {
-        object["metadata"]["deletionTimestamp"] = json!("2026-01-02T03:04:05Z")
+        object["metadata"]["deletionTimestamp"] = json!("2026-01-02T03:04:05Z");
     });
     world.api.delete(DAEMONSETS, &daemonset_of("a"));
     world.settle().await;

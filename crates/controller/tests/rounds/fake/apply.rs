@@ -15,6 +15,9 @@ const KEYS: [(&str, &[&str]); 8] = [
     ("ownerReferences", &["uid"]),
 ];
 
+/// The maps that are owned and replaced as a whole.
+const ATOMIC: [&str; 3] = ["selector", "nodeSelector", "fieldRef"];
+
 fn keys(field: &str) -> Option<&'static [&'static str]> {
     KEYS.iter().find(|(list, _)| *list == field).map(|(_, keys)| *keys)
 }
@@ -30,9 +33,7 @@ fn key(keys: &[&str], item: &Value) -> String {
 /// The fields of what is applied, as `fieldsV1`.
 pub(super) fn fields(field: &str, value: &Value) -> Value {
     match value {
-        Value::Object(map)
-            if !map.is_empty() && !["selector", "nodeSelector", "fieldRef"].contains(&field) =>
-        {
+        Value::Object(map) if !map.is_empty() && !ATOMIC.contains(&field) => {
             map.iter().map(|(name, value)| (format!("f:{name}"), fields(name, value))).collect()
         }
         Value::Array(items) => match keys(field) {
@@ -50,6 +51,30 @@ pub(super) fn fields(field: &str, value: &Value) -> Value {
     }
 }
 
+/// The fields of `after` that are not as they were.
+pub(super) fn changed(field: &str, before: &Value, after: &Value) -> Value {
+    match (before, after) {
+        (Value::Object(before), Value::Object(after)) if !ATOMIC.contains(&field) => after
+            .iter()
+            .filter(|(name, value)| before.get(*name) != Some(*value))
+            .map(|(name, value)| {
+                (format!("f:{name}"), changed(name, before.get(name).unwrap_or(&Value::Null), value))
+            })
+            .collect(),
+        (Value::Array(before), Value::Array(after)) if keys(field).is_some() => {
+            let of = |item: &Value| key(keys(field).unwrap(), item);
+            let old = |item: &Value| before.iter().find(|old| of(old) == of(item));
+            let other = after.iter().filter(|item| !before.contains(item));
+            other
+                .map(|item| {
+                    (of(item), old(item).map_or_else(|| fields("", item), |old| changed("", old, item)))
+                })
+                .collect()
+        }
+        _ => fields(field, after),
+    }
+}
+
 /// What becomes of a value when `applied` is applied by who owned `owned`, where others own `others`.
 pub(super) fn merge(
     field: &str,
@@ -59,7 +84,7 @@ pub(super) fn merge(
     others: &[&Value],
 ) -> Option<Value> {
     match (live, applied) {
-        (live, Some(Value::Object(applied))) => {
+        (live, Some(Value::Object(applied))) if !ATOMIC.contains(&field) => {
             let live = live.and_then(Value::as_object).cloned().unwrap_or_default();
             Some(merge_maps(&live, Some(applied), owned, others).into())
         }
@@ -78,7 +103,7 @@ pub(super) fn merge(
                     Value::Array(items) if keys(field).is_some() => {
                         merge_lists(field, items, &[], Some(owned), others).into()
                     }
-                    live if others.is_empty() => return None,
+                    _ if others.is_empty() => return None,
                     live => live.clone(),
                 };
                 let is_empty = rest == json!({}) || rest == json!([]);
@@ -136,7 +161,7 @@ fn merge_lists(
 
 /// What the API server adds to each DaemonSet; some of it.
 pub(super) fn add_defaults(daemonset: &mut Value) {
-    let mut add = |map: &mut Value, name: &str, value: Value| {
+    let add = |map: &mut Value, name: &str, value: Value| {
         map.as_object_mut().unwrap().entry(name).or_insert(value);
     };
     let spec = &mut daemonset["spec"];
@@ -144,8 +169,18 @@ pub(super) fn add_defaults(daemonset: &mut Value) {
     let pod = &mut spec["template"]["spec"];
     add(pod, "dnsPolicy", json!("ClusterFirst"));
     add(pod, "schedulerName", json!("default-scheduler"));
+    add(pod, "restartPolicy", json!("Always"));
+    add(pod, "terminationGracePeriodSeconds", json!(30));
+    add(pod, "securityContext", json!({}));
     for container in pod["containers"].as_array_mut().into_iter().flatten() {
         add(container, "terminationMessagePath", json!("/dev/termination-log"));
+        add(container, "terminationMessagePolicy", json!("File"));
+        add(container, "imagePullPolicy", json!("IfNotPresent"));
+        for variable in container["env"].as_array_mut().into_iter().flatten() {
+            if variable["valueFrom"]["fieldRef"].is_object() {
+                add(&mut variable["valueFrom"]["fieldRef"], "apiVersion", json!("v1"));
+            }
+        }
     }
     for volume in pod["volumes"].as_array_mut().into_iter().flatten() {
         if volume["hostPath"].is_object() {

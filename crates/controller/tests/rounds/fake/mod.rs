@@ -1,12 +1,13 @@
 //! An API server in memory, as far as the reconciler needs one.
 
 mod apply;
+mod asked;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use http::{Method, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Bytes, Frame};
@@ -16,13 +17,15 @@ use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 
+use asked::Asked;
+
 type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 pub(crate) const OBJECTS: &str = "exampledeviceplugins";
 pub(crate) const DAEMONSETS: &str = "daemonsets";
 pub(crate) const PODS: &str = "pods";
 pub(crate) const CONFIG_MAPS: &str = "configmaps";
-const EVENTS: &str = "events";
+pub(crate) const EVENTS: &str = "events";
 
 /// The API server. Clones are the same one.
 #[derive(Clone, Default)]
@@ -55,16 +58,6 @@ struct Failure {
     code: u16,
     message: &'static str,
     times: usize,
-}
-
-/// What is asked.
-struct Asked {
-    verb: &'static str,
-    resource: String,
-    namespace: String,
-    name: String,
-    subresource: String,
-    manager: String,
 }
 
 impl Api {
@@ -114,10 +107,13 @@ impl Api {
         let before = state.objects[&key].clone();
         let mut after = before.clone();
         change(&mut after);
+        if resource == DAEMONSETS {
+            apply::add_defaults(&mut after);
+        }
         if before["spec"] != after["spec"] {
             after["metadata"]["generation"] = json!(before["metadata"]["generation"].as_u64().unwrap() + 1);
             if resource == DAEMONSETS && after["metadata"]["managedFields"].is_array() {
-                let changed = changed(&before["spec"], &after["spec"]);
+                let changed = apply::changed("spec", &before["spec"], &after["spec"]);
                 let entry = json!({"manager": manager, "operation": "Update", "apiVersion": "apps/v1",
                     "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": changed}});
                 after["metadata"]["managedFields"].as_array_mut().unwrap().push(entry);
@@ -156,23 +152,13 @@ impl Api {
     }
 }
 
-/// The fields of `after` that are not as they were.
-fn changed(before: &Value, after: &Value) -> Value {
-    match (before, after) {
-        (Value::Object(before), Value::Object(after)) => after
-            .iter()
-            .filter(|(name, value)| before.get(*name) != Some(*value))
-            .map(|(name, value)| {
-                (format!("f:{name}"), changed(before.get(name).unwrap_or(&Value::Null), value))
-            })
-            .collect(),
-        _ => json!({}),
-    }
-}
-
 impl State {
     fn put(&mut self, resource: &str, namespace: &str, name: &str, mut object: Value) -> Value {
         self.version += 1;
+        if resource == DAEMONSETS {
+            // As its controller does, which is quick here.
+            object["status"]["observedGeneration"] = object["metadata"]["generation"].clone();
+        }
         object["metadata"]["resourceVersion"] = json!(self.version.to_string());
         let key = (resource.to_owned(), namespace.to_owned(), name.to_owned());
         let kind = if self.objects.contains_key(&key) { "MODIFIED" } else { "ADDED" };
@@ -214,7 +200,7 @@ impl State {
                 let items = all.map(|(_, object)| {
                     let mut item = shown(&asked.resource, object);
                     // Items of lists do not say what they are.
-                    ["apiVersion", "kind"].map(|field| item.as_object_mut().unwrap().remove(field));
+                    remove(&mut item, &["apiVersion", "kind"]);
                     item
                 });
                 let items: Vec<Value> = items.collect();
@@ -267,10 +253,8 @@ impl State {
     fn apply(&mut self, asked: &Asked, live: Option<Value>, body: &Value) -> Value {
         assert_eq!(asked.resource, DAEMONSETS);
         let mut applied = body.clone();
-        for field in ["uid", "name", "namespace"] {
-            applied["metadata"].as_object_mut().unwrap().remove(field);
-        }
-        ["apiVersion", "kind"].map(|field| applied.as_object_mut().unwrap().remove(field));
+        remove(&mut applied["metadata"], &["uid", "name", "namespace"]);
+        remove(&mut applied, &["apiVersion", "kind"]);
         let mut before = live.clone().unwrap_or_else(|| {
             let metadata = json!({"name": asked.name, "namespace": asked.namespace, "uid": format!("uid-{}", self.version + 1)});
             json!({"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": metadata})
@@ -312,6 +296,9 @@ impl State {
         let generation = before.map_or(0, |before| before["metadata"]["generation"].as_u64().unwrap());
         let is_other = before.is_none_or(|before| before["spec"] != after["spec"]);
         after["metadata"]["generation"] = json!(generation + u64::from(is_other));
+        if asked.resource == DAEMONSETS {
+            after["status"]["observedGeneration"] = after["metadata"]["generation"].clone();
+        }
         if before == Some(&after) {
             return after;
         }
@@ -336,7 +323,7 @@ fn is_selected(resource: &str, object: &Value) -> bool {
     ![DAEMONSETS, PODS].contains(&resource) || object["metadata"]["labels"]["app"] == "intel-example-plugin"
 }
 
-/// ConfigMaps are watched by their metadata.
+/// `ConfigMaps` are watched by their metadata.
 fn shown(resource: &str, object: &Value) -> Value {
     if resource == CONFIG_MAPS {
         return json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": object["metadata"]});
@@ -344,60 +331,9 @@ fn shown(resource: &str, object: &Value) -> Value {
     object.clone()
 }
 
-impl std::fmt::Display for Asked {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.verb, self.resource)?;
-        [&self.name, &self.subresource]
-            .into_iter()
-            .filter(|part| !part.is_empty())
-            .try_for_each(|part| write!(f, "/{part}"))
-    }
-}
-
-impl Asked {
-    fn new(parts: &http::request::Parts) -> Self {
-        let mut path: Vec<&str> = parts.uri.path().trim_matches('/').split('/').collect();
-        // api/v1 or apis/GROUP/v1
-        path.drain(..if path[0] == "api" { 2 } else { 3 });
-        let mut namespace = "";
-        if path[0] == "namespaces" {
-            namespace = path[1];
-            path.drain(..2);
-        }
-        let part = |number: usize| path.get(number).copied().unwrap_or_default().to_owned();
-        let (resource, name, subresource) = (part(0), part(1), part(2));
-        assert!(
-            [OBJECTS, DAEMONSETS, PODS, CONFIG_MAPS, EVENTS].contains(&resource.as_str()),
-            "nobody asks for {resource}"
-        );
-        let query = parts.uri.query().unwrap_or_default();
-        let manager =
-            query.split('&').find_map(|pair| pair.strip_prefix("fieldManager=")).unwrap_or_default();
-        let is_apply = parts
-            .headers
-            .get(http::header::CONTENT_TYPE)
-            .is_some_and(|kind| kind == "application/apply-patch+yaml");
-        let verb = match &parts.method {
-            &Method::GET if query.contains("watch=true") => "watch",
-            &Method::GET if name.is_empty() => "list",
-            &Method::GET => "get",
-            &Method::POST => "create",
-            &Method::PATCH if is_apply => "apply",
-            &Method::PATCH => "patch",
-            method => panic!("nobody asks {method}"),
-        };
-        Self {
-            verb,
-            resource,
-            namespace: namespace.to_owned(),
-            name,
-            subresource,
-            manager: manager.to_owned(),
-        }
-    }
-
-    fn key(&self) -> (String, String, String) {
-        (self.resource.clone(), self.namespace.clone(), self.name.clone())
+fn remove(from: &mut Value, fields: &[&str]) {
+    for field in fields {
+        from.as_object_mut().unwrap().remove(*field);
     }
 }
 
