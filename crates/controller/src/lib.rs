@@ -17,6 +17,7 @@ mod fence;
 mod fields;
 pub mod image;
 mod metrics;
+mod object;
 mod pods;
 mod reconcile;
 mod run;

@@ -1,13 +1,13 @@
 //! What is done for one object: its DaemonSet is put right, new images are written back, the status says how it is.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::DynamicObject;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use crate::ask::{Ask, AskError};
@@ -15,11 +15,12 @@ use crate::conditions::{
     IMAGE_UPGRADE_FAILED, OVERLAP, Problem, REJECTED, ROLLOUT_STALLED, Rollout, Seen, some_of,
 };
 use crate::content::Contents;
-use crate::shape::{Altered, Shaped, Task, guarded, owner, value};
+use crate::object::{Object, changes};
+use crate::shape::{Altered, Shaped, Task, value};
 use crate::stall::{Pace, Stall};
 use crate::stores::{Key, Stores};
 use crate::upgrade::{Upgrade, upgrade};
-use crate::{Family, GROUP, Settings, Status};
+use crate::{Family, Settings, Status};
 
 /// The longest wait until images are written back again that could not be.
 const LONGEST_WAIT: Duration = Duration::from_mins(10);
@@ -111,12 +112,11 @@ impl<'a> Reconciler<'a> {
         &mut self,
         key: &Key,
         family: &Family,
-        mut object: DynamicObject,
+        mut object: Arc<Object>,
         state: &mut State,
     ) -> Result<Option<Duration>, AskError> {
-        let mut spec = object.data.get("spec").cloned().unwrap_or_else(|| json!({}));
-        let old = object.data.get("status").cloned().unwrap_or_default();
-        let status: Status = serde_json::from_value(old.clone()).unwrap_or_default();
+        let mut spec = object.spec.clone();
+        let status = object.status.clone().unwrap_or_default();
         let upgrade = upgrade(family, &spec, self.overrides);
         if let Some(upgrade) = &upgrade {
             spec = upgrade.spec.clone();
@@ -127,15 +127,15 @@ impl<'a> Reconciler<'a> {
         if let Some(upgrade) = &upgrade
             && let Some(written) = self.write_back(family, &object, upgrade, state, &mut findings).await?
         {
-            self.stores.put_object(key, written.clone());
             object = written;
+            self.stores.put_object(key, object.clone());
         }
         if let Some(live) = findings.shaped.live.take() {
             self.watch_rollout(family, &live, &status, state, &mut findings);
             self.find_overlap(family, &live, &mut findings);
             findings.shaped.live = Some(live);
         }
-        self.write_status(key, family, &object, &status, old.is_object(), state, &mut findings).await?;
+        self.write_status(key, family, &object, state, &mut findings).await?;
         match findings.shaped.error {
             Some(error) => Err(error),
             None => Ok(findings.again),
@@ -145,13 +145,13 @@ impl<'a> Reconciler<'a> {
     async fn shape(
         &mut self,
         family: &Family,
-        object: &DynamicObject,
+        object: &Object,
         spec: &Value,
         status: &Status,
         state: &mut State,
         findings: &mut Findings,
     ) -> Result<(), AskError> {
-        let name = object.metadata.name.as_deref().unwrap_or_default();
+        let name = object.name();
         let namespace = self.settings.namespace.as_str();
         let daemonset = family.check(spec).and_then(|()| family.daemonset(name, spec, self.settings));
         let daemonset = match daemonset {
@@ -172,7 +172,7 @@ impl<'a> Reconciler<'a> {
         };
         let (content, problem) = self.contents.of(family, spec, namespace, &self.stores, &self.ask).await?;
         findings.problems.extend(problem);
-        let owner = owner(&family.kind(), object);
+        let owner = object.owner(family);
         let task = Task { namespace, daemonset: &daemonset, owner: &owner, content: &content, status };
         findings.shaped = task.run(&self.ask, &mut self.stores, &mut state.altered).await?;
         if let Some(problem) = findings.shaped.problem.take() {
@@ -181,7 +181,7 @@ impl<'a> Reconciler<'a> {
         }
         if findings.shaped.was_created {
             let note = format!("DaemonSet {namespace}/{}-{name}", family.app());
-            self.ask.tell(&reference(family, object), false, "DaemonSetCreated", note).await;
+            self.ask.tell(&object.reference(family), false, "DaemonSetCreated", note).await;
         }
         Ok(())
     }
@@ -190,11 +190,11 @@ impl<'a> Reconciler<'a> {
     async fn write_back(
         &self,
         family: &Family,
-        object: &DynamicObject,
+        object: &Object,
         upgrade: &Upgrade,
         state: &mut State,
         findings: &mut Findings,
-    ) -> Result<Option<DynamicObject>, AskError> {
+    ) -> Result<Option<Arc<Object>>, AskError> {
         let now = Instant::now();
         if let Some(refused) = &state.refused
             && now < refused.again
@@ -203,14 +203,14 @@ impl<'a> Reconciler<'a> {
             findings.again(refused.again - now);
             return Ok(None);
         }
-        let name = object.metadata.name.as_deref().unwrap_or_default();
-        let patch = guarded(upgrade.patch.clone(), object, true);
+        let name = object.name();
+        let patch = object.patch(upgrade.patch.clone(), true);
         match self.ask.patch_object(family, name, &patch).await {
             Ok(written) => {
                 state.refused = None;
                 tracing::info!("{} {name}: {}", family.kind(), upgrade.said);
-                self.ask.tell(&reference(family, object), false, "ImageUpgraded", upgrade.said.clone()).await;
-                Ok(Some(written))
+                self.ask.tell(&object.reference(family), false, "ImageUpgraded", upgrade.said.clone()).await;
+                Ok(Some(Arc::new(written.into())))
             }
             Err(error @ (AskError::Lost(_) | AskError::Changed(..) | AskError::Missing(_))) => Err(error),
             Err(error) => {
@@ -283,17 +283,15 @@ impl<'a> Reconciler<'a> {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "they are what a status is made of")]
     async fn write_status(
         &mut self,
         key: &Key,
         family: &Family,
-        object: &DynamicObject,
-        status: &Status,
-        has_status: bool,
+        object: &Object,
         state: &mut State,
         findings: &mut Findings,
     ) -> Result<(), AskError> {
+        let status = object.status.clone().unwrap_or_default();
         let live = findings.shaped.live.as_ref();
         let is_here = |live: &&Value| {
             live.pointer("/metadata/namespace").is_none_or(|there| *there == self.settings.namespace.as_str())
@@ -314,7 +312,7 @@ impl<'a> Reconciler<'a> {
         };
         let second = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default();
         let next = status.next(seen, &Time(second));
-        if has_status && next == *status {
+        if object.status.is_some() && next == *status {
             return Ok(());
         }
         let now = Instant::now();
@@ -325,16 +323,15 @@ impl<'a> Reconciler<'a> {
             findings.again(wrote + calm - now);
             return Ok(());
         }
-        let before = if has_status { fields(status) } else { Map::new() };
-        let changes = changes(before, fields(&next));
-        let patch = guarded(Map::from_iter([("status".to_owned(), changes.into())]), object, false);
+        let changes = changes(object.status.as_deref(), next);
+        let patch = object.patch(Map::from_iter([("status".to_owned(), changes.into())]), false);
         let written = self.ask.patch_status(family, &key.1, &patch).await?;
-        self.stores.put_object(key, written);
+        self.stores.put_object(key, Arc::new(written.into()));
         state.wrote = Some(now);
         let known = status.reasons();
         for problem in findings.problems.iter().filter(|problem| !known.contains(&problem.reason)) {
             tracing::warn!("{} {}: {}", family.kind(), key.1, problem.message);
-            self.ask.tell(&reference(family, object), true, problem.reason, problem.message.clone()).await;
+            self.ask.tell(&object.reference(family), true, problem.reason, problem.message.clone()).await;
         }
         Ok(())
     }
@@ -342,35 +339,6 @@ impl<'a> Reconciler<'a> {
 
 fn uid(live: &Value) -> &str {
     live.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default()
-}
-
-fn fields(status: &Status) -> Map<String, Value> {
-    match serde_json::to_value(status) {
-        Ok(Value::Object(fields)) => fields,
-        _ => Map::new(),
-    }
-}
-
-/// A merge patch of one map to another.
-fn changes(before: Map<String, Value>, mut after: Map<String, Value>) -> Map<String, Value> {
-    for (name, old) in before {
-        match after.get(&name) {
-            Some(new) if *new == old => drop(after.remove(&name)),
-            Some(_) => {}
-            None => drop(after.insert(name, Value::Null)),
-        }
-    }
-    after
-}
-
-fn reference(family: &Family, object: &DynamicObject) -> ObjectReference {
-    ObjectReference {
-        api_version: Some(format!("{GROUP}/v1")),
-        kind: Some(family.kind()),
-        name: object.metadata.name.clone(),
-        uid: object.metadata.uid.clone(),
-        ..ObjectReference::default()
-    }
 }
 
 fn causes(error: &dyn std::error::Error) -> String {

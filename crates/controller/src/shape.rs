@@ -3,7 +3,7 @@
 use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::DynamicObject;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use crate::Status;
 use crate::apply::{Belongs, Content, Step, belongs, step, wanted};
@@ -194,25 +194,4 @@ pub(crate) fn value(live: &DynamicObject) -> Result<Value, AskError> {
 
 fn unwritable(error: &serde_json::Error) -> AskError {
     AskError::Failed("write a DaemonSet".to_owned(), error.to_string())
-}
-
-/// The reference by which an object owns its DaemonSet, as the Go implementation writes it.
-pub(crate) fn owner(kind: &str, object: &DynamicObject) -> OwnerReference {
-    OwnerReference {
-        api_version: format!("{}/v1", crate::GROUP),
-        kind: kind.to_owned(),
-        name: object.metadata.name.clone().unwrap_or_default(),
-        uid: object.metadata.uid.clone().unwrap_or_default(),
-        controller: Some(true),
-        block_owner_deletion: Some(true),
-    }
-}
-
-/// A merge patch of these fields that fails if the object is another one by now; `exactly`: or was changed.
-pub(crate) fn guarded(mut fields: Map<String, Value>, object: &DynamicObject, exactly: bool) -> Value {
-    let version = object.metadata.resource_version.as_ref().filter(|_| exactly);
-    let mut metadata = Map::from_iter([("uid".to_owned(), json!(object.metadata.uid))]);
-    metadata.extend(version.map(|version| ("resourceVersion".to_owned(), json!(version))));
-    fields.insert("metadata".to_owned(), metadata.into());
-    fields.into()
 }

@@ -1,6 +1,7 @@
 //! What is known of the cluster, as the watches tell it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -9,6 +10,7 @@ use kube::core::PartialObjectMeta;
 use kube::runtime::watcher::Event;
 
 use crate::Family;
+use crate::object::Object;
 use crate::pods::{Pod, Pods};
 
 /// An object: its family's place in the table, and its name.
@@ -37,7 +39,7 @@ pub(crate) enum Touched {
 
 #[derive(Default)]
 pub(crate) struct Stores {
-    objects: BTreeMap<Key, DynamicObject>,
+    objects: BTreeMap<Key, Arc<Object>>,
     daemonsets: BTreeMap<String, DynamicObject>,
     pub(crate) pods: Pods,
     /// The version of each ConfigMap.
@@ -48,7 +50,7 @@ pub(crate) struct Stores {
 /// Lists that are still coming.
 #[derive(Default)]
 struct Listing {
-    objects: BTreeMap<usize, BTreeMap<Key, DynamicObject>>,
+    objects: BTreeMap<usize, BTreeMap<Key, Arc<Object>>>,
     daemonsets: BTreeMap<String, DynamicObject>,
     pods: Pods,
     config_maps: BTreeMap<String, String>,
@@ -62,7 +64,7 @@ impl Stores {
         self.listing.done.len() == families.len() + SHARED
     }
 
-    pub(crate) fn object(&self, key: &Key) -> Option<&DynamicObject> {
+    pub(crate) fn object(&self, key: &Key) -> Option<&Arc<Object>> {
         self.objects.get(key)
     }
 
@@ -88,13 +90,13 @@ impl Stores {
     }
 
     /// Takes the answer to a write, before the watch tells of it.
-    pub(crate) fn put_object(&mut self, key: &Key, object: DynamicObject) {
-        put(&mut self.objects, key.clone(), slim(object));
+    pub(crate) fn put_object(&mut self, key: &Key, object: Arc<Object>) {
+        put(&mut self.objects, key.clone(), object, |object| &object.metadata);
     }
 
     /// Takes the answer to a write, before the watch tells of it.
     pub(crate) fn put_daemonset(&mut self, name: &str, daemonset: DynamicObject) {
-        put(&mut self.daemonsets, name.to_owned(), daemonset);
+        put(&mut self.daemonsets, name.to_owned(), daemonset, |daemonset| &daemonset.metadata);
     }
 
     pub(crate) fn take(&mut self, change: Change, families: &[Family]) -> Touched {
@@ -114,7 +116,7 @@ impl Stores {
             }
             Event::InitApply(object) => {
                 let listing = self.listing.objects.entry(family).or_default();
-                listing.insert(key(&object), slim(object));
+                listing.insert(key(&object), Arc::new(object.into()));
             }
             Event::InitDone => {
                 let listed = self.listing.objects.remove(&family).unwrap_or_default();
@@ -124,14 +126,14 @@ impl Stores {
                     self.objects.remove(&key);
                 }
                 for (key, object) in listed {
-                    put(&mut self.objects, key, object);
+                    put(&mut self.objects, key, object, |object| &object.metadata);
                 }
                 self.listing.done.insert(SHARED + family);
                 return Touched::Family(family);
             }
             Event::Apply(object) => {
                 let key = key(&object);
-                put(&mut self.objects, key.clone(), slim(object));
+                self.put_object(&key, Arc::new(object.into()));
                 return Touched::One(key);
             }
             Event::Delete(object) => {
@@ -157,7 +159,7 @@ impl Stores {
                 let listed = std::mem::take(&mut self.listing.daemonsets);
                 self.daemonsets.retain(|name, _| listed.contains_key(name));
                 for (name, daemonset) in listed {
-                    put(&mut self.daemonsets, name, daemonset);
+                    self.put_daemonset(&name, daemonset);
                 }
                 self.listing.done.insert(DAEMONSETS);
                 return Touched::All;
@@ -177,7 +179,7 @@ impl Stores {
             }
         };
         if let Some(daemonset) = daemonset {
-            put(&mut self.daemonsets, name(&daemonset), daemonset);
+            self.put_daemonset(&name(&daemonset), daemonset);
         }
         touched
     }
@@ -256,16 +258,10 @@ fn touched_by(daemonset: &DynamicObject, families: &[Family]) -> Touched {
 }
 
 /// Keeps the newer one. Versions can be compared: <https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions>.
-fn put<K: Ord>(store: &mut BTreeMap<K, DynamicObject>, key: K, object: DynamicObject) {
-    let version = |object: &DynamicObject| object.metadata.resource_version.as_ref()?.parse::<u128>().ok();
-    let is_older = store.get(&key).is_some_and(|known| version(known) > version(&object));
+fn put<K: Ord, T>(store: &mut BTreeMap<K, T>, key: K, new: T, metadata: fn(&T) -> &ObjectMeta) {
+    let version = |one: &T| metadata(one).resource_version.as_ref()?.parse::<u128>().ok();
+    let is_older = store.get(&key).is_some_and(|known| version(known) > version(&new));
     if !is_older {
-        store.insert(key, object);
+        store.insert(key, new);
     }
-}
-
-/// An object without what nobody asks for.
-fn slim(mut object: DynamicObject) -> DynamicObject {
-    (object.metadata.managed_fields, object.metadata.annotations) = (None, None);
-    object
 }

@@ -147,10 +147,11 @@ fn merge_lists(
 ) -> Vec<Value> {
     let keys = keys(field).unwrap();
     let find = |list: &[Value], name: &str| list.iter().find(|item| key(keys, item) == name).cloned();
-    let mut names: Vec<String> = live.iter().map(|item| key(keys, item)).collect();
-    let new =
-        applied.iter().map(|item| key(keys, item)).filter(|name| !names.contains(name)).collect::<Vec<_>>();
-    names.extend(new);
+    // What is applied says the order.
+    let mut names: Vec<String> = applied.iter().map(|item| key(keys, item)).collect();
+    let rest: Vec<String> =
+        live.iter().map(|item| key(keys, item)).filter(|name| !names.contains(name)).collect();
+    names.extend(rest);
     let merged = names.iter().filter_map(|name| {
         let others: Vec<&Value> = others.iter().filter_map(|other| other.get(name)).collect();
         let (live, applied) = (find(live, name), find(applied, name));
