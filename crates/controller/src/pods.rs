@@ -1,8 +1,8 @@
 //! The plugins' pods, of which there may be tens of thousands: no more of each is kept than where it runs and whether it is ready.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, OnceLock};
 
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1 as core;
@@ -103,9 +103,17 @@ impl Pod {
 /// All pods, by the DaemonSet that made them.
 #[derive(Debug, Default)]
 pub(crate) struct Pods {
-    owners: BTreeMap<Box<str>, HashMap<Box<str>, Placed>>,
+    owners: BTreeMap<Box<str>, Group>,
     /// The names of nodes, each once.
     nodes: HashSet<Arc<str>>,
+}
+
+/// The pods of one DaemonSet, by name.
+#[derive(Debug, Default)]
+struct Group {
+    pods: HashMap<Box<str>, Placed>,
+    /// Where they are, once somebody has asked.
+    nodes: OnceLock<Arc<[Arc<str>]>>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -122,40 +130,64 @@ impl Pods {
         let node = node.unwrap_or_else(|| pod.spec.node_name.as_str().into());
         self.nodes.insert(node.clone());
         let placed = Placed { node, is_ready: pod.is_ready() };
-        let pods = match self.owners.get_mut(owner) {
-            Some(pods) => pods,
+        let group = match self.owners.get_mut(owner) {
+            Some(group) => group,
             None => self.owners.entry(owner.into()).or_default(),
         };
-        if pods.get(name) == Some(&placed) {
+        let old = group.pods.get(name);
+        if old == Some(&placed) {
             return None;
         }
-        pods.insert(name.into(), placed);
+        if old.is_none_or(|old| old.node != placed.node) {
+            group.nodes.take();
+        }
+        group.pods.insert(name.into(), placed);
         Some(owner)
     }
 
     /// Forgets a pod. Gives its owner's unique id if it was known.
     pub(crate) fn delete<'a>(&mut self, pod: &'a Pod) -> Option<&'a str> {
         let (owner, name) = (pod.owner()?, pod.metadata.name.as_deref()?);
-        let pods = self.owners.get_mut(owner)?;
-        let was_known = pods.remove(name).is_some();
-        if pods.is_empty() {
+        let group = self.owners.get_mut(owner)?;
+        group.pods.remove(name)?;
+        group.nodes.take();
+        if group.pods.is_empty() {
             self.owners.remove(owner);
         }
-        was_known.then_some(owner)
+        Some(owner)
     }
 
-    /// The nodes that have pods of this DaemonSet.
-    pub(crate) fn nodes(&self, owner: &str) -> BTreeSet<Arc<str>> {
-        let pods = self.owners.get(owner).into_iter().flatten();
-        pods.map(|(_, placed)| placed.node.clone()).filter(|node| !node.is_empty()).collect()
+    /// The nodes that have pods of this DaemonSet, in the order of their names.
+    pub(crate) fn nodes(&self, owner: &str) -> Arc<[Arc<str>]> {
+        let Some(group) = self.owners.get(owner) else { return Arc::default() };
+        let nodes = group.nodes.get_or_init(|| sorted(group.pods.values()));
+        nodes.clone()
     }
 
-    /// The nodes on which a pod of this DaemonSet is not ready.
-    pub(crate) fn unready(&self, owner: &str) -> BTreeSet<Arc<str>> {
-        let pods = self.owners.get(owner).into_iter().flatten();
-        let unready = pods.filter(|(_, placed)| !placed.is_ready && !placed.node.is_empty());
-        unready.map(|(_, placed)| placed.node.clone()).collect()
+    /// The nodes on which a pod of this DaemonSet is not ready, in the order of their names.
+    pub(crate) fn unready(&self, owner: &str) -> Arc<[Arc<str>]> {
+        let pods = self.owners.get(owner).into_iter().flat_map(|group| group.pods.values());
+        sorted(pods.filter(|placed| !placed.is_ready))
     }
+}
+
+/// The nodes of pods, each once, without that of pods that have none yet.
+fn sorted<'a>(pods: impl Iterator<Item = &'a Placed>) -> Arc<[Arc<str>]> {
+    let nodes = pods.filter(|placed| !placed.node.is_empty()).map(|placed| placed.node.clone());
+    let mut nodes: Vec<Arc<str>> = nodes.collect();
+    nodes.sort_unstable();
+    nodes.dedup();
+    nodes.into()
+}
+
+/// What is in both of two sorted lists.
+pub(crate) fn shared<'a>(one: &'a [Arc<str>], other: &[Arc<str>]) -> Vec<&'a str> {
+    let mut other = other.iter().peekable();
+    let is_there = |node: &&'a Arc<str>| {
+        while other.next_if(|there| there < node).is_some() {}
+        other.peek() == Some(node)
+    };
+    one.iter().filter(is_there).map(|node| &**node).collect()
 }
 
 #[cfg(test)]
@@ -197,6 +229,28 @@ mod tests {
         assert_eq!(pods.delete(&one), Some("1"));
         assert_eq!(pods.delete(&one), None);
         assert!(pods.nodes("1").is_empty());
+    }
+
+    #[test]
+    fn what_two_lists_share_is_found() {
+        let list = |names: &[&str]| names.iter().map(|name| Arc::from(*name)).collect::<Vec<Arc<str>>>();
+        for (one, other, both) in [
+            (&["a", "c", "d"][..], &["b", "c", "d", "e"][..], &["c", "d"][..]),
+            (&["a"], &[], &[]),
+            (&[], &["a"], &[]),
+            (&["z"], &["a", "z"], &["z"]),
+        ] {
+            assert_eq!(shared(&list(one), &list(other)), both);
+        }
+    }
+
+    #[test]
+    fn a_pod_that_moves_moves_the_node() {
+        let mut pods = Pods::default();
+        pods.apply(&pod("p", "1", "", "False"));
+        assert!(pods.nodes("1").is_empty());
+        pods.apply(&pod("p", "1", "a", "False"));
+        assert_eq!(pods.nodes("1").len(), 1);
     }
 
     #[test]

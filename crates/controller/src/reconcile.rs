@@ -16,6 +16,7 @@ use crate::conditions::{
 };
 use crate::content::Contents;
 use crate::object::{Object, changes};
+use crate::pods::shared;
 use crate::shape::{Altered, Shaped, Task, value};
 use crate::stall::{Pace, Stall};
 use crate::stores::{Key, Stores};
@@ -245,7 +246,7 @@ impl<'a> Reconciler<'a> {
                     "the rollout stands still at {} of {} nodes: pods are not ready on {}; see kubectl -n {} describe pods -l app={}",
                     rollout.updated,
                     rollout.desired,
-                    if unready.is_empty() { "no node".to_owned() } else { some_of(unready) },
+                    if unready.is_empty() { "no node".to_owned() } else { some_of(&*unready) },
                     self.settings.namespace,
                     family.app()
                 );
@@ -261,7 +262,7 @@ impl<'a> Reconciler<'a> {
         let others = self.stores.daemonsets_of(&app).filter_map(|other| {
             let id = other.metadata.uid.as_deref().filter(|id| *id != uid(live))?;
             let nodes = self.stores.pods.nodes(id);
-            let both: Vec<&str> = own.intersection(&nodes).map(|node| &**node).collect();
+            let both = shared(&own, &nodes);
             if both.is_empty() {
                 return None;
             }
