@@ -48,9 +48,9 @@ async fn run(options: &Options, terminated: impl Future<Output = ()>) -> Result<
     let wait = async {
         terminated.await;
         stop.send_replace(true);
-        Ok(())
     };
-    tokio::try_join!(serve, lead, wait).map(|_| ())
+    let rest = async { Ok(tokio::join!(lead, wait)) };
+    tokio::try_join!(serve, rest).map(|_| ())
 }
 
 /// Completes when the process is to end.

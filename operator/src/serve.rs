@@ -42,10 +42,8 @@ pub(crate) async fn serve(
     let figures_page = Pages::default().text("/metrics", move || {
         let mut page = Figures::default();
         shown.show(&mut page);
-        for show in &figures {
-            show(&mut page);
-        }
-        page.finish()
+        let more: String = figures.iter().map(|show| show()).collect();
+        page.finish() + &more
     });
     if let Some(address) = health {
         work.spawn(show(listen("probes", "http", address).await?, health_pages));
@@ -59,8 +57,8 @@ pub(crate) async fn serve(
     }
 }
 
-/// Adds figures to a page.
-type Show = Box<dyn Fn(&mut Figures) + Send + Sync>;
+/// More figures for the page.
+type Show = Box<dyn Fn() -> String + Send + Sync>;
 
 /// What goes on beside the server.
 #[derive(Default)]
@@ -78,7 +76,7 @@ impl Beside {
     }
 
     /// Has these figures on the page, too.
-    pub(crate) fn show(&mut self, figures: impl Fn(&mut Figures) + Send + Sync + 'static) {
+    pub(crate) fn show(&mut self, figures: impl Fn() -> String + Send + Sync + 'static) {
         self.figures.push(Box::new(figures));
     }
 

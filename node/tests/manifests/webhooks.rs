@@ -9,13 +9,18 @@ use simulator::golden;
 use crate::{containers, deployments, folders, kustomize, list, tell, text};
 
 /// The objects of a folder that holds a whole webhook: its program, and its registration at the API server.
-struct Webhook {
-    folder: String,
-    objects: Vec<Value>,
+pub(crate) struct Webhook {
+    pub(crate) folder: String,
+    pub(crate) objects: Vec<Value>,
 }
 
 impl Webhook {
+    /// Those that are nothing else.
     fn all() -> Vec<Self> {
+        Self::found(|folder| !folder.starts_with("operator"))
+    }
+
+    pub(crate) fn found(is_meant: impl Fn(&str) -> bool) -> Vec<Self> {
         let render = |folder: String| {
             let objects = kustomize::render(&deployments().join(&folder));
             Self { folder, objects }
@@ -25,12 +30,12 @@ impl Webhook {
                 .iter()
                 .all(|kind| webhook.of_kind(kind).next().is_some())
         };
-        let found: Vec<Self> = folders().into_iter().map(render).filter(is_whole).collect();
+        let found: Vec<Self> = folders().into_iter().filter(|folder| is_meant(folder)).map(render).filter(is_whole).collect();
         assert!(!found.is_empty());
         found
     }
 
-    fn of_kind(&self, kind: &str) -> impl Iterator<Item = &Value> {
+    pub(crate) fn of_kind(&self, kind: &str) -> impl Iterator<Item = &Value> {
         self.objects.iter().filter(move |object| object["kind"] == kind)
     }
 
@@ -41,36 +46,36 @@ impl Webhook {
         first
     }
 
-    fn only(&self, kind: &str) -> &Value {
+    pub(crate) fn only(&self, kind: &str) -> &Value {
         self.find(kind).unwrap_or_else(|| panic!("{}: no {kind}", self.folder))
     }
 
-    fn named(&self, kind: &str, name: &Value) -> &Value {
+    pub(crate) fn named(&self, kind: &str, name: &Value) -> &Value {
         let mut found = self.of_kind(kind).filter(|object| object["metadata"]["name"] == *name);
         found.next().unwrap_or_else(|| panic!("{}: no {kind} {name}", self.folder))
     }
 
-    fn pod(&self) -> &Value {
+    pub(crate) fn pod(&self) -> &Value {
         &self.only("Deployment")["spec"]["template"]["spec"]
     }
 
-    fn container(&self) -> &Value {
+    pub(crate) fn container(&self) -> &Value {
         let [container] = list(&self.pod()["containers"]) else { panic!("{}: one container", self.folder) };
         container
     }
 
     /// The value of a flag that is an argument after it.
-    fn flag(&self, name: &str) -> Option<&Value> {
+    pub(crate) fn flag(&self, name: &str) -> Option<&Value> {
         let args = list(&self.container()["args"]);
         args.iter().position(|arg| arg == name).map(|at| &args[at + 1])
     }
 
-    fn namespace(&self) -> &Value {
+    pub(crate) fn namespace(&self) -> &Value {
         &self.only("Deployment")["metadata"]["namespace"]
     }
 
     /// All bindings of its account.
-    fn bindings(&self) -> impl Iterator<Item = &Value> {
+    pub(crate) fn bindings(&self) -> impl Iterator<Item = &Value> {
         let account = json!([{
             "kind": "ServiceAccount",
             "name": self.pod()["serviceAccountName"],
@@ -80,7 +85,7 @@ impl Webhook {
     }
 
     /// The rules that all its bindings give it, each with the kind of its role.
-    fn rules(&self) -> Vec<(&str, &Value)> {
+    pub(crate) fn rules(&self) -> Vec<(&str, &Value)> {
         let mut rules = Vec::new();
         for binding in self.bindings() {
             let kind = text(&binding["roleRef"]["kind"]);

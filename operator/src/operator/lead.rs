@@ -1,8 +1,13 @@
 //! The part of the operator that only one replica does.
 
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+
 use controller::lease::{self, Election};
-use controller::{Family, Settings};
+use controller::{Family, Fence, ReconcileMetrics, Settings};
 use kube::Client;
+use pages::Figures;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -18,34 +23,45 @@ const LEASE: &str = "d1c7b6d5.intel.com";
 /// Until when this replica may write, if it leads.
 type Until = watch::Receiver<Option<Instant>>;
 
-/// Makes the DaemonSets while this replica leads, until it is to stop; then the Lease is given up. It fails only when what should go
-/// on has ended.
+/// Makes the DaemonSets while this replica leads, until it is to stop; then the Lease is given up.
 pub(super) async fn lead(
     options: &Options,
     devices: &Devices,
     api: &Api,
     beside: &mut Beside,
     stopping: watch::Receiver<bool>,
-) -> Result<impl Future<Output = Result<(), String>> + use<>, String> {
+) -> Result<impl Future<Output = ()> + use<>, String> {
     let families: Vec<Family> = FAMILIES.iter().filter(|family| devices.has(family.name)).copied().collect();
     let client = api.client(&options.serving).await?;
-    let reconciler = Reconciler { client: client.clone(), families, settings: options.settings() };
+    let metrics = Arc::new(ReconcileMetrics::default());
+    let reconciler = Reconciler {
+        client: client.clone(),
+        families,
+        settings: options.settings(),
+        overrides: std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect(),
+        metrics: Arc::clone(&metrics),
+    };
+    beside.show(move || metrics.render());
     let mut election = None;
     if options.leader_elect {
         let namespace = api.namespace(&options.serving).await?;
         let part = Election::new(client, &namespace, LEASE, lease::identity());
         let shown = part.until();
-        beside.show(move |page| {
+        beside.show(move || {
             let leads = shown.borrow().is_some_and(|until| Instant::now() < until);
             let help = "Whether this replica leads.";
+            let mut page = Figures::default();
             page.gauge("leader_election_master_status", help, &[("name", LEASE)], u8::from(leads));
+            page.finish()
         });
         election = Some(part);
     }
     Ok(async move {
         let until = election.as_ref().map(Election::until);
         tokio::select! {
-            () = reconciler.run(until) => return Err("the reconciler has ended".to_owned()),
+            never = reconciler.run(until) => match never {},
             () = take_part(election.as_mut()) => {}
             () = stopped(stopping) => {}
         }
@@ -53,7 +69,6 @@ pub(super) async fn lead(
         if let Some(election) = election {
             election.release().await;
         }
-        Ok(())
     })
 }
 
@@ -69,29 +84,29 @@ struct Reconciler {
     client: Client,
     families: Vec<Family>,
     settings: Settings,
+    /// The environment, of which some variables name images.
+    overrides: BTreeMap<String, String>,
+    metrics: Arc<ReconcileMetrics>,
 }
 
 impl Reconciler {
-    /// Reconciles while this replica leads, each time from the start; without an election all the time. It ends only by a mistake.
-    async fn run(&self, until: Option<Until>) {
-        let Some(mut until) = until else { return self.reconcile(None).await };
+    /// Reconciles while this replica leads, each time from the start; without an election all the time.
+    async fn run(&self, until: Option<Until>) -> Infallible {
+        let Some(mut until) = until else { return self.reconcile(Fence::open()).await };
         loop {
             change(&mut until, true).await;
-            let writing = until.clone();
+            let fence = Fence::until(until.clone());
             tokio::select! {
-                () = self.reconcile(Some(writing)) => return,
+                never = self.reconcile(fence) => match never {},
                 () = change(&mut until, false) => {}
             }
         }
     }
 
-    /// Keeps DaemonSets as the objects say.
-    async fn reconcile(&self, _until: Option<Until>) {
-        let names: Vec<&str> = self.families.iter().map(|family| family.name).collect();
-        let (names, namespace) = (names.join(", "), &self.settings.namespace);
-        let version = self.client.apiserver_version().await.map(|version| version.git_version);
-        tracing::info!(?version, "objects of {names} stand for DaemonSets in {namespace}");
-        std::future::pending::<()>().await;
+    async fn reconcile(&self, fence: Fence) -> Infallible {
+        let (settings, overrides) = (self.settings.clone(), self.overrides.clone());
+        let (client, metrics) = (self.client.clone(), Arc::clone(&self.metrics));
+        controller::run(client, &self.families, settings, overrides, fence, metrics).await
     }
 }
 
