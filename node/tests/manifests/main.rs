@@ -68,7 +68,7 @@ fn daemon_sets() -> Vec<(String, Value)> {
         (folder, objects.remove(0))
     };
     let has_plugin = |folder: &String| {
-        !folder.contains("_admissionwebhook") && !folder.starts_with("operator/") && *folder != nfd::RULES
+        !folder.contains("_admissionwebhook") && !folder.starts_with("operator") && *folder != nfd::RULES
     };
     folders().into_iter().filter(has_plugin).map(find).collect()
 }

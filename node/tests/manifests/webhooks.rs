@@ -30,7 +30,8 @@ impl Webhook {
                 .iter()
                 .all(|kind| webhook.of_kind(kind).next().is_some())
         };
-        let found: Vec<Self> = folders().into_iter().filter(|folder| is_meant(folder)).map(render).filter(is_whole).collect();
+        let found: Vec<Self> =
+            folders().into_iter().filter(|folder| is_meant(folder)).map(render).filter(is_whole).collect();
         assert!(!found.is_empty());
         found
     }
@@ -100,8 +101,8 @@ impl Webhook {
 }
 
 #[test]
-fn pods_of_webhooks_hold_to_the_restricted_level() {
-    for webhook in Webhook::all() {
+fn pods_of_webhooks_and_operator_hold_to_the_restricted_level() {
+    for webhook in Webhook::found(|_| true) {
         let (folder, pod) = (&webhook.folder, webhook.pod());
         for shared in ["hostNetwork", "hostPID", "hostIPC", "initContainers", "securityContext"] {
             assert!(pod[shared].is_null(), "{folder}: {shared}");
@@ -119,7 +120,9 @@ fn pods_of_webhooks_hold_to_the_restricted_level() {
             "seccompProfile": { "type": "RuntimeDefault" },
         });
         assert_eq!(webhook.container()["securityContext"], security, "{folder}");
-        let own_namespace = webhook.find("Namespace").filter(|_| !folder.starts_with("fpga_plugin"));
+        let own_namespace = webhook
+            .find("Namespace")
+            .filter(|_| !folder.starts_with("fpga_plugin") && !folder.starts_with("operator"));
         if let Some(namespace) = own_namespace {
             assert_eq!(
                 namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"], "restricted",
@@ -261,8 +264,8 @@ fn certificates_of_cert_manager_are_for_the_service_and_reach_program_and_regist
 }
 
 #[test]
-fn one_replica_of_a_webhook_is_always_there() {
-    for webhook in Webhook::all() {
+fn one_replica_of_a_webhook_or_operator_is_always_there() {
+    for webhook in Webhook::found(|_| true) {
         let folder = &webhook.folder;
         let spec = &webhook.only("Deployment")["spec"];
         assert!(spec["replicas"].as_u64().unwrap() >= 2, "{folder}");
