@@ -25,10 +25,7 @@ pub(crate) async fn obtain(options: &Options, api: &Api, beside: &mut Beside) ->
             options.certificate_folder
         ));
     }
-    let namespace = match &*options.namespace {
-        "" => api.namespace(options).await?,
-        namespace => namespace.to_owned(),
-    };
+    let namespace = api.namespace(options).await?;
     let error = |error: certificates::OptionsError| format!("own certificates: {error}");
     let kinds = [
         (&options.mutating_configuration, Configuration::Mutating as fn(String) -> Configuration),

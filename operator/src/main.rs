@@ -5,8 +5,11 @@
 
 mod api;
 mod certificate;
+mod families;
+mod operator;
 mod options;
 mod serve;
+mod stand_alone;
 mod webhooks;
 
 use std::ffi::OsString;
@@ -14,22 +17,28 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use webhooks::WEBHOOKS;
+use webhooks::POD_WEBHOOKS;
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os();
     let program = args.next().unwrap_or_default();
     let program = Path::new(&program).file_name().unwrap_or_default().to_string_lossy();
-    if let Some(webhook) = WEBHOOKS.iter().find(|webhook| webhook.entry_point == program) {
-        return serve::main(webhook, webhook.entry_point, args.collect());
+    if program == operator::ENTRY_POINT {
+        return operator::main(operator::ENTRY_POINT, args.collect());
+    }
+    if let Some(webhook) = POD_WEBHOOKS.iter().find(|webhook| webhook.entry_point == program) {
+        return stand_alone::main(webhook, webhook.entry_point, args.collect());
     }
     let words: Vec<OsString> = args.collect();
     let word = |number: usize| words.get(number).map(|word| word.to_string_lossy()).unwrap_or_default();
     match (&*word(0), &*word(1)) {
-        ("webhook", name) => match WEBHOOKS.iter().find(|webhook| webhook.name == name) {
+        ("operator", _) => {
+            operator::main("intel-device-plugins-operator operator", words.into_iter().skip(1).collect())
+        }
+        ("webhook", name) => match POD_WEBHOOKS.iter().find(|webhook| webhook.name == name) {
             Some(webhook) => {
                 let program = format!("intel-device-plugins-operator webhook {name}");
-                serve::main(webhook, &program, words.into_iter().skip(2).collect())
+                stand_alone::main(webhook, &program, words.into_iter().skip(2).collect())
             }
             None => print(&format!("there is no webhook {name:?}\n\n{}", usage()), ExitCode::from(2)),
         },
@@ -42,13 +51,15 @@ fn main() -> ExitCode {
 
 fn usage() -> String {
     let mut text = String::from(
-        "Admission webhooks for pods that use Intel hardware in Kubernetes.\n\n\
+        "The operator of Intel's device plugins for Kubernetes, and admission webhooks for pods that use Intel hardware.\n\n\
          Usage: intel-device-plugins-operator COMMAND [FLAGS]      (COMMAND -h lists the flags)\n\n\
          Commands, each also run by the entry point's name:\n",
     );
-    for webhook in WEBHOOKS {
-        let command = format!("webhook {}", webhook.name);
-        text += &format!("  {command:<14} {} ({})\n", webhook.about, webhook.entry_point);
+    let mut command =
+        |name: &str, about, entry_point| text += &format!("  {name:<14} {about} ({entry_point})\n");
+    command("operator", operator::ABOUT, operator::ENTRY_POINT);
+    for webhook in POD_WEBHOOKS {
+        command(&format!("webhook {}", webhook.name), webhook.about, webhook.entry_point);
     }
     text + &format!("  {:<14} print the version\n", "version")
 }

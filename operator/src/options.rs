@@ -1,11 +1,10 @@
-//! The flags of a webhook.
+//! The flags of all that serve webhooks.
 
-use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use cli::{FlagSet, LogOptions, Stop};
+use cli::{FlagSet, LogOptions};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -14,7 +13,6 @@ const DAY: Duration = Duration::from_hours(24);
 pub(crate) struct Options {
     pub(crate) logs: LogOptions,
     pub(crate) kubeconfig: String,
-    leader_elect: bool,
     webhook_address: String,
     health_address: String,
     metrics_address: String,
@@ -29,16 +27,16 @@ pub(crate) struct Options {
     pub(crate) certificate_lifetime: Duration,
 }
 
-impl Default for Options {
-    fn default() -> Self {
+impl Options {
+    /// The defaults, with that of the address of `/metrics`.
+    pub(crate) fn with_metrics_at(address: &str) -> Self {
         let folder = std::env::temp_dir().join("k8s-webhook-server/serving-certs");
         Self {
             logs: LogOptions::default(),
             kubeconfig: String::new(),
-            leader_elect: false,
             webhook_address: ":9443".to_owned(),
             health_address: ":8081".to_owned(),
-            metrics_address: "0".to_owned(),
+            metrics_address: address.to_owned(),
             http2: false,
             certificate_folder: folder.to_string_lossy().into_owned(),
             service: String::new(),
@@ -50,28 +48,13 @@ impl Default for Options {
             certificate_lifetime: 90 * DAY,
         }
     }
-}
 
-impl Options {
-    /// Reads the words after the program's name.
-    pub(crate) fn parse(program: &str, about: &str, args: Vec<OsString>) -> Result<Self, Stop> {
-        let mut options = Self::default();
-        let mut flags = FlagSet::new(program, about);
-        options.add_flags(&mut flags);
-        flags.parse(args)?;
-        Ok(options)
-    }
-
-    fn add_flags<'a>(&'a mut self, flags: &mut FlagSet<'a>) {
+    /// Adds those of its webhooks, its pages, its certificate and its logs.
+    pub(crate) fn add_flags<'a>(&'a mut self, flags: &mut FlagSet<'a>) {
         flags.string(
             "kubeconfig",
             &mut self.kubeconfig,
             "file that says where the API server is; when empty $KUBECONFIG, or what a pod knows",
-        );
-        flags.bool(
-            "leader-elect",
-            &mut self.leader_elect,
-            "accepted and without effect: every replica answers, none has to lead",
         );
         flags.string(
             "webhook-bind-address",

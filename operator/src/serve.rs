@@ -1,66 +1,49 @@
-//! Runs one webhook: its server, its certificate, and the pages that show how it is.
+//! Serves webhooks, and the pages that show how the process is.
 
-use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::process::ExitCode;
 use std::sync::Arc;
 
-use cli::signals;
 use pages::{Figures, Pages};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
-use webhook::{Metrics, Server};
+use webhook::{Metrics, Server, Webhook};
 
 use crate::api::Api;
 use crate::certificate;
 use crate::options::Options;
-use crate::webhooks::{Decides, Informed, Missing, StandAlone, Work};
+use crate::webhooks::{Decides, Informed, Missing, PodWebhook, Work};
 
-/// Runs it until SIGTERM, with the words after the program's name.
-pub(crate) fn main(webhook: &StandAlone, program: &str, args: Vec<OsString>) -> ExitCode {
-    let about = format!("An admission webhook to {}.", webhook.about);
-    let options = match Options::parse(program, &about, args) {
-        Ok(options) => options,
-        Err(stop) => return stop.report(),
-    };
-    cli::run(&options.logs, || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| vec![format!("cannot start: {error}")])?;
-        let ended = runtime.block_on(async { run(webhook, &options, signals::terminated()).await });
-        ended.map_err(|error| vec![error])
-    })
+/// Runs all of the process on this thread.
+pub(crate) fn block_on(work: impl Future<Output = Result<(), String>>) -> Result<(), Vec<String>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| vec![format!("cannot start: {error}")])?;
+    runtime.block_on(work).map_err(|error| vec![error])
 }
 
-async fn run(
-    webhook: &StandAlone,
+/// Serves until `stop` is there, and what was asked by then.
+pub(crate) async fn serve(
+    webhooks: Vec<Webhook>,
     options: &Options,
-    terminated: impl Future<Output = ()>,
+    api: &Api,
+    mut beside: Beside,
+    stop: impl Future<Output = ()>,
 ) -> Result<(), String> {
     let listener = listen("requests", "https", options.webhook_address()?).await?;
     let health = options.health_address()?;
     let figures_address = options.metrics_address()?;
-    let api = Api::default();
-    let mut beside = Beside::default();
-    let decider = match webhook.decides {
-        Decides::Alone(make) => make(),
-        Decides::WithApi(make) => {
-            let Informed { webhook, missing, work } = make(api.client(options).await?);
-            beside.add(missing, work);
-            webhook
-        }
-    };
-    let certificate = certificate::obtain(options, &api, &mut beside).await?;
+    let certificate = certificate::obtain(options, api, &mut beside).await?;
     let metrics = Arc::new(Metrics::default());
     let shown = Arc::clone(&metrics);
-    let server = Server { webhooks: vec![decider], certificate, http2: options.http2, metrics };
-    let Beside { missing, mut work } = beside;
+    let server = Server { webhooks, certificate, http2: options.http2, metrics };
+    let Beside { missing, figures, mut work } = beside;
     let health_pages = Pages::default()
         .verdict("/healthz", Vec::new)
         .verdict("/readyz", move || missing.iter().filter_map(|missing| missing()).collect());
     let figures_page = Pages::default().text("/metrics", move || {
-        let mut figures = Figures::default();
-        shown.show(&mut figures);
-        figures.finish()
+        let mut page = Figures::default();
+        shown.show(&mut page);
+        let more: String = figures.iter().map(|show| show()).collect();
+        page.finish() + &more
     });
     if let Some(address) = health {
         work.spawn(show(listen("probes", "http", address).await?, health_pages));
@@ -69,15 +52,19 @@ async fn run(
         work.spawn(show(listen("metrics", "http", address).await?, figures_page));
     }
     tokio::select! {
-        ended = server.serve(listener, terminated) => ended.map_err(|error| format!("cannot serve TLS: {error}")),
+        ended = server.serve(listener, stop) => ended.map_err(|error| format!("cannot serve TLS: {error}")),
         Some(ended) = work.join_next() => Err(format!("what runs beside the server has ended: {ended:?}")),
     }
 }
+
+/// More figures for the page.
+type Show = Box<dyn Fn() -> String + Send + Sync>;
 
 /// What goes on beside the server.
 #[derive(Default)]
 pub(crate) struct Beside {
     missing: Vec<Missing>,
+    figures: Vec<Show>,
     /// None of it ends.
     work: JoinSet<()>,
 }
@@ -86,6 +73,29 @@ impl Beside {
     pub(crate) fn add(&mut self, missing: Missing, work: Work) {
         self.missing.push(missing);
         self.work.spawn(work);
+    }
+
+    /// Has these figures on the page, too.
+    pub(crate) fn show(&mut self, figures: impl Fn() -> String + Send + Sync + 'static) {
+        self.figures.push(Box::new(figures));
+    }
+
+    /// Starts what a webhook for pods has to know.
+    pub(crate) async fn start(
+        &mut self,
+        webhook: &PodWebhook,
+        options: &Options,
+        api: &Api,
+    ) -> Result<Webhook, String> {
+        let decide = match webhook.decides {
+            Decides::Alone(make) => make(),
+            Decides::WithApi(make) => {
+                let Informed { decide, missing, work } = make(api.client(options).await?);
+                self.add(missing, work);
+                decide
+            }
+        };
+        Ok(webhook.with(decide))
     }
 }
 

@@ -1,33 +1,38 @@
-//! The one list of webhooks.
+//! The one list of webhooks for pods.
 
 use std::pin::Pin;
 
 use fpga_webhook::Mappings;
 use kube::Client;
-use webhook::Webhook;
 use webhook::review::Kind;
+use webhook::server::Decide;
+use webhook::{Fields, Outcome, Webhook};
 
-/// A webhook that can run alone.
-pub(crate) struct StandAlone {
-    /// The command after `webhook`, and the webhook's name in metrics.
+/// A webhook for pods, which can run alone. The operator has all of them.
+pub(crate) struct PodWebhook {
+    /// The family, the command after `webhook`, and the webhook's name in metrics.
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
     /// The program's name in the Go implementation's image.
     pub(crate) entry_point: &'static str,
+    /// Where the API server asks it.
+    path: &'static str,
+    /// What it looks at of a pod.
+    fields: Fields<'static>,
     pub(crate) decides: Decides,
 }
 
 /// What a webhook knows when it decides.
 pub(crate) enum Decides {
     /// The object alone.
-    Alone(fn() -> Webhook),
+    Alone(fn() -> Decide),
     /// Also what the API server has told.
     WithApi(fn(Client) -> Informed),
 }
 
-/// A webhook that asks the API server.
+/// What decides and asks the API server.
 pub(crate) struct Informed {
-    pub(crate) webhook: Webhook,
+    pub(crate) decide: Decide,
     /// What it has not been told yet, if anything.
     pub(crate) missing: Missing,
     /// Asks all the time.
@@ -40,28 +45,35 @@ pub(crate) type Missing = Box<dyn Fn() -> Option<String> + Send + Sync>;
 pub(crate) type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// In the order of the usage text.
-pub(crate) const WEBHOOKS: &[StandAlone] = &[
-    StandAlone {
+pub(crate) const POD_WEBHOOKS: &[PodWebhook] = &[
+    PodWebhook {
         name: "fpga",
         about: "turn readable names of FPGA functions in pods into those of the plugin's resources",
         entry_point: "intel_fpga_admissionwebhook",
+        path: "/pods",
+        fields: fpga_webhook::FIELDS,
         decides: Decides::WithApi(fpga),
     },
-    StandAlone {
+    PodWebhook {
         name: "sgx",
         about: "give pods that ask for enclave memory the devices of SGX and a way to a quoting daemon",
         entry_point: "intel_sgx_admissionwebhook",
-        decides: Decides::Alone(sgx),
+        path: "/mutate--v1-pod",
+        fields: sgx_webhook::FIELDS,
+        decides: Decides::Alone(|| Box::new(sgx_webhook::review)),
     },
 ];
 
-fn sgx() -> Webhook {
-    Webhook {
-        name: "sgx",
-        path: "/mutate--v1-pod",
-        kind: Kind::pod(),
-        fields: sgx_webhook::FIELDS,
-        decide: Box::new(sgx_webhook::review),
+impl PodWebhook {
+    /// The webhook at its path.
+    pub(crate) fn with(&self, decide: Decide) -> Webhook {
+        let (name, path) = (self.name.to_owned(), self.path.to_owned());
+        Webhook { name, path, kind: Kind::pod(), fields: self.fields, decide }
+    }
+
+    /// One at its path that leaves pods as they are.
+    pub(crate) fn without_effect(&self) -> Webhook {
+        Webhook { fields: Fields::Only(&[]), ..self.with(Box::new(|_| Outcome::unchanged())) }
     }
 }
 
@@ -70,13 +82,7 @@ fn fpga(client: Client) -> Informed {
     let known = mappings.clone();
     let decide = mappings.clone();
     Informed {
-        webhook: Webhook {
-            name: "fpga",
-            path: "/pods",
-            kind: Kind::pod(),
-            fields: fpga_webhook::FIELDS,
-            decide: Box::new(move |request| fpga_webhook::review(&decide, request)),
-        },
+        decide: Box::new(move |request| fpga_webhook::review(&decide, request)),
         missing: Box::new(move || known.ready().err()),
         work: Box::pin(fpga_webhook::watch(client, mappings)),
     }

@@ -38,7 +38,8 @@ fn run(name: &str, args: &[&str]) -> (Option<i32>, String) {
 #[test]
 fn usage_texts_are_those_on_file() {
     for (file, args) in [
-        ("operator.txt", &["-h"][..]),
+        ("commands.txt", &["-h"][..]),
+        ("operator.txt", &["operator", "-h"]),
         ("webhook-fpga.txt", &["webhook", "fpga", "-h"]),
         ("webhook-sgx.txt", &["webhook", "sgx", "-h"]),
     ] {
@@ -64,6 +65,22 @@ fn entry_points_of_the_go_implementation_take_its_flags() {
     for (name, flags) in [
         ("intel_sgx_admissionwebhook", &["-v=1", "-vmodule=x=2", "-h"][..]),
         ("intel_fpga_admissionwebhook", &["-v=1", "-leader-elect", "-kubeconfig=x", "-h"]),
+        (
+            "intel_deviceplugin_operator",
+            &[
+                "--metrics-secure",
+                "--metrics-bind-address=:8443",
+                "--health-probe-bind-address=:8081",
+                "--leader-elect",
+                "--enable-http2=false",
+                "--deviceplugin-namespace",
+                "devices",
+                "--devices=gpu",
+                "--kubeconfig=x",
+                "-v=4",
+                "-h",
+            ],
+        ),
     ] {
         let (code, text) = run(&format!("/usr/local/bin/{name}"), flags);
         assert_eq!(code, Some(0), "{text}");
@@ -90,6 +107,24 @@ fn what_is_missing_is_told_with_what_to_do() {
     ] {
         let args = [&["webhook", webhook, address, probes], flags].concat();
         let (code, text) = run("intel-device-plugins-operator", &args);
+        assert_eq!(code, Some(1), "{flags:?}: {text}");
+        assert!(text.contains(expected), "{flags:?}: {expected:?} is not in {text}");
+    }
+}
+
+#[test]
+fn devices_that_there_are_not_or_twice_end_the_operator_with_an_error_in_its_log() {
+    for (flags, expected) in [
+        (&["-devices=qta"][..], "-devices: there is no device \"qta\", only "),
+        (&["-devices="], "-devices: there is no device \"\""),
+        (&["-devices=gpu,gpu"], "-devices: \"gpu\" is there twice"),
+        (&["--devices", "gpu", "--devices", "gpu"], "-devices: \"gpu\" is there twice"),
+        (&["-logging-format=json", "-devices=x"], "\"level\":\"error\""),
+        // All is well with these, but for the API server.
+        (&["-devices=gpu"], "-kubeconfig"),
+        (&[], "-kubeconfig"),
+    ] {
+        let (code, text) = run("intel_deviceplugin_operator", flags);
         assert_eq!(code, Some(1), "{flags:?}: {text}");
         assert!(text.contains(expected), "{flags:?}: {expected:?} is not in {text}");
     }

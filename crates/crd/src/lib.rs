@@ -27,6 +27,11 @@ pub fn manifest(definition: &CustomResourceDefinition) -> Result<String, Seriali
         if let Some(object) = version.pointer_mut("/schema/openAPIV3Schema").and_then(Value::as_object_mut) {
             plain(object);
             complete(object);
+            let spec = object.get("properties").and_then(|all| all.get("spec"));
+            // `kube` requires a spec even where nothing in it is required.
+            if spec.is_none_or(|spec| spec.get("required").is_none()) {
+                object.remove("required");
+            }
         }
     }
     Ok(format!("---\n{}", serde_saphyr::to_string(&definition)?))

@@ -40,6 +40,13 @@ struct Status {
     ready: Option<bool>,
 }
 
+/// A thing of which nothing has to be said.
+#[derive(CustomResource, Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[kube(group = "example.com", version = "v1", kind = "Loose")]
+struct LooseSpec {
+    size: Option<i32>,
+}
+
 fn read() -> Value {
     serde_saphyr::from_str(&manifest(&Thing::crd()).unwrap()).unwrap()
 }
@@ -77,6 +84,12 @@ fn what_every_object_has_is_in_the_schema() {
     assert_eq!(object["properties"]["kind"]["type"], "string");
     assert_eq!(object["properties"]["metadata"], json!({ "type": "object" }));
     assert_eq!(object["required"], json!(["spec"]));
+}
+
+#[test]
+fn the_spec_may_be_missing_where_all_of_it_may() {
+    let loose: Value = serde_saphyr::from_str(&manifest(&Loose::crd()).unwrap()).unwrap();
+    assert_eq!(loose["spec"]["versions"][0]["schema"]["openAPIV3Schema"].get("required"), None);
 }
 
 #[test]

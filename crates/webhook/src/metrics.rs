@@ -14,7 +14,7 @@ use crate::review::Outcome;
 /// What a server did and how it is. Shared by the server, which writes it, and the page that shows it.
 #[derive(Debug, Default)]
 pub struct Metrics {
-    webhooks: Mutex<BTreeMap<&'static str, Arc<Figures>>>,
+    webhooks: Mutex<BTreeMap<String, Arc<Figures>>>,
     connections: AtomicUsize,
     handshake_failures: AtomicU64,
     certificate_changes: AtomicU64,
@@ -67,9 +67,9 @@ impl Figures {
 }
 
 impl Metrics {
-    pub(crate) fn webhook(&self, name: &'static str) -> Arc<Figures> {
+    pub(crate) fn webhook(&self, name: &str) -> Arc<Figures> {
         let mut webhooks = self.webhooks.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(webhooks.entry(name).or_default())
+        Arc::clone(webhooks.entry(name.to_owned()).or_default())
     }
 
     pub(crate) fn connections(&self, open: usize) {
@@ -95,7 +95,7 @@ impl Metrics {
         for (name, figures) in self.webhooks.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             let requests = figures.0.lock().unwrap_or_else(PoisonError::into_inner);
             for (outcome, count) in VERDICTS.iter().zip(requests.verdicts) {
-                let labels = [("webhook", *name), ("outcome", outcome)];
+                let labels = [("webhook", name.as_str()), ("outcome", outcome)];
                 page.counter("webhook_requests_total", "Requests by what became of them.", &labels, count);
             }
             let help = "How long it took to read a request and to decide about it.";

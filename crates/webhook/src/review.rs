@@ -12,8 +12,9 @@ use serde_json::Value;
 use crate::metrics::Verdict;
 use crate::{Fields, Patch};
 
-/// Bytes that the body of a request may have. The API server takes objects of up to 3 MiB.
-pub const MAX_BODY: usize = 3 << 20;
+/// Bytes that the body of a request may have. The API server takes objects of up to 3 MiB. A review of an update has two, the new and
+/// the old one, of which etcd takes only up to 1.5 MiB each.
+pub const MAX_BODY: usize = 4 << 20;
 
 /// Characters of one message or warning of an answer; the rest is cut.
 const MAX_TEXT: usize = 1000;

@@ -7,8 +7,8 @@
 //!
 //! async fn serve(certificate: Certificate) -> Result<(), Box<dyn std::error::Error>> {
 //!     let pods = Webhook {
-//!         name: "pods",
-//!         path: "/pods",
+//!         name: "pods".to_owned(),
+//!         path: "/pods".to_owned(),
 //!         kind: Kind::pod(),
 //!         fields: Fields::All,
 //!         decide: Box::new(|_| Outcome::unchanged()),
@@ -57,9 +57,9 @@ pub type Certificate = watch::Receiver<Option<Arc<CertifiedKey>>>;
 /// One webhook of a server.
 pub struct Webhook {
     /// Its name in metrics and logs.
-    pub name: &'static str,
+    pub name: String,
     /// Where the API server asks it, like `/mutate--v1-pod`.
-    pub path: &'static str,
+    pub path: String,
     /// The objects that it knows.
     pub kind: Kind,
     /// What it looks at of them, and no more: changing a member that was not read makes it anew, without what was in it.

@@ -197,7 +197,7 @@ fn a_body_of_the_limit_is_read_and_a_byte_more_is_too_large() {
     body.push(b' ');
     let error = answer(&body, &Kind::pod(), Fields::All, not_asked).unwrap_err();
     assert_eq!(error.status(), 413);
-    assert_eq!(error.to_string(), "the body has 3145729 bytes; no more than 3145728 are read");
+    assert_eq!(error.to_string(), "the body has 4194305 bytes; no more than 4194304 are read");
 }
 
 #[test]

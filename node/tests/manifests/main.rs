@@ -6,6 +6,7 @@ mod kustomize;
 mod labelers;
 mod levelzero;
 mod nfd;
+mod operator;
 mod webhooks;
 mod xelink;
 
@@ -79,7 +80,9 @@ fn daemon_sets() -> Vec<(String, Value)> {
         assert_eq!(plugins, usize::from(!folder.starts_with("gpu_labels")), "{folder}");
         objects.into_iter().map(move |set| (folder.clone(), set))
     };
-    let has_plugin = |folder: &String| !folder.contains("_admissionwebhook") && *folder != nfd::RULES;
+    let has_plugin = |folder: &String| {
+        !folder.contains("_admissionwebhook") && !folder.starts_with("operator") && *folder != nfd::RULES
+    };
     folders().into_iter().filter(has_plugin).flat_map(find).collect()
 }
 
@@ -197,7 +200,7 @@ fn what_is_mounted_is_there_and_what_is_there_is_mounted() {
 #[test]
 fn programs_know_the_flags_that_they_are_given() {
     let is_of_binary = |set: &Value| set["metadata"]["name"] != levelzero::NAME;
-    for (folder, set) in daemon_sets().into_iter().filter(|(_, set)| is_of_binary(set)) {
+    for (folder, set) in daemon_sets().into_iter().chain(operator::daemon_sets()).filter(|(_, set)| is_of_binary(set)) {
         let container = &set["spec"]["template"]["spec"]["containers"][0];
         let mut args: Vec<&str> = list(&container["args"]).iter().map(text).collect();
         let mut command = Command::new(env!("CARGO_BIN_EXE_intel-device-plugins"));

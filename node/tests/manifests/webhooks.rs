@@ -11,7 +11,7 @@ use crate::folder::Folder;
 use crate::{containers, list, tell, text};
 
 /// The objects of a folder that holds a whole webhook: its program, and its registration at the API server.
-struct Webhook(Folder);
+pub(crate) struct Webhook(Folder);
 
 impl Deref for Webhook {
     type Target = Folder;
@@ -22,39 +22,46 @@ impl Deref for Webhook {
 }
 
 impl Webhook {
+    /// Those that are nothing else.
     fn all() -> Vec<Self> {
+        Self::found(|folder| !folder.starts_with("operator"))
+    }
+
+    pub(crate) fn found(is_meant: impl Fn(&str) -> bool) -> Vec<Self> {
         let kinds = ["Deployment", "MutatingWebhookConfiguration"];
-        let found = Folder::all(|folder| kinds.iter().all(|kind| folder.of_kind(kind).next().is_some()));
+        let found = Folder::all(|folder| {
+            is_meant(&folder.folder) && kinds.iter().all(|kind| folder.of_kind(kind).next().is_some())
+        });
         assert!(!found.is_empty());
         found.into_iter().map(Self).collect()
     }
 
-    fn named(&self, kind: &str, name: &Value) -> &Value {
+    pub(crate) fn named(&self, kind: &str, name: &Value) -> &Value {
         let mut found = self.of_kind(kind).filter(|object| object["metadata"]["name"] == *name);
         found.next().unwrap_or_else(|| panic!("{}: no {kind} {name}", self.folder))
     }
 
-    fn pod(&self) -> &Value {
+    pub(crate) fn pod(&self) -> &Value {
         &self.only("Deployment")["spec"]["template"]["spec"]
     }
 
-    fn container(&self) -> &Value {
+    pub(crate) fn container(&self) -> &Value {
         let [container] = list(&self.pod()["containers"]) else { panic!("{}: one container", self.folder) };
         container
     }
 
     /// The value of a flag that is an argument after it.
-    fn flag(&self, name: &str) -> Option<&Value> {
+    pub(crate) fn flag(&self, name: &str) -> Option<&Value> {
         let args = list(&self.container()["args"]);
         args.iter().position(|arg| arg == name).map(|at| &args[at + 1])
     }
 
-    fn namespace(&self) -> &Value {
+    pub(crate) fn namespace(&self) -> &Value {
         &self.only("Deployment")["metadata"]["namespace"]
     }
 
     /// All bindings of its account.
-    fn bindings(&self) -> impl Iterator<Item = &Value> {
+    pub(crate) fn bindings(&self) -> impl Iterator<Item = &Value> {
         let account = json!([{
             "kind": "ServiceAccount",
             "name": self.pod()["serviceAccountName"],
@@ -64,7 +71,7 @@ impl Webhook {
     }
 
     /// The rules that all its bindings give it, each with the kind of its role.
-    fn rules(&self) -> Vec<(&str, &Value)> {
+    pub(crate) fn rules(&self) -> Vec<(&str, &Value)> {
         let mut rules = Vec::new();
         for binding in self.bindings() {
             let kind = text(&binding["roleRef"]["kind"]);
@@ -79,8 +86,8 @@ impl Webhook {
 }
 
 #[test]
-fn pods_of_webhooks_hold_to_the_restricted_level() {
-    for webhook in Webhook::all() {
+fn pods_of_webhooks_and_operator_hold_to_the_restricted_level() {
+    for webhook in Webhook::found(|_| true) {
         let (folder, pod) = (&webhook.folder, webhook.pod());
         for shared in ["hostNetwork", "hostPID", "hostIPC", "initContainers", "securityContext"] {
             assert!(pod[shared].is_null(), "{folder}: {shared}");
@@ -98,7 +105,9 @@ fn pods_of_webhooks_hold_to_the_restricted_level() {
             "seccompProfile": { "type": "RuntimeDefault" },
         });
         assert_eq!(webhook.container()["securityContext"], security, "{folder}");
-        let own_namespace = webhook.find("Namespace").filter(|_| !folder.starts_with("fpga_plugin"));
+        let own_namespace = webhook
+            .find("Namespace")
+            .filter(|_| !folder.starts_with("fpga_plugin") && !folder.starts_with("operator"));
         if let Some(namespace) = own_namespace {
             assert_eq!(
                 namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"], "restricted",
@@ -240,8 +249,8 @@ fn certificates_of_cert_manager_are_for_the_service_and_reach_program_and_regist
 }
 
 #[test]
-fn one_replica_of_a_webhook_is_always_there() {
-    for webhook in Webhook::all() {
+fn one_replica_of_a_webhook_or_operator_is_always_there() {
+    for webhook in Webhook::found(|_| true) {
         let folder = &webhook.folder;
         let spec = &webhook.only("Deployment")["spec"];
         assert!(spec["replicas"].as_u64().unwrap() >= 2, "{folder}");

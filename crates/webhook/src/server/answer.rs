@@ -30,7 +30,7 @@ type Problem = (StatusCode, String);
 impl Answers {
     pub(super) fn new(webhooks: Vec<Webhook>, metrics: &Metrics) -> Self {
         let webhooks = webhooks.into_iter().map(|webhook| {
-            let figures = metrics.webhook(webhook.name);
+            let figures = metrics.webhook(&webhook.name);
             (webhook, figures)
         });
         Self { webhooks: webhooks.collect(), bodies: Bodies::default() }

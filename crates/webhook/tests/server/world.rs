@@ -73,8 +73,8 @@ impl World {
         let (certificate, shown) = watch::channel(Some(pair.certified()));
         let metrics = Arc::new(Metrics::default());
         let pods = Webhook {
-            name: "pods",
-            path: PODS,
+            name: "pods".to_owned(),
+            path: PODS.to_owned(),
             kind: Kind::pod(),
             fields: Fields::All,
             decide: Box::new(|r| label(r.object)),

@@ -28,12 +28,13 @@ const KNOWN: [(&str, &str, &str); 6] = [
     ("ClusterRole", "ClusterRoleBinding", "roleRef/name"),
 ];
 
-const CLUSTER_SCOPED: [&str; 5] = [
+const CLUSTER_SCOPED: [&str; 6] = [
     "ClusterRole",
     "ClusterRoleBinding",
     "CustomResourceDefinition",
     "MutatingWebhookConfiguration",
     "Namespace",
+    "ValidatingWebhookConfiguration",
 ];
 
 impl Names {

@@ -9,7 +9,12 @@ pub(crate) fn replace(objects: &mut [Value], replacements: &Value) {
     for replacement in list(replacements) {
         let source = &replacement["source"];
         let mut values = Vec::new();
-        for object in objects.iter_mut().filter(|object| object["kind"] == source["kind"]) {
+        // The name is the one before there was a prefix.
+        let name = source["name"].as_str().unwrap_or_default();
+        let is_source = |object: &&mut Value| {
+            object["kind"] == source["kind"] && text(&object["metadata"]["name"]).ends_with(name)
+        };
+        for object in objects.iter_mut().filter(is_source) {
             at(object, fields(text(&source["fieldPath"])), &mut |value| values.push(text(value).to_owned()));
         }
         let [value] = values.as_slice() else { panic!("{source} is {values:?}: it must be one text") };

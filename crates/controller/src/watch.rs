@@ -1,0 +1,106 @@
+//! Follows what the reconciler has to know, for ever.
+
+use std::fmt::Debug;
+use std::pin::pin;
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::core::{PartialObjectMeta, Resource};
+use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::{Config, Error, Event, watcher};
+use kube::{Api, Client};
+use serde::de::DeserializeOwned;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_stream::StreamExt;
+use tracing::instrument::WithSubscriber;
+use tracing::subscriber::NoSubscriber;
+
+use crate::Family;
+use crate::ask::{daemonsets, objects_of};
+use crate::stores::Change;
+
+/// How many changes may wait; watches wait meanwhile.
+const WAITING: usize = 64;
+/// How many objects are asked for at once. A pod has some kilobytes, most of which is dropped at once.
+const PAGE: u32 = 100;
+
+/// Follows the objects of all families and, in one namespace, their DaemonSets and pods and the version of each ConfigMap. It ends
+/// when the second of what it gives is dropped.
+pub(crate) fn follow_all(
+    client: &Client,
+    families: &[Family],
+    namespace: &str,
+) -> (mpsc::Receiver<Change>, JoinSet<()>) {
+    let (sender, receiver) = mpsc::channel(WAITING);
+    let mut watches = JoinSet::new();
+    let apps: Vec<String> = families.iter().map(Family::app).collect();
+    let all = Config::default().page_size(PAGE);
+    let ours = all.clone().labels(&format!("app in ({})", apps.join(",")));
+    for (place, family) in families.iter().enumerate() {
+        let api = Api::all_with(client.clone(), &objects_of(family));
+        let wrap = move |event| Change::Object(place, event);
+        watches.spawn(follow(api, all.clone(), family.plural(), wrap, sender.clone()));
+    }
+    let api = Api::namespaced_with(client.clone(), namespace, &daemonsets());
+    watches.spawn(follow(api, ours.clone(), "daemonsets".to_owned(), Change::DaemonSet, sender.clone()));
+    let api = Api::namespaced(client.clone(), namespace);
+    watches.spawn(follow(api, ours, "pods".to_owned(), Change::Pod, sender.clone()));
+    let api: Api<PartialObjectMeta<ConfigMap>> = Api::namespaced(client.clone(), namespace);
+    watches.spawn(follow(api, all, "configmaps".to_owned(), Change::ConfigMap, sender));
+    (receiver, watches)
+}
+
+async fn follow<K>(
+    api: Api<K>,
+    config: Config,
+    what: String,
+    wrap: impl Fn(Event<K>) -> Change,
+    sender: mpsc::Sender<Change>,
+) where
+    K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
+{
+    let mut events = pin!(watcher(api, config).default_backoff());
+    let mut trouble = String::new();
+    // kube itself says each time what fails: here it is said once.
+    while let Some(event) = events.next().with_subscriber(NoSubscriber::default()).await {
+        match event {
+            // The list is still to come, and may fail.
+            Ok(event @ (Event::Init | Event::InitApply(_))) => drop(sender.send(wrap(event)).await),
+            Ok(event) => {
+                drop(sender.send(wrap(event)).await);
+                if !std::mem::take(&mut trouble).is_empty() {
+                    tracing::info!("{what} are followed again");
+                }
+            }
+            Err(error) => {
+                if let Some(line) = said(&what, &error).filter(|line| *line != trouble) {
+                    tracing::warn!("{line}");
+                    trouble = line;
+                }
+            }
+        }
+    }
+}
+
+/// What the log says of a failure, with what to do; none for one that is part of the protocol.
+fn said(what: &str, error: &Error) -> Option<String> {
+    use Error::{InitialListFailed, WatchError, WatchFailed, WatchStartFailed};
+    let status = match error {
+        InitialListFailed(kube::Error::Api(status))
+        | WatchStartFailed(kube::Error::Api(status))
+        | WatchFailed(kube::Error::Api(status))
+        | WatchError(status) => Some(status),
+        _ => None,
+    };
+    Some(match status.map(|status| status.code) {
+        // What was seen last is too long ago: a new list follows.
+        Some(410) => return None,
+        Some(404) => format!(
+            "the cluster has no {what}: apply deployments/operator/crd, or do without by the flag --devices; nothing is done until then"
+        ),
+        Some(403) => {
+            format!("add list and watch of {what} to the role of the operator's service account: {error}")
+        }
+        _ => format!("cannot follow {what}, which is tried again; what was known stays: {error}"),
+    })
+}

@@ -1,0 +1,97 @@
+//! What the API server is answered about an object before it stores it.
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests")]
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use gpu_operator::FAMILY;
+use serde_json::{Value, json};
+use webhook::review::answer;
+
+/// The answer to a review of this kind of request, of the webhook at this path.
+fn ask(path: &str, operation: &str, object: &Value) -> Value {
+    let webhook = controller::webhooks(FAMILY).into_iter().find(|webhook| webhook.path == path).unwrap();
+    let review = json!({
+        "apiVersion": "admission.k8s.io/v1",
+        "kind": "AdmissionReview",
+        "request": {
+            "uid": "1",
+            "kind": {"group": "deviceplugin.intel.com", "version": "v1", "kind": "GpuDevicePlugin"},
+            "operation": operation,
+            "object": object,
+        },
+    });
+    let text = answer(review.to_string().as_bytes(), &webhook.kind, webhook.fields, &webhook.decide).unwrap();
+    let mut answer: Value = serde_json::from_slice(&text).unwrap();
+    answer["response"].take()
+}
+
+/// The patch of an object that is allowed.
+fn patch(object: &Value) -> Value {
+    let response = ask("/mutate-deviceplugin-intel-com-v1-gpudeviceplugin", "CREATE", object);
+    assert_eq!(response["allowed"], true, "{response}");
+    let patch = response["patch"].as_str().map(|text| STANDARD.decode(text).unwrap());
+    patch.map_or(Value::Null, |patch| serde_json::from_slice(&patch).unwrap())
+}
+
+fn validate(operation: &str, object: &Value) -> Value {
+    ask("/validate-deviceplugin-intel-com-v1-gpudeviceplugin", operation, object)
+}
+
+#[test]
+fn only_an_empty_image_is_filled_in_and_nothing_else_is_touched() {
+    let image = json!("intel/intel-gpu-plugin:0.36.0");
+    let at_image = json!([{"op": "add", "path": "/spec/image", "value": image}]);
+    let with_spec = json!([{"op": "add", "path": "/spec", "value": {"image": image}}]);
+    let instead = json!([{"op": "replace", "path": "/spec/image", "value": image}]);
+    for (object, expected) in [
+        (json!({"spec": {"sharedDevNum": 2, "unknown": {"a": []}}}), at_image.clone()),
+        (json!({"spec": {"image": null}}), at_image),
+        (json!({"spec": {"image": ""}}), instead),
+        (json!({"metadata": {"name": "x"}}), with_spec.clone()),
+        (json!({"spec": null}), with_spec),
+        (json!({"spec": {"image": "devel"}}), Value::Null),
+        // The schema refuses them.
+        (json!({"spec": {"image": 5}}), Value::Null),
+        (json!({"spec": "text"}), Value::Null),
+    ] {
+        assert_eq!(patch(&object), expected, "{object}");
+    }
+}
+
+#[test]
+fn what_breaks_a_rule_is_refused_with_the_reason() {
+    for (spec, why) in [
+        (json!({"allowIDs": "0x56c0,56C1"}), "allowIDs: \"56C1\""),
+        (json!({"sharedDevNum": 1, "preferredAllocationPolicy": "packed"}), "sharedDevNum is 1"),
+        (json!({"bypathMode": "some"}), "the object's spec cannot be read: unknown variant `some`"),
+        (json!({"image": "intel/intel-qat-plugin:0.36.0"}), "is not intel-gpu-plugin"),
+        (json!({"image": "intel/intel-gpu-plugin:0.35.9"}), "is too old for this operator"),
+        (json!("text"), "the object's spec cannot be read"),
+    ] {
+        let mut spec = spec;
+        if let Some(spec) = spec.as_object_mut() {
+            spec.entry("image").or_insert(json!("intel/intel-gpu-plugin:0.36.0"));
+        }
+        for operation in ["CREATE", "UPDATE"] {
+            let response = validate(operation, &json!({"spec": spec}));
+            assert_eq!(response["allowed"], false, "{spec}");
+            assert_eq!(response["status"]["code"], 403, "{spec}");
+            let message = response["status"]["message"].as_str().unwrap();
+            assert!(message.starts_with("invalid resource: ") && message.contains(why), "{spec}: {message}");
+        }
+    }
+}
+
+#[test]
+fn what_is_right_or_on_its_way_out_is_stored() {
+    let good = json!({"spec": {"image": "intel/intel-gpu-plugin:0.36.0", "allowIDs": "0x56c0"}});
+    let old = json!({
+        "metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"},
+        "spec": {"image": "intel/intel-gpu-plugin:0.30.0"},
+    });
+    for object in [good, old] {
+        assert_eq!(validate("UPDATE", &object), json!({"uid": "1", "allowed": true}), "{object}");
+    }
+    let update = json!({"spec": {"image": "intel/intel-gpu-plugin:0.30.0"}});
+    assert_eq!(validate("DELETE", &update)["allowed"], true);
+}
