@@ -35,7 +35,7 @@ pub async fn run(
     mut fence: Fence,
     metrics: Arc<ReconcileMetrics>,
 ) -> Infallible {
-    let (mut changes, _watches) = follow_all(&client, families, &settings.namespace);
+    let (mut changes, mut watches) = follow_all(&client, families, &settings.namespace);
     let ask = Ask::new(client, fence.clone(), metrics.clone());
     let mut reconciler = Reconciler::new(families, &settings, &overrides, ask);
     let mut queue = Queue::default();
@@ -45,6 +45,8 @@ pub async fn run(
         tokio::select! {
             change = changes.recv() => take(change, &mut changes, &mut reconciler, &mut queue),
             () = fence.changed() => {}
+            // They follow for ever, so one that has ended has panicked.
+            Some(Err(error)) = watches.join_next() => std::panic::resume_unwind(error.into_panic()),
             () = wait_until(due) => {}
         }
         if !reconciler.stores.is_complete(families) {

@@ -265,3 +265,40 @@ fn put<K: Ord, T>(store: &mut BTreeMap<K, T>, key: K, new: T, metadata: fn(&T) -
         store.insert(key, new);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn daemonset(version: &str) -> DynamicObject {
+        serde_json::from_value(json!({"metadata": {"name": "d", "resourceVersion": version}})).unwrap()
+    }
+
+    #[test]
+    fn an_event_that_is_late_does_not_undo_what_is_known() {
+        let mut stores = Stores::default();
+        let version =
+            |stores: &Stores| stores.daemonset("d").unwrap().metadata.resource_version.clone().unwrap();
+        stores.put_daemonset("d", daemonset("10"));
+        stores.take(Change::DaemonSet(Event::Apply(daemonset("9"))), &[]);
+        assert_eq!(version(&stores), "10");
+        stores.take(Change::DaemonSet(Event::Init), &[]);
+        stores.take(Change::DaemonSet(Event::InitApply(daemonset("8"))), &[]);
+        stores.take(Change::DaemonSet(Event::InitDone), &[]);
+        assert_eq!(version(&stores), "10");
+        stores.take(Change::DaemonSet(Event::Apply(daemonset("11"))), &[]);
+        assert_eq!(version(&stores), "11");
+    }
+
+    #[test]
+    fn what_a_new_list_does_not_have_is_gone() {
+        let mut stores = Stores::default();
+        stores.put_daemonset("d", daemonset("1"));
+        stores.take(Change::DaemonSet(Event::Init), &[]);
+        assert!(stores.daemonset("d").is_some(), "the list may fail");
+        stores.take(Change::DaemonSet(Event::InitDone), &[]);
+        assert!(stores.daemonset("d").is_none());
+    }
+}

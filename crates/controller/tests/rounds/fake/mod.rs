@@ -6,6 +6,7 @@ mod asked;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -44,6 +45,8 @@ struct State {
     /// Events' types and reasons.
     events: Vec<String>,
     failures: Vec<Failure>,
+    /// How long each write takes.
+    latency: Duration,
     /// What an admission webhook does to DaemonSets.
     webhook: Option<fn(&mut Value)>,
 }
@@ -70,7 +73,12 @@ impl Api {
                 tokio::task::yield_now().await;
                 let (parts, body) = request.into_parts();
                 let body = body.collect().await.map_err(std::io::Error::other)?.to_bytes();
-                Ok::<_, std::io::Error>(api.state().answer(&parts, &body))
+                let answer = api.state().answer(&parts, &body);
+                let latency = api.state().latency;
+                if parts.method != http::Method::GET && !latency.is_zero() {
+                    tokio::time::sleep(latency).await;
+                }
+                Ok::<_, std::io::Error>(answer)
             }
         });
         Client::new(service, "devices")
@@ -135,6 +143,15 @@ impl Api {
     /// Fails requests such as `patch exampledeviceplugins/a` so many times.
     pub(crate) fn fail(&self, request: &'static str, code: u16, message: &'static str, times: usize) {
         self.state().failures.push(Failure { request, code, message, times });
+    }
+
+    /// Fails nothing any more.
+    pub(crate) fn heal(&self) {
+        self.state().failures.clear();
+    }
+
+    pub(crate) fn set_latency(&self, latency: Duration) {
+        self.state().latency = latency;
     }
 
     pub(crate) fn set_webhook(&self, change: fn(&mut Value)) {
@@ -252,6 +269,7 @@ impl State {
 
     fn apply(&mut self, asked: &Asked, live: Option<Value>, body: &Value) -> Value {
         assert_eq!(asked.resource, DAEMONSETS);
+        assert_eq!(live.is_some(), body["metadata"]["uid"].is_string(), "a namesake might be hit");
         let mut applied = body.clone();
         remove(&mut applied["metadata"], &["uid", "name", "namespace"]);
         remove(&mut applied, &["apiVersion", "kind"]);
