@@ -3,7 +3,7 @@
 //!
 //! A family of devices implements [`DevicePlugin`] for its custom resource; [`Family::of`] is its line in the operator's table.
 //! Everything else works on that table: [`image`] knows which images are wanted, [`admission`] answers the API server's questions
-//! about objects, [`run`] keeps the DaemonSets.
+//! about objects, [`run()`] keeps the DaemonSets.
 
 pub mod admission;
 mod apply;
