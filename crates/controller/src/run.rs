@@ -27,7 +27,7 @@ const COLLECTED: Duration = Duration::from_secs(1);
 /// `overrides` are the operator's environment variables, of which some may name images (see [`image::upgrade`](crate::image::upgrade)).
 /// Its account needs, in the namespace of `settings`: get, list, watch, create and patch of daemonsets (apps), list and watch of pods,
 /// get, list and watch of configmaps. In the namespace `default`: create and patch of events (events.k8s.io). In the cluster: list, watch
-/// and patch of the families' objects, patch of their `status`, update of their `finalizers` (where owners are checked, as on OpenShift);
+/// and patch of the families' objects, patch of their `status`, update of their `finalizers` (where the API server checks owners);
 /// and get of daemonsets, to see what an operator of another namespace left.
 ///
 /// The client should have a read timeout of about 295 s: watches end by themselves before that, and one whose connection died
@@ -45,7 +45,7 @@ pub async fn run(
     let mut reconciler = Reconciler::new(families, &settings, &overrides, ask);
     let mut queue = Queue::default();
     loop {
-        let may_work = reconciler.stores.is_complete(families) && fence.may_write().is_ok();
+        let may_work = reconciler.stores.is_complete() && fence.may_write().is_ok();
         let due = queue.next().filter(|_| may_work);
         tokio::select! {
             change = changes.recv() => take(change, &mut changes, &mut reconciler, &mut queue),
@@ -54,7 +54,7 @@ pub async fn run(
             Some(Err(error)) = watches.join_next() => std::panic::resume_unwind(error.into_panic()),
             () = wait_until(due) => {}
         }
-        if !reconciler.stores.is_complete(families) {
+        if !reconciler.stores.is_complete() {
             continue;
         }
         for key in queue.due(Instant::now()) {

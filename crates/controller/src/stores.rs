@@ -54,14 +54,15 @@ struct Listing {
     daemonsets: BTreeMap<String, DynamicObject>,
     pods: Pods,
     config_maps: BTreeMap<String, String>,
-    /// The watches that have listed everything once.
+    /// Which of the watches that all families share have listed everything once.
     done: BTreeSet<usize>,
 }
 
 impl Stores {
-    /// Whether everything was listed that has to be known before anything is done.
-    pub(crate) fn is_complete(&self, families: &[Family]) -> bool {
-        self.listing.done.len() == families.len() + SHARED
+    /// Whether everything was listed that has to be known before anything is done. A family whose objects cannot be listed, such as one
+    /// whose definition the cluster does not have yet, holds up no other.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.listing.done.len() == SHARED
     }
 
     pub(crate) fn object(&self, key: &Key) -> Option<&Arc<Object>> {
@@ -128,7 +129,6 @@ impl Stores {
                 for (key, object) in listed {
                     put(&mut self.objects, key, object, |object| &object.metadata);
                 }
-                self.listing.done.insert(SHARED + family);
                 return Touched::Family(family);
             }
             Event::Apply(object) => {
@@ -231,7 +231,7 @@ impl Stores {
     }
 }
 
-/// The watches that all families share, then one for each family.
+/// The watches that all families share.
 const DAEMONSETS: usize = 0;
 const PODS: usize = 1;
 const CONFIG_MAPS: usize = 2;

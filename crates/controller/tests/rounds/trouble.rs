@@ -165,6 +165,7 @@ async fn a_status_of_an_object_that_has_just_gone_is_no_failure() {
     world.api.fail("patch exampledeviceplugins/a", 404, "not found", 1);
     world.api.fail("patch exampledeviceplugins/a/status", 404, "not found", 1);
     world.start(Fence::open()).await;
+    assert!(world.api.writes().contains(&"patch exampledeviceplugins/a/status".to_owned()));
     assert!(!world.metrics.render().contains("result=\"error\""));
 }
 

@@ -26,6 +26,8 @@ pub(crate) const OBJECTS: &str = "exampledeviceplugins";
 pub(crate) const DAEMONSETS: &str = "daemonsets";
 pub(crate) const PODS: &str = "pods";
 pub(crate) const CONFIG_MAPS: &str = "configmaps";
+/// What the cluster has no definition of.
+const UNKNOWN: &str = "newdeviceplugins";
 pub(crate) const EVENTS: &str = "events";
 
 /// The API server. Clones are the same one.
@@ -203,6 +205,9 @@ impl State {
         {
             failure.times -= 1;
             return status(failure.code, failure.message);
+        }
+        if asked.resource == UNKNOWN {
+            return status(404, "404 page not found");
         }
         match asked.verb {
             "watch" => self.watch(&asked.resource, parts.uri.query().unwrap_or_default()),
