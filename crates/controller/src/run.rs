@@ -88,6 +88,11 @@ fn take(
         let (keys, at) = match reconciler.stores.take(change, families) {
             Touched::None => (Vec::new(), now),
             Touched::One(key) => (vec![key], now),
+            Touched::New(key) => {
+                // What failed may be right now.
+                queue.forgive(&key);
+                (vec![key], now)
+            }
             Touched::Family(family) => (reconciler.stores.keys_of(family), now),
             Touched::Later(family) => (reconciler.stores.keys_of(family), now + COLLECTED),
             Touched::All => (reconciler.stores.keys(), now),
@@ -106,7 +111,7 @@ async fn round(reconciler: &mut Reconciler<'_>, queue: &mut Queue, metrics: &Rec
     let outcome = reconciler.round(&key).await;
     let result = match outcome {
         Ok(again) => {
-            queue.succeeded(&key);
+            queue.forgive(&key);
             if let Some(again) = again {
                 queue.add(key, Instant::now() + again);
             }
@@ -158,7 +163,8 @@ impl Queue {
         due.map(|(key, _)| key).collect()
     }
 
-    fn succeeded(&mut self, key: &Key) {
+    /// Waits for nothing any more.
+    fn forgive(&mut self, key: &Key) {
         self.failures.remove(key);
     }
 
@@ -197,7 +203,7 @@ mod tests {
             assert_eq!(queue.due(next), [key()]);
         }
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]);
-        queue.succeeded(&key());
+        queue.forgive(&key());
         queue.add(key(), Instant::now());
         assert_eq!(queue.due(Instant::now()), [key()]);
     }

@@ -30,6 +30,8 @@ pub(crate) enum Change {
 pub(crate) enum Touched {
     None,
     One(Key),
+    /// One that an admin has made or changed.
+    New(Key),
     /// All of a family.
     Family(usize),
     /// All of a family, but there is no hurry: more of this kind is to come.
@@ -133,8 +135,10 @@ impl Stores {
             }
             Event::Apply(object) => {
                 let key = key(&object);
+                let generation = self.objects.get(&key).map(|known| known.metadata.generation);
+                let is_new = generation != Some(object.metadata.generation);
                 self.put_object(&key, Arc::new(object.into()));
-                return Touched::One(key);
+                return if is_new { Touched::New(key) } else { Touched::One(key) };
             }
             Event::Delete(object) => {
                 self.objects.remove(&key(&object));

@@ -49,6 +49,20 @@ async fn failures_are_reported_and_tried_again_ever_later() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_an_admin_corrects_is_tried_at_once() {
+    let mut world = World::empty();
+    world.object("a", json!({}));
+    world.api.fail("apply daemonsets/intel-example-plugin-a", 422, "spec: Invalid value", 1000);
+    world.start(Fence::open()).await;
+    world.pass(550).await;
+    world.api.heal();
+    world.edit("a", |spec| spec["logLevel"] = json!(2));
+    world.settle().await;
+    assert_eq!(world.daemonset("a")["spec"]["template"]["spec"]["containers"][0]["args"], json!(["-v", "2"]));
+    assert_eq!(world.condition("a", "Degraded"), "False AsExpected");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_missing_permission_is_named() {
     let mut world = World::empty();
     world.object("a", json!({}));
