@@ -3,7 +3,7 @@
 //!
 //! A family of devices implements [`DevicePlugin`] for its custom resource; [`Family::of`] is its line in the operator's table.
 //! Everything else works on that table: [`image`] knows which images are wanted, [`admission`] knows defaults and what is wrong with
-//! objects, which [`webhooks`] answers the API server, [`run`] keeps the DaemonSets, on the replica that has the [`lease`].
+//! objects, which [`webhooks`] answers the API server, [`run()`] keeps the DaemonSets, on the replica that has the [`lease`].
 
 pub mod admission;
 mod apply;

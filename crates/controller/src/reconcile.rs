@@ -102,11 +102,7 @@ impl<'a> Reconciler<'a> {
         let mut state = self.states.remove(key).unwrap_or_default();
         let outcome = self.round_of(key, family, object, &mut state).await;
         self.states.insert(key.clone(), state);
-        match outcome {
-            // Gone since.
-            Err(AskError::Missing(_)) if self.stores.object(key).is_none() => Ok(None),
-            outcome => outcome,
-        }
+        outcome
     }
 
     async fn round_of(
@@ -213,7 +209,9 @@ impl<'a> Reconciler<'a> {
                 self.ask.tell(&object.reference(family), false, "ImageUpgraded", upgrade.said.clone()).await;
                 Ok(Some(Arc::new(written.into())))
             }
-            Err(error @ (AskError::Lost(_) | AskError::Changed(..) | AskError::Missing(_))) => Err(error),
+            // It has just gone.
+            Err(AskError::Missing(_)) => Ok(None),
+            Err(error @ (AskError::Lost(_) | AskError::Changed(..))) => Err(error),
             Err(error) => {
                 let wait =
                     state.refused.as_ref().map_or(CALM, |refused| (refused.wait * 2).min(LONGEST_WAIT));
@@ -326,7 +324,10 @@ impl<'a> Reconciler<'a> {
         }
         let changes = changes(object.status.as_deref(), next);
         let patch = object.patch(Map::from_iter([("status".to_owned(), changes.into())]), false);
-        let written = self.ask.patch_status(family, &key.1, &patch).await?;
+        let written = match self.ask.patch_status(family, &key.1, &patch).await {
+            Err(AskError::Missing(_)) => return Ok(()),
+            written => written?,
+        };
         self.stores.put_object(key, Arc::new(written.into()));
         state.wrote = Some(now);
         let known = status.reasons();

@@ -25,6 +25,11 @@ const COLLECTED: Duration = Duration::from_secs(1);
 /// Keeps the DaemonSets of all families' objects in shape, for ever.
 ///
 /// `overrides` are the operator's environment variables, of which some may name images (see [`image::upgrade`](crate::image::upgrade)).
+/// Its account needs, in the namespace of `settings`: get, list, watch, create and patch of daemonsets (apps), list and watch of pods,
+/// get, list and watch of configmaps. In the namespace `default`: create and patch of events (events.k8s.io). In the cluster: list, watch
+/// and patch of the families' objects, patch of their `status`, update of their `finalizers` (where the API server checks owners);
+/// and get of daemonsets, to see what an operator of another namespace left.
+///
 /// The client should have a read timeout of about 295 s: watches end by themselves before that, and one whose connection died
 /// without a word would say nothing for ever.
 pub async fn run(
@@ -35,19 +40,21 @@ pub async fn run(
     mut fence: Fence,
     metrics: Arc<ReconcileMetrics>,
 ) -> Infallible {
-    let (mut changes, _watches) = follow_all(&client, families, &settings.namespace);
+    let (mut changes, mut watches) = follow_all(&client, families, &settings.namespace);
     let ask = Ask::new(client, fence.clone(), metrics.clone());
     let mut reconciler = Reconciler::new(families, &settings, &overrides, ask);
     let mut queue = Queue::default();
     loop {
-        let may_work = reconciler.stores.is_complete(families) && fence.may_write().is_ok();
+        let may_work = reconciler.stores.is_complete() && fence.may_write().is_ok();
         let due = queue.next().filter(|_| may_work);
         tokio::select! {
             change = changes.recv() => take(change, &mut changes, &mut reconciler, &mut queue),
             () = fence.changed() => {}
+            // They follow for ever, so one that has ended has panicked.
+            Some(Err(error)) = watches.join_next() => std::panic::resume_unwind(error.into_panic()),
             () = wait_until(due) => {}
         }
-        if !reconciler.stores.is_complete(families) {
+        if !reconciler.stores.is_complete() {
             continue;
         }
         for key in queue.due(Instant::now()) {
@@ -81,6 +88,11 @@ fn take(
         let (keys, at) = match reconciler.stores.take(change, families) {
             Touched::None => (Vec::new(), now),
             Touched::One(key) => (vec![key], now),
+            Touched::New(key) => {
+                // What failed may be right now.
+                queue.forgive(&key);
+                (vec![key], now)
+            }
             Touched::Family(family) => (reconciler.stores.keys_of(family), now),
             Touched::Later(family) => (reconciler.stores.keys_of(family), now + COLLECTED),
             Touched::All => (reconciler.stores.keys(), now),
@@ -99,7 +111,7 @@ async fn round(reconciler: &mut Reconciler<'_>, queue: &mut Queue, metrics: &Rec
     let outcome = reconciler.round(&key).await;
     let result = match outcome {
         Ok(again) => {
-            queue.succeeded(&key);
+            queue.forgive(&key);
             if let Some(again) = again {
                 queue.add(key, Instant::now() + again);
             }
@@ -151,7 +163,8 @@ impl Queue {
         due.map(|(key, _)| key).collect()
     }
 
-    fn succeeded(&mut self, key: &Key) {
+    /// Waits for nothing any more.
+    fn forgive(&mut self, key: &Key) {
         self.failures.remove(key);
     }
 
@@ -190,7 +203,7 @@ mod tests {
             assert_eq!(queue.due(next), [key()]);
         }
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]);
-        queue.succeeded(&key());
+        queue.forgive(&key());
         queue.add(key(), Instant::now());
         assert_eq!(queue.due(Instant::now()), [key()]);
     }

@@ -30,6 +30,8 @@ pub(crate) enum Change {
 pub(crate) enum Touched {
     None,
     One(Key),
+    /// One that an admin has made or changed.
+    New(Key),
     /// All of a family.
     Family(usize),
     /// All of a family, but there is no hurry: more of this kind is to come.
@@ -54,14 +56,15 @@ struct Listing {
     daemonsets: BTreeMap<String, DynamicObject>,
     pods: Pods,
     config_maps: BTreeMap<String, String>,
-    /// The watches that have listed everything once.
+    /// Which of the watches that all families share have listed everything once.
     done: BTreeSet<usize>,
 }
 
 impl Stores {
-    /// Whether everything was listed that has to be known before anything is done.
-    pub(crate) fn is_complete(&self, families: &[Family]) -> bool {
-        self.listing.done.len() == families.len() + SHARED
+    /// Whether everything was listed that has to be known before anything is done. A family whose objects cannot be listed, such as one
+    /// whose definition the cluster does not have yet, holds up no other.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.listing.done.len() == SHARED
     }
 
     pub(crate) fn object(&self, key: &Key) -> Option<&Arc<Object>> {
@@ -128,13 +131,14 @@ impl Stores {
                 for (key, object) in listed {
                     put(&mut self.objects, key, object, |object| &object.metadata);
                 }
-                self.listing.done.insert(SHARED + family);
                 return Touched::Family(family);
             }
             Event::Apply(object) => {
                 let key = key(&object);
+                let generation = self.objects.get(&key).map(|known| known.metadata.generation);
+                let is_new = generation != Some(object.metadata.generation);
                 self.put_object(&key, Arc::new(object.into()));
-                return Touched::One(key);
+                return if is_new { Touched::New(key) } else { Touched::One(key) };
             }
             Event::Delete(object) => {
                 self.objects.remove(&key(&object));
@@ -231,7 +235,7 @@ impl Stores {
     }
 }
 
-/// The watches that all families share, then one for each family.
+/// The watches that all families share.
 const DAEMONSETS: usize = 0;
 const PODS: usize = 1;
 const CONFIG_MAPS: usize = 2;
@@ -263,5 +267,42 @@ fn put<K: Ord, T>(store: &mut BTreeMap<K, T>, key: K, new: T, metadata: fn(&T) -
     let is_older = store.get(&key).is_some_and(|known| version(known) > version(&new));
     if !is_older {
         store.insert(key, new);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn daemonset(version: &str) -> DynamicObject {
+        serde_json::from_value(json!({"metadata": {"name": "d", "resourceVersion": version}})).unwrap()
+    }
+
+    #[test]
+    fn an_event_that_is_late_does_not_undo_what_is_known() {
+        let mut stores = Stores::default();
+        let version =
+            |stores: &Stores| stores.daemonset("d").unwrap().metadata.resource_version.clone().unwrap();
+        stores.put_daemonset("d", daemonset("10"));
+        stores.take(Change::DaemonSet(Event::Apply(daemonset("9"))), &[]);
+        assert_eq!(version(&stores), "10");
+        stores.take(Change::DaemonSet(Event::Init), &[]);
+        stores.take(Change::DaemonSet(Event::InitApply(daemonset("8"))), &[]);
+        stores.take(Change::DaemonSet(Event::InitDone), &[]);
+        assert_eq!(version(&stores), "10");
+        stores.take(Change::DaemonSet(Event::Apply(daemonset("11"))), &[]);
+        assert_eq!(version(&stores), "11");
+    }
+
+    #[test]
+    fn what_a_new_list_does_not_have_is_gone() {
+        let mut stores = Stores::default();
+        stores.put_daemonset("d", daemonset("1"));
+        stores.take(Change::DaemonSet(Event::Init), &[]);
+        assert!(stores.daemonset("d").is_some(), "the list may fail");
+        stores.take(Change::DaemonSet(Event::InitDone), &[]);
+        assert!(stores.daemonset("d").is_none());
     }
 }

@@ -96,7 +96,7 @@ fn said(what: &str, error: &Error) -> Option<String> {
         // What was seen last is too long ago: a new list follows.
         Some(410) => return None,
         Some(404) => format!(
-            "the cluster has no {what}: apply deployments/operator/crd, or do without by the flag --devices; nothing is done until then"
+            "the cluster has no {what}: apply deployments/operator/crd, or leave the device out by the flag --devices"
         ),
         Some(403) => {
             format!("add list and watch of {what} to the role of the operator's service account: {error}")

@@ -49,6 +49,20 @@ async fn failures_are_reported_and_tried_again_ever_later() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_an_admin_corrects_is_tried_at_once() {
+    let mut world = World::empty();
+    world.object("a", json!({}));
+    world.api.fail("apply daemonsets/intel-example-plugin-a", 422, "spec: Invalid value", 1000);
+    world.start(Fence::open()).await;
+    world.pass(550).await;
+    world.api.heal();
+    world.edit("a", |spec| spec["logLevel"] = json!(2));
+    world.settle().await;
+    assert_eq!(world.daemonset("a")["spec"]["template"]["spec"]["containers"][0]["args"], json!(["-v", "2"]));
+    assert_eq!(world.condition("a", "Degraded"), "False AsExpected");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_missing_permission_is_named() {
     let mut world = World::empty();
     world.object("a", json!({}));
@@ -97,6 +111,16 @@ async fn nothing_is_written_by_who_does_not_lead() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_loses_the_lead_in_the_middle_of_a_round_writes_no_more() {
+    let mut world = World::empty();
+    world.object("a", json!({}));
+    world.api.set_latency(Duration::from_secs(2));
+    let (_leads, fence) = watch::channel(Some(Instant::now() + Duration::from_secs(1)));
+    world.start(Fence::until(fence)).await;
+    assert_eq!(world.api.writes(), ["apply daemonsets/intel-example-plugin-a"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn two_who_disagree_do_not_write_for_ever() {
     let mut world = World::empty();
     world.api.set_webhook(|daemonset| {
@@ -132,6 +156,31 @@ async fn a_daemonset_of_somebody_else_is_not_touched() {
     world.settle().await;
     assert_eq!(world.condition("a", "Degraded"), "False AsExpected");
     world.is_steady().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nor_is_one_that_no_watch_shows() {
+    let mut world = World::empty();
+    let other = json!({"metadata": {"name": daemonset_of("a"), "namespace": "devices"},
+        "spec": {"selector": {"matchLabels": {"app": "other"}}, "template": {"spec": {"containers": []}}}});
+    let other = world.api.create(DAEMONSETS, other);
+    world.object("a", json!({}));
+    world.start(Fence::open()).await;
+    assert_eq!(world.daemonset("a"), other);
+    assert_eq!(world.condition("a", "Degraded"), "True NameTaken");
+    assert!(world.message("a").contains("another selector"), "{}", world.message("a"));
+    world.is_steady().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_of_an_object_that_has_just_gone_is_no_failure() {
+    let mut world = World::empty();
+    world.object("a", json!({"image": "intel/intel-example-plugin:0.35.0"}));
+    world.api.fail("patch exampledeviceplugins/a", 404, "not found", 1);
+    world.api.fail("patch exampledeviceplugins/a/status", 404, "not found", 1);
+    world.start(Fence::open()).await;
+    assert!(world.api.writes().contains(&"patch exampledeviceplugins/a/status".to_owned()));
+    assert!(!world.metrics.render().contains("result=\"error\""));
 }
 
 #[tokio::test(start_paused = true)]

@@ -62,7 +62,37 @@ impl DevicePlugin for ExampleDevicePlugin {
     }
 }
 
-const FAMILIES: &[Family] = &[Family::of::<ExampleDevicePlugin>()];
+/// A family that the cluster has no definition of, as when an operator is newer: it must hold up nothing.
+#[derive(CustomResource, Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[kube(group = "deviceplugin.intel.com", version = "v1", kind = "NewDevicePlugin", status = "Status")]
+pub(crate) struct NewDevicePluginSpec {
+    #[serde(flatten)]
+    common: Common,
+}
+
+impl DevicePlugin for NewDevicePlugin {
+    type Spec = NewDevicePluginSpec;
+
+    const NAME: &'static str = "new";
+    const TEMPLATE: &'static str = include_str!("objects/template.yaml");
+    const IMAGES: &'static [ImageField] = &[ImageField::of_plugin(&["intel-new-plugin"])];
+
+    fn common(spec: &NewDevicePluginSpec) -> &Common {
+        &spec.common
+    }
+
+    fn check(_spec: &NewDevicePluginSpec) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn args(_spec: &NewDevicePluginSpec) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn shape(_spec: &NewDevicePluginSpec, _template: &mut Template) {}
+}
+
+const FAMILIES: &[Family] = &[Family::of::<NewDevicePlugin>(), Family::of::<ExampleDevicePlugin>()];
 
 /// An API server, and an operator that dies when dropped.
 pub(crate) struct World {

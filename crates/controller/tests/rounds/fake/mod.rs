@@ -6,6 +6,7 @@ mod asked;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -25,6 +26,8 @@ pub(crate) const OBJECTS: &str = "exampledeviceplugins";
 pub(crate) const DAEMONSETS: &str = "daemonsets";
 pub(crate) const PODS: &str = "pods";
 pub(crate) const CONFIG_MAPS: &str = "configmaps";
+/// What the cluster has no definition of.
+const UNKNOWN: &str = "newdeviceplugins";
 pub(crate) const EVENTS: &str = "events";
 
 /// The API server. Clones are the same one.
@@ -44,6 +47,8 @@ struct State {
     /// Events' types and reasons.
     events: Vec<String>,
     failures: Vec<Failure>,
+    /// How long each write takes.
+    latency: Duration,
     /// What an admission webhook does to DaemonSets.
     webhook: Option<fn(&mut Value)>,
 }
@@ -70,7 +75,12 @@ impl Api {
                 tokio::task::yield_now().await;
                 let (parts, body) = request.into_parts();
                 let body = body.collect().await.map_err(std::io::Error::other)?.to_bytes();
-                Ok::<_, std::io::Error>(api.state().answer(&parts, &body))
+                let answer = api.state().answer(&parts, &body);
+                let latency = api.state().latency;
+                if parts.method != http::Method::GET && !latency.is_zero() {
+                    tokio::time::sleep(latency).await;
+                }
+                Ok::<_, std::io::Error>(answer)
             }
         });
         Client::new(service, "devices")
@@ -137,6 +147,15 @@ impl Api {
         self.state().failures.push(Failure { request, code, message, times });
     }
 
+    /// Fails nothing any more.
+    pub(crate) fn heal(&self) {
+        self.state().failures.clear();
+    }
+
+    pub(crate) fn set_latency(&self, latency: Duration) {
+        self.state().latency = latency;
+    }
+
     pub(crate) fn set_webhook(&self, change: fn(&mut Value)) {
         self.state().webhook = Some(change);
     }
@@ -186,6 +205,9 @@ impl State {
         {
             failure.times -= 1;
             return status(failure.code, failure.message);
+        }
+        if asked.resource == UNKNOWN {
+            return status(404, "404 page not found");
         }
         match asked.verb {
             "watch" => self.watch(&asked.resource, parts.uri.query().unwrap_or_default()),
@@ -252,6 +274,7 @@ impl State {
 
     fn apply(&mut self, asked: &Asked, live: Option<Value>, body: &Value) -> Value {
         assert_eq!(asked.resource, DAEMONSETS);
+        assert_eq!(live.is_some(), body["metadata"]["uid"].is_string(), "a namesake might be hit");
         let mut applied = body.clone();
         remove(&mut applied["metadata"], &["uid", "name", "namespace"]);
         remove(&mut applied, &["apiVersion", "kind"]);
