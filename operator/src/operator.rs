@@ -26,7 +26,9 @@ pub(crate) fn main(program: &str, args: Vec<OsString>) -> ExitCode {
         Ok(options) => options,
         Err(stop) => return stop.report(),
     };
-    cli::run(&options.serving.logs, || serve::block_on(async { run(&options, signals::terminated()).await }))
+    cli::run(&options.serving.logs, || {
+        serve::block_on(async { Box::pin(run(&options, signals::terminated())).await })
+    })
 }
 
 async fn run(options: &Options, terminated: impl Future<Output = ()>) -> Result<(), String> {

@@ -141,9 +141,12 @@ fn condition(name: &str, is_true: bool, reason: &str, message: String) -> Condit
 }
 
 fn available(rollout: Option<Rollout>) -> Condition {
-    let Some(Rollout { desired, ready, .. }) = rollout else {
+    let Some(Rollout { observed, desired, ready, .. }) = rollout else {
         return condition("Available", false, "NoDaemonSet", "there is no DaemonSet".to_owned());
     };
+    if observed == 0 {
+        return condition("Available", false, "NotCounted", "nobody has counted the nodes yet".to_owned());
+    }
     match (desired, ready) {
         (0, _) => condition(
             "Available",
@@ -204,6 +207,14 @@ mod tests {
     fn daemonset(desired: i32, updated: i32, ready: i32) -> Value {
         json!({"metadata": {"name": "d", "namespace": "n", "uid": "7", "resourceVersion": "3", "generation": 2},
             "status": {"observedGeneration": 2, "desiredNumberScheduled": desired, "updatedNumberScheduled": updated, "numberReady": ready}})
+    }
+
+    #[test]
+    fn a_daemonset_that_is_new_is_available_nowhere() {
+        let new = json!({"metadata": {"uid": "7", "generation": 1}, "status": {}});
+        let seen = Seen { daemonset: Some(&new), ..Seen::default() };
+        let status = Status::default().next(seen, &at(1));
+        assert_eq!(said(&status)[0], "Available False NotCounted");
     }
 
     fn at(second: i64) -> Time {

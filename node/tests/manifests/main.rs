@@ -200,7 +200,9 @@ fn what_is_mounted_is_there_and_what_is_there_is_mounted() {
 #[test]
 fn programs_know_the_flags_that_they_are_given() {
     let is_of_binary = |set: &Value| set["metadata"]["name"] != levelzero::NAME;
-    for (folder, set) in daemon_sets().into_iter().chain(operator::daemon_sets()).filter(|(_, set)| is_of_binary(set)) {
+    for (folder, set) in
+        daemon_sets().into_iter().chain(operator::daemon_sets()).filter(|(_, set)| is_of_binary(set))
+    {
         let container = &set["spec"]["template"]["spec"]["containers"][0];
         let mut args: Vec<&str> = list(&container["args"]).iter().map(text).collect();
         let mut command = Command::new(env!("CARGO_BIN_EXE_intel-device-plugins"));

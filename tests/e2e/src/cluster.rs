@@ -118,7 +118,9 @@ impl Cluster {
                 .chain(others)
                 .map(|(file, path)| format!("{}={path}", file.display()))
                 .collect();
-            cluster.import(&format!("docker.io/intel/{name}:devel"), &path, &files, env);
+            // As manifests name it, and as the operator does.
+            let names = ["devel", "0.36.0"].map(|tag| format!("docker.io/intel/{name}:{tag}")).join(",");
+            cluster.import(&names, &path, &files, env);
         }
         cluster
     }
@@ -238,8 +240,8 @@ impl Cluster {
         false
     }
 
-    /// Makes an image of files, `FILE=PATH` each, and puts it in the store of containerd.
-    fn import(&self, image: &str, entrypoint: &str, files: &[String], env: &[&str]) {
+    /// Makes an image of files, `FILE=PATH` each, under one or more names, and puts it in the store of containerd.
+    fn import(&self, names: &str, entrypoint: &str, files: &[String], env: &[&str]) {
         let archive = self.state.join("image.tar");
         let run = |command: &mut Command| {
             let output = command.output().expect("a program of tests/cluster or containerd");
@@ -248,7 +250,7 @@ impl Cluster {
         let entrypoint = format!("[\"{entrypoint}\"]");
         run(Command::new(folder().join("image"))
             .arg(&archive)
-            .args([image, &entrypoint])
+            .args([names, &entrypoint])
             .args(files)
             .env("IMAGE_ENV", serde_json::to_string(env).expect("a list of texts")));
         let socket = self.state.join("containerd.sock");

@@ -191,10 +191,21 @@ impl Kubernetes {
     /// Has the API server do all that it does to a new object of this list, such as `/api/v1/namespaces/default/pods`, but keep
     /// it; returns the object, or what the API server says against it.
     pub fn try_out(&self, list: &str, object: &Value) -> Result<Value, String> {
-        let request = http::Request::post(format!("{list}?dryRun=All"))
-            .header("content-type", "application/json")
-            .body(object.to_string().into_bytes())
-            .expect("a request");
+        self.ask("POST", &format!("{list}?dryRun=All"), Some(object))
+    }
+
+    /// Asks the API server for something under this path, and returns what it says. A list as the body of PATCH is a JSON patch, an
+    /// object a merge patch.
+    pub fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, String> {
+        let kind = match (method, body) {
+            ("PATCH", Some(Value::Array(_))) => "application/json-patch+json",
+            ("PATCH", _) => "application/merge-patch+json",
+            _ => "application/json",
+        };
+        let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
+        let request =
+            http::Request::builder().method(method).uri(path).header("content-type", kind).body(body);
+        let request = request.expect("a request");
         self.runtime.block_on(self.client.request(request)).map_err(|error| error.to_string())
     }
 

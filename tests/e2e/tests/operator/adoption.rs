@@ -1,0 +1,143 @@
+//! DaemonSets that another operator has made are taken over as they are.
+
+use serde_json::{Value, json};
+
+use crate::world::{DEPLOYMENT, NAMESPACE, World, plural, world};
+
+const MANAGER: &str = "intel-device-plugins-operator";
+
+impl World {
+    fn scale(&self, replicas: u32) {
+        let replicas = format!("--replicas={replicas}");
+        self.cluster.kubectl(&["scale", "-n", NAMESPACE, DEPLOYMENT, &replicas]);
+        if replicas.ends_with("=0") {
+            let selector = "manager=intel-deviceplugin-operator";
+            self.cluster.kubectl(&[
+                "wait",
+                "--for=delete",
+                "pod",
+                "-n",
+                NAMESPACE,
+                "-l",
+                selector,
+                "--timeout=60s",
+            ]);
+        } else {
+            self.wait_for_rollout();
+        }
+    }
+
+    /// Makes a DaemonSet as the Go implementation's operator does: all at once, in its own name.
+    fn create_as_another(&self, object: &Value, template: &Value, family: &str) {
+        let name = object["metadata"]["name"].as_str().unwrap();
+        let app = format!("intel-{family}-plugin");
+        let daemonset = json!({
+            "apiVersion": "apps/v1",
+            "kind": "DaemonSet",
+            "metadata": {
+                "name": format!("{app}-{name}"),
+                "namespace": NAMESPACE,
+                "labels": {"app": app},
+                "ownerReferences": [{
+                    "apiVersion": object["apiVersion"],
+                    "kind": object["kind"],
+                    "name": name,
+                    "uid": object["metadata"]["uid"],
+                    "controller": true,
+                    "blockOwnerDeletion": true,
+                }],
+            },
+            "spec": {
+                "selector": {"matchLabels": {"app": app}},
+                "template": template,
+                "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}},
+            },
+        });
+        let path = format!(
+            "/apis/apps/v1/namespaces/{NAMESPACE}/daemonsets?fieldManager=intel_deviceplugin_operator"
+        );
+        self.kubernetes.ask("POST", &path, Some(&daemonset)).unwrap();
+    }
+
+    fn expect_adopted(&self, family: &str, name: &str) {
+        let managers = || {
+            let name = format!("intel-{family}-plugin-{name}");
+            let args = ["get", "-n", NAMESPACE, "daemonset", &name, "--show-managed-fields"];
+            let daemonset = self.json(&args)?;
+            let entries = daemonset["metadata"]["managedFields"].as_array()?.clone();
+            let of_spec = entries.iter().filter(|entry| entry["subresource"].is_null());
+            Some(of_spec.map(|entry| entry["manager"].as_str().unwrap().to_owned()).collect::<Vec<_>>())
+        };
+        self.wait("a DaemonSet of this operator alone", || (managers()? == [MANAGER]).then_some(()));
+    }
+}
+
+#[test]
+fn a_daemonset_that_is_as_it_should_be_is_taken_over_without_a_new_pod() {
+    let Some(world) = world() else { return };
+    world.apply("{apiVersion: deviceplugin.intel.com/v1, kind: NpuDevicePlugin, metadata: {name: taken}}");
+    world.expect_condition("npu", "taken", "Available", "True", "AllReady");
+    let object = world.object("npu", "taken").unwrap();
+    let template = world.daemonset("npu", "taken").unwrap()["spec"]["template"].clone();
+    world.scale(0);
+    world.cluster.kubectl(&[
+        "delete",
+        "-n",
+        NAMESPACE,
+        "daemonset",
+        "intel-npu-plugin-taken",
+        "--timeout=60s",
+    ]);
+    world.create_as_another(&object, &template, "npu");
+    let pod = || {
+        let pods = world.json(&["get", "pods", "-n", NAMESPACE, "-l", "app=intel-npu-plugin"])?;
+        pods.pointer("/items/0/metadata/uid").cloned()
+    };
+    let before = world.wait("a pod", pod);
+
+    world.scale(2);
+    world.expect_adopted("npu", "taken");
+    assert_eq!(world.daemonset("npu", "taken").unwrap()["metadata"]["generation"], 1);
+    world.expect_condition("npu", "taken", "Available", "True", "AllReady");
+    assert_eq!(pod().unwrap(), before);
+    world.cluster.kubectl(&["delete", &plural("npu"), "taken", "--timeout=60s"]);
+}
+
+#[test]
+fn images_of_before_are_upgraded_and_what_is_left_of_them_goes() {
+    let Some(world) = world() else { return };
+    world.scale(0);
+    // The Go implementation's webhooks have gone with it.
+    world.cluster.kubectl(&[
+        "delete",
+        "validatingwebhookconfigurations,mutatingwebhookconfigurations",
+        "--all",
+    ]);
+    let image = "registry.example.com:5000/intel/intel-npu-plugin:0.35.0";
+    world.apply(&format!(
+        "{{apiVersion: deviceplugin.intel.com/v1, kind: NpuDevicePlugin, metadata: {{name: old}}, \
+         spec: {{image: '{image}', nodeSelector: {{no: where}}}}}}"
+    ));
+    let template = json!({
+        "metadata": {"labels": {"app": "intel-npu-plugin"}},
+        "spec": {
+            "containers": [{"name": "intel-npu-plugin", "image": image, "args": ["-v", "0", "-shared-dev-num", "1"]}],
+            "nodeSelector": {"no": "where"},
+            "volumes": [{"name": "leftover", "hostPath": {"path": "/leftover"}}],
+        },
+    });
+    world.create_as_another(&world.object("npu", "old").unwrap(), &template, "npu");
+
+    world.cluster.kubectl(&["apply", "-k", "deployments/operator/default"]);
+    world.scale(2);
+    world.expect_adopted("npu", "old");
+    let upgraded = json!("registry.example.com:5000/intel/intel-npu-plugin:0.36.0");
+    world.expect("npu", "old", "/spec/template/spec/containers/0/image", &upgraded);
+    world.wait("the upgraded object", || {
+        (world.object("npu", "old")?["spec"]["image"] == upgraded).then_some(())
+    });
+    let daemonset = world.daemonset("npu", "old").unwrap();
+    let volumes = daemonset["spec"]["template"]["spec"]["volumes"].as_array().unwrap();
+    assert!(volumes.iter().all(|volume| volume["name"] != "leftover"), "{volumes:?}");
+    world.cluster.kubectl(&["delete", &plural("npu"), "old", "--timeout=60s"]);
+}

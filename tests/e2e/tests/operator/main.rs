@@ -1,0 +1,12 @@
+//! The operator on a real cluster: objects, and the DaemonSets, pods and resources of the node that come of them. A simulated node
+//! with hardware of all families.
+//!
+//! One cluster serves all tests, one after the other; each leaves the cluster as it found it.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod adoption;
+mod changes;
+mod churn;
+mod replicas;
+mod samples;
+mod world;

@@ -1,0 +1,168 @@
+//! The cluster that all tests share, and what they ask of it.
+
+use std::io::Write as _;
+use std::sync::MutexGuard;
+
+use e2e::{Cluster, Image, Kubernetes, SharedCluster};
+use serde_json::Value;
+
+const IMAGES: [Image; 14] = [
+    Image::of_webhook("intel-deviceplugin-operator", "intel_deviceplugin_operator"),
+    Image::of_plugin("intel-dlb-plugin", "intel_dlb_device_plugin"),
+    Image::of_plugin("intel-dlb-initcontainer", "intel-dlb-initcontainer"),
+    Image::of_plugin("intel-dsa-plugin", "intel_dsa_device_plugin"),
+    Image::of_plugin("intel-idxd-config-initcontainer", "intel-idxd-config-initcontainer"),
+    Image::of_plugin("intel-fpga-plugin", "intel_fpga_device_plugin"),
+    Image::of_plugin("intel-fpga-initcontainer", "intel-fpga-initcontainer"),
+    Image::of_plugin("intel-gpu-plugin", "intel_gpu_device_plugin"),
+    Image::of_plugin("intel-gpu-initcontainer", "intel-gpu-initcontainer"),
+    Image::of_plugin("intel-iaa-plugin", "intel_iaa_device_plugin"),
+    Image::of_plugin("intel-npu-plugin", "intel_npu_device_plugin"),
+    Image::of_plugin("intel-qat-plugin", "intel_qat_device_plugin"),
+    Image::of_plugin("intel-qat-initcontainer", "intel-qat-initcontainer"),
+    Image::of_plugin("intel-sgx-plugin", "intel_sgx_device_plugin"),
+];
+
+pub(crate) const FAMILIES: [&str; 8] = ["dlb", "dsa", "fpga", "gpu", "iaa", "npu", "qat", "sgx"];
+/// Where the operator and its DaemonSets are.
+pub(crate) const NAMESPACE: &str = "inteldeviceplugins-system";
+pub(crate) const DEPLOYMENT: &str = "deployment/intel-deviceplugins-controller-manager";
+const FOLDER: &str = "deployments/operator/default";
+
+/// A cluster, and its client, for one test at a time.
+pub(crate) struct World {
+    pub(crate) cluster: MutexGuard<'static, Cluster>,
+    pub(crate) kubernetes: Kubernetes,
+}
+
+/// The cluster with the operator on it; `None` where no cluster can be had.
+pub(crate) fn world() -> Option<World> {
+    static CLUSTER: SharedCluster = SharedCluster::new();
+    let (cluster, kubernetes) = CLUSTER.take("xeon-full", &IMAGES)?;
+    let world = World { cluster, kubernetes };
+    world.install();
+    // What a test left behind that failed.
+    for family in FAMILIES {
+        world.cluster.kubectl(&["delete", &plural(family), "--all", "--timeout=60s"]);
+    }
+    world.wait("no DaemonSet", || world.daemonsets().is_empty().then_some(()));
+    Some(world)
+}
+
+/// `gpudeviceplugins`.
+pub(crate) fn plural(family: &str) -> String {
+    format!("{family}deviceplugins")
+}
+
+/// `GpuDevicePlugin`.
+pub(crate) fn kind(family: &str) -> String {
+    let (first, rest) = family.split_at(1);
+    format!("{}{rest}DevicePlugin", first.to_uppercase())
+}
+
+impl World {
+    fn install(&self) {
+        self.cluster.kubectl(&["apply", "-k", FOLDER]);
+        self.wait_for_rollout();
+    }
+
+    pub(crate) fn wait_for_rollout(&self) {
+        self.cluster.kubectl(&["rollout", "status", "-n", NAMESPACE, DEPLOYMENT, "--timeout=110s"]);
+        // The webhooks answer before the API server asks them only if it knows their authority.
+        let object = r#"{"apiVersion": "deviceplugin.intel.com/v1", "kind": "NpuDevicePlugin", "metadata": {"name": "probe"}}"#;
+        self.wait("answers of the webhooks", || {
+            self.try_apply_as(object, &["--dry-run=server"]).ok().map(drop)
+        });
+    }
+
+    /// Makes or changes objects, in YAML.
+    pub(crate) fn apply(&self, yaml: &str) {
+        let done = self.try_apply_as(yaml, &[]);
+        assert!(done.is_ok(), "{yaml}\n{done:?}\n{}", self.state());
+    }
+
+    pub(crate) fn try_apply(&self, yaml: &str) -> Result<String, String> {
+        self.try_apply_as(yaml, &[])
+    }
+
+    fn try_apply_as(&self, yaml: &str, flags: &[&str]) -> Result<String, String> {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(yaml.as_bytes()).unwrap();
+        let path = file.path().to_str().unwrap();
+        self.cluster.try_kubectl(&[&["apply", "-f", path], flags].concat())
+    }
+
+    pub(crate) fn json(&self, args: &[&str]) -> Option<Value> {
+        let text = self.cluster.try_kubectl(&[args, &["-o", "json"]].concat()).ok()?;
+        serde_json::from_str(&text).ok()
+    }
+
+    /// The object's DaemonSet.
+    pub(crate) fn daemonset(&self, family: &str, name: &str) -> Option<Value> {
+        self.json(&["get", "-n", NAMESPACE, "daemonset", &format!("intel-{family}-plugin-{name}")])
+    }
+
+    /// The names of all DaemonSets.
+    pub(crate) fn daemonsets(&self) -> Vec<String> {
+        let list = self.json(&["get", "-n", NAMESPACE, "daemonsets"]).unwrap_or_default();
+        let items = list["items"].as_array().cloned().unwrap_or_default();
+        items.iter().map(|item| item["metadata"]["name"].as_str().unwrap().to_owned()).collect()
+    }
+
+    pub(crate) fn object(&self, family: &str, name: &str) -> Option<Value> {
+        self.json(&["get", &plural(family), name])
+    }
+
+    /// Waits until a part of the object's DaemonSet is this, by a JSON pointer.
+    pub(crate) fn expect(&self, family: &str, name: &str, pointer: &str, value: &Value) {
+        let found = || self.daemonset(family, name)?.pointer(pointer).cloned();
+        self.kubernetes.wait_for(
+            &format!("{value} at {pointer} of the DaemonSet of {family} {name}"),
+            || format!("{:?}\n{}", found(), self.state()),
+            || (found().unwrap_or_default() == *value).then_some(()),
+        );
+    }
+
+    pub(crate) fn wait<T>(&self, what: &str, look: impl FnMut() -> Option<T>) -> T {
+        self.kubernetes.wait_for(what, || self.state(), look)
+    }
+
+    /// Waits until one of an object's conditions has this status and reason.
+    pub(crate) fn expect_condition(
+        &self,
+        family: &str,
+        name: &str,
+        condition: &str,
+        status: &str,
+        reason: &str,
+    ) {
+        let found = || {
+            let object = self.object(family, name)?;
+            object["status"]["conditions"]
+                .as_array()?
+                .iter()
+                .find(|found| found["type"] == condition)
+                .cloned()
+        };
+        self.kubernetes.wait_for(
+            &format!("{condition} {status} {reason} of {family} {name}"),
+            || format!("{:?}\n{}", found(), self.state()),
+            || {
+                let found = found()?;
+                let is_it = found["status"] == status && found["reason"].as_str()?.contains(reason);
+                is_it.then_some(())
+            },
+        );
+    }
+
+    /// For failures.
+    pub(crate) fn state(&self) -> String {
+        let ask = |args: &[&str]| self.cluster.try_kubectl(args).unwrap_or_else(|error| error);
+        let pods = ask(&["get", "pods", "-A", "-o", "wide"]);
+        let events = ask(&["get", "events", "-A"]);
+        let events = events.lines().rev().take(15).collect::<Vec<_>>().join("\n");
+        let selector = "manager=intel-deviceplugin-operator";
+        let log = ask(&["logs", "-n", NAMESPACE, "-l", selector, "--tail=60", "--prefix"]);
+        format!("{pods}\n{events}\n--- the operator's logs\n{log}\n{}", self.cluster.logs())
+    }
+}
