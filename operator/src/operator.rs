@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use crate::api::Api;
 use crate::families::FAMILIES;
+use crate::readers::Readers;
 use crate::serve::{self, Beside};
 use crate::webhooks::POD_WEBHOOKS;
 use options::Options;
@@ -26,7 +27,9 @@ pub(crate) fn main(program: &str, args: Vec<OsString>) -> ExitCode {
         Ok(options) => options,
         Err(stop) => return stop.report(),
     };
-    cli::run(&options.serving.logs, || serve::block_on(async { run(&options, signals::terminated()).await }))
+    cli::run(&options.serving.logs, || {
+        serve::block_on(async { Box::pin(run(&options, signals::terminated())).await })
+    })
 }
 
 async fn run(options: &Options, terminated: impl Future<Output = ()>) -> Result<(), String> {
@@ -41,6 +44,9 @@ async fn run(options: &Options, terminated: impl Future<Output = ()>) -> Result<
         } else {
             webhook.without_effect()
         });
+    }
+    if options.metrics_secure {
+        beside.guard(Readers::new(api.client(&options.serving).await?));
     }
     let (stop, stopping) = watch::channel(false);
     let lead = lead::lead(options, &devices, &api, &mut beside, stopping.clone()).await?;
