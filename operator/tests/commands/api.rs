@@ -109,13 +109,13 @@ fn decide(state: &mut State, method: &str, path: &str, body: &[u8]) -> (u16, Val
                 && spec["nonResourceAttributes"] == wanted;
             with_status(json!({"allowed": allowed}))
         }
-        _ if path.contains("/leases") => match method {
-            "get" => state.leases.values().next().map_or((404, missing()), |lease| (200, lease.clone())),
-            _ => {
-                state.leases.insert("lease".to_owned(), body.clone());
-                (200, body)
-            }
-        },
+        _ if path.contains("/leases") && method == "get" => {
+            state.leases.values().next().map_or((404, missing()), |lease| (200, lease.clone()))
+        }
+        _ if path.contains("/leases") => {
+            state.leases.insert("lease".to_owned(), body.clone());
+            (200, body)
+        }
         _ => (404, missing()),
     }
 }
