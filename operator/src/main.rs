@@ -8,6 +8,7 @@ mod certificate;
 mod families;
 mod operator;
 mod options;
+mod readers;
 mod serve;
 mod stand_alone;
 mod webhooks;

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use crate::api::Api;
 use crate::families::FAMILIES;
+use crate::readers::Readers;
 use crate::serve::{self, Beside};
 use crate::webhooks::POD_WEBHOOKS;
 use options::Options;
@@ -43,6 +44,9 @@ async fn run(options: &Options, terminated: impl Future<Output = ()>) -> Result<
         } else {
             webhook.without_effect()
         });
+    }
+    if options.metrics_secure {
+        beside.guard(Readers::new(api.client(&options.serving).await?));
     }
     let (stop, stopping) = watch::channel(false);
     let lead = lead::lead(options, &devices, &api, &mut beside, stopping.clone()).await?;

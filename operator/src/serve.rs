@@ -11,6 +11,7 @@ use webhook::{Metrics, Server, Webhook};
 use crate::api::Api;
 use crate::certificate;
 use crate::options::Options;
+use crate::readers::Readers;
 use crate::webhooks::{Decides, Informed, Missing, PodWebhook, Work};
 
 /// Runs all of the process on this thread.
@@ -35,7 +36,7 @@ pub(crate) async fn serve(
     let metrics = Arc::new(Metrics::default());
     let shown = Arc::clone(&metrics);
     let server = Server { webhooks, certificate, http2: options.http2, metrics };
-    let Beside { missing, figures, mut work } = beside;
+    let Beside { missing, figures, readers, mut work } = beside;
     let health_pages = Pages::default()
         .verdict("/healthz", Vec::new)
         .verdict("/readyz", move || missing.iter().filter_map(|missing| missing()).collect());
@@ -49,7 +50,12 @@ pub(crate) async fn serve(
         work.spawn(show(listen("probes", "http", address).await?, health_pages));
     }
     if let Some(address) = figures_address {
-        work.spawn(show(listen("metrics", "http", address).await?, figures_page));
+        let scheme = if readers.is_some() { "https" } else { "http" };
+        let listener = listen("metrics", scheme, address).await?;
+        match readers {
+            None => work.spawn(show(listener, figures_page)),
+            Some(readers) => work.spawn(show_guarded(listener, figures_page, readers)?),
+        };
     }
     tokio::select! {
         ended = server.serve(listener, stop) => ended.map_err(|error| format!("cannot serve TLS: {error}")),
@@ -65,6 +71,7 @@ type Show = Box<dyn Fn() -> String + Send + Sync>;
 pub(crate) struct Beside {
     missing: Vec<Missing>,
     figures: Vec<Show>,
+    readers: Option<Readers>,
     /// None of it ends.
     work: JoinSet<()>,
 }
@@ -78,6 +85,11 @@ impl Beside {
     /// Has these figures on the page, too.
     pub(crate) fn show(&mut self, figures: impl Fn() -> String + Send + Sync + 'static) {
         self.figures.push(Box::new(figures));
+    }
+
+    /// Lets only these read the figures, and by HTTPS.
+    pub(crate) fn guard(&mut self, readers: Readers) {
+        self.readers = Some(readers);
     }
 
     /// Starts what a webhook for pods has to know.
@@ -108,4 +120,22 @@ async fn listen(what: &str, scheme: &str, address: SocketAddr) -> Result<TcpList
 
 async fn show(listener: TcpListener, pages: Pages) {
     match pages::serve(listener, pages).await {}
+}
+
+fn show_guarded(
+    listener: TcpListener,
+    pages: Pages,
+    readers: Readers,
+) -> Result<impl Future<Output = ()>, String> {
+    let error = |error: &dyn std::fmt::Display| format!("cannot serve the metrics by HTTPS: {error}");
+    let certificate = certificates::self_signed().map_err(|reason| error(&reason))?;
+    let acceptor = webhook::server::acceptor(certificate, false).map_err(|reason| error(&reason))?;
+    let readers = Arc::new(readers);
+    let admit = move |authorization| {
+        let readers = Arc::clone(&readers);
+        async move { readers.admit(authorization).await }
+    };
+    Ok(async move {
+        match pages::serve_guarded(listener, pages, move |stream| acceptor.accept(stream), admit).await {}
+    })
 }

@@ -20,6 +20,14 @@ pub(crate) struct Leaf {
     renewed: Moment,
 }
 
+/// A certificate that nobody has signed but itself, for pages whose readers are told not to look at it.
+pub(crate) fn self_signed() -> Result<CertifiedKey, LeafError> {
+    let key = KeyPair::generate()?;
+    let certificate = CertificateParams::new(["localhost".to_owned()])?.self_signed(&key)?;
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    Ok(CertifiedKey::new(vec![certificate.into()], rustls::crypto::ring::sign::any_ecdsa_type(&key)?))
+}
+
 /// Why no certificate could be made.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LeafError {

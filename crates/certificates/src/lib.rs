@@ -55,6 +55,12 @@ pub type Certificate = watch::Receiver<Option<Arc<CertifiedKey>>>;
 /// ends: a configuration that is deleted or spoilt later is logged, and must not take the server away from the others.
 pub type Missing = watch::Receiver<Option<String>>;
 
+/// A certificate in memory that is never renewed, and that nobody has signed but itself: readers of pages are told not to look at it.
+pub fn self_signed() -> Result<Certificate, String> {
+    let certified = leaf::self_signed().map_err(|error| error.to_string())?;
+    Ok(watch::channel(Some(Arc::new(certified))).1)
+}
+
 /// Manages certificates as long as the future in the third value is polled. It never ends, and goes on with what is in
 /// memory while there is no API server.
 pub fn manage(

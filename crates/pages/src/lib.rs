@@ -1,4 +1,4 @@
-//! Pages that tell how a process is, over plain HTTP: [`serve`] shows [`Pages`], and [`Figures`] writes the one that Prometheus
+//! Pages that tell how a process is, over HTTP: [`serve`] shows [`Pages`], and [`Figures`] writes the one that Prometheus
 //! reads.
 //!
 //! ```
@@ -18,4 +18,5 @@ mod figures;
 mod serve;
 
 pub use figures::{Figures, Histogram, Label};
-pub use serve::{Pages, serve};
+pub use hyper::StatusCode;
+pub use serve::{Pages, serve, serve_guarded};

@@ -35,12 +35,13 @@ use std::time::Duration;
 use rustls::sign::CertifiedKey;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio_rustls::TlsAcceptor;
 
 use crate::review::{Kind, Outcome, Request};
 use crate::{Fields, Metrics};
 use answer::Answers;
 use connections::Connections;
+
+pub use tls::acceptor;
 
 /// How long a client may take for a handshake, for sending a request, or for taking an answer; and how long requests in
 /// flight are waited for at the end.
@@ -89,7 +90,7 @@ impl Server {
         stop: impl Future<Output = ()>,
     ) -> Result<(), rustls::Error> {
         let Self { webhooks, mut certificate, http2, metrics } = self;
-        let acceptor = TlsAcceptor::from(Arc::new(tls::config(certificate.clone(), http2)?));
+        let acceptor = acceptor(certificate.clone(), http2)?;
         let answers = Arc::new(Answers::new(webhooks, &metrics));
         let (stopped, stopping) = watch::channel(());
         let mut connections = Connections::new(Arc::clone(&metrics));

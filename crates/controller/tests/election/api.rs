@@ -58,7 +58,7 @@ impl Api {
     }
 
     /// What somebody else writes.
-    pub(crate) fn put(&self, name: &str, spec: Value) {
+    pub(crate) fn put(&self, name: &str, spec: &Value) {
         self.state().put(name, json!({"metadata": {"name": name}, "spec": spec}));
     }
 

@@ -120,7 +120,7 @@ async fn when_the_leader_is_killed_the_other_waits_for_the_lease_to_end() {
     let written_until = first.until.borrow().unwrap();
     drop(first);
     let took = second.takes().await;
-    assert!(LEASE - RETRY <= took && took <= LEASE + RETRY, "{took:?}");
+    assert!((13..=17).contains(&took.as_secs()), "{took:?}");
     assert!(Instant::now() > written_until + Duration::from_secs(4));
     assert_eq!(holder(&api), "second");
     assert_eq!(api.lease().unwrap()["spec"]["leaseTransitions"], 1);
@@ -195,14 +195,14 @@ async fn a_short_failure_costs_nothing() {
 #[tokio::test(start_paused = true)]
 async fn the_time_to_write_counts_from_when_a_renewal_was_sent_and_not_from_its_late_answer() {
     let api = Api::default();
-    api.put(NAME, Value::Null);
+    api.put(NAME, &Value::Null);
     let mut replica = Replica::start(&api, "replica");
     api.set_line("replica", Line::Slow);
     // To read the Lease takes 3 s of these, and to write it the others.
     for late in [6, 3, 3, 3] {
         replica.until.changed().await.unwrap();
         let left = replica.until.borrow_and_update().unwrap() - Instant::now();
-        assert_eq!(left.as_secs_f64().round(), 10.0 - f64::from(late));
+        assert_eq!(left.as_millis().div_ceil(1000), 10 - late);
     }
 }
 
@@ -211,7 +211,7 @@ async fn times_that_others_write_are_not_believed() {
     for time in ["1999-01-01T00:00:00.000000Z", "2999-01-01T00:00:00.000000Z"] {
         let api = Api::default();
         let spec = json!({"holderIdentity": "go", "leaseDurationSeconds": 15, "leaseTransitions": 4, "acquireTime": time, "renewTime": time});
-        api.put(NAME, spec.clone());
+        api.put(NAME, &spec);
         let replica = Replica::start(&api, "replica");
         // As long as it is renewed, it holds, whatever it says the time is.
         for transitions in 5..25 {
@@ -219,10 +219,10 @@ async fn times_that_others_write_are_not_believed() {
             assert!(!replica.may_write());
             let mut renewed = spec.clone();
             renewed["leaseTransitions"] = json!(transitions);
-            api.put(NAME, renewed);
+            api.put(NAME, &renewed);
         }
         let took = replica.takes().await;
-        assert!((LEASE - RETRY..=LEASE + RETRY).contains(&took), "{took:?}");
+        assert!((13..=17).contains(&took.as_secs()), "{took:?}");
         assert_eq!(api.lease().unwrap()["spec"]["leaseTransitions"], 25);
     }
 }
@@ -231,14 +231,14 @@ async fn times_that_others_write_are_not_believed() {
 async fn a_holder_that_asks_for_more_time_has_it_and_one_that_says_nothing_has_the_usual() {
     for (duration, expected) in [(json!(40), 40), (json!(0), 15), (json!(-5), 15), (Value::Null, 15)] {
         let api = Api::default();
-        api.put(NAME, json!({"holderIdentity": "go", "leaseDurationSeconds": duration}));
+        api.put(NAME, &json!({"holderIdentity": "go", "leaseDurationSeconds": duration}));
         let replica = Replica::start(&api, "replica");
         let took = replica.takes().await.as_secs();
         assert!((expected..=expected + 2).contains(&took), "{duration}: {took}");
     }
     for free in [json!({}), json!({"holderIdentity": "", "leaseDurationSeconds": 1}), Value::Null] {
         let api = Api::default();
-        api.put(NAME, free.clone());
+        api.put(NAME, &free);
         let replica = Replica::start(&api, "replica");
         assert!(replica.takes().await < RETRY, "{free}");
     }
@@ -267,12 +267,12 @@ async fn a_lease_that_another_has_taken_or_an_admin_deleted_is_noticed_at_the_ne
     let api = Api::default();
     let replica = Replica::start(&api, "replica");
     replica.takes().await;
-    api.put(NAME, json!({"holderIdentity": "other", "leaseDurationSeconds": 15}));
+    api.put(NAME, &json!({"holderIdentity": "other", "leaseDurationSeconds": 15}));
     pass(RETRY + Duration::from_millis(100)).await;
     assert!(!replica.may_write());
     replica.takes().await;
     // What others put into it stays.
-    api.put(NAME, json!({"holderIdentity": "replica", "leaseDurationSeconds": 15, "strategy": "OldestEmulationVersion"}));
+    api.put(NAME, &json!({"holderIdentity": "replica", "leaseDurationSeconds": 15, "strategy": "OldestEmulationVersion"}));
     pass(Duration::from_secs(10)).await;
     assert!(replica.may_write());
     assert_eq!(api.lease().unwrap()["spec"]["strategy"], "OldestEmulationVersion");

@@ -57,7 +57,7 @@ impl DevicePlugin for ExampleDevicePlugin {
             template.init_containers().push(serde_json::from_value(init).unwrap());
         }
         if !spec.config.is_empty() {
-            template.add_config_map("config", &spec.config, None);
+            template.add_config_map("config", "/config", &spec.config, None);
         }
     }
 }
@@ -119,7 +119,7 @@ impl World {
     /// Starts an operator, in place of the one that runs. What it does at its start is done then.
     pub(crate) async fn start(&mut self, fence: Fence) {
         self.stop();
-        let settings = Settings { namespace: "devices".to_owned(), pull_secret: None };
+        let settings = Settings { namespace: "devices".to_owned(), ..Settings::default() };
         let (client, metrics, overrides) = (self.api.client(), self.metrics.clone(), self.overrides.clone());
         self.operator = Some(tokio::spawn(async move {
             run(client, FAMILIES, settings, overrides, fence, metrics).await;

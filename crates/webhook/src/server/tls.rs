@@ -9,6 +9,7 @@ use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ServerConfig, SupportedCipherSuite};
+use tokio_rustls::TlsAcceptor;
 
 use super::Certificate;
 
@@ -21,8 +22,9 @@ const SUITES: [SupportedCipherSuite; 5] = [
     cipher_suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
 ];
 
-/// No client certificate is asked for, as the API server has none by default.
-pub(super) fn config(certificate: Certificate, http2: bool) -> Result<ServerConfig, rustls::Error> {
+/// Agrees on TLS with clients, showing them the latest certificate; on HTTP/2 only with `http2`. No client certificate is asked for,
+/// as the API server has none by default.
+pub fn acceptor(certificate: Certificate, http2: bool) -> Result<TlsAcceptor, rustls::Error> {
     let provider = CryptoProvider { cipher_suites: SUITES.to_vec(), ..ring::default_provider() };
     let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(&[&TLS13, &TLS12])?
@@ -35,7 +37,7 @@ pub(super) fn config(certificate: Certificate, http2: bool) -> Result<ServerConf
         config.alpn_protocols.push(b"h2".to_vec());
     }
     config.alpn_protocols.push(b"http/1.1".to_vec());
-    Ok(config)
+    Ok(Arc::new(config).into())
 }
 
 struct Latest(Certificate);

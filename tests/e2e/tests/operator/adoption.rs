@@ -65,10 +65,14 @@ impl World {
             let args = ["get", "-n", NAMESPACE, "daemonset", &name, "--show-managed-fields"];
             let daemonset = self.json(&args)?;
             let entries = daemonset["metadata"]["managedFields"].as_array()?.clone();
-            let of_spec = entries.iter().filter(|entry| entry["subresource"].is_null());
+            let of_spec = entries
+                .iter()
+                .filter(|entry| entry["subresource"].is_null() && entry["fieldsV1"]["f:spec"].is_object());
             Some(of_spec.map(|entry| entry["manager"].as_str().unwrap().to_owned()).collect::<Vec<_>>())
         };
-        self.wait("a DaemonSet of this operator alone", || (managers()? == [MANAGER]).then_some(()));
+        self.wait("a DaemonSet whose spec is this operator's alone", || {
+            (managers()? == [MANAGER]).then_some(())
+        });
     }
 }
 

@@ -134,7 +134,7 @@ fn bad_objects_are_refused_with_the_reason_and_defaults_are_filled_in() {
 #[test]
 fn a_changed_config_map_gives_new_pods_and_a_missing_one_is_said() {
     let Some(world) = world() else { return };
-    let spec = r#"{"initImage": "intel/intel-qat-initcontainer:0.36.0", "provisioningConfig": "qat", "nodeSelector": {"no": "where"}}"#;
+    let spec = r#"{"initImage": "intel/intel-qat-initcontainer:0.36.0", "provisioningConfig": "qat", "kernelVfDrivers": ["4xxxvf"], "nodeSelector": {"no": "where"}}"#;
     world.apply(&object("qat", "configured", spec));
     world.expect_condition("qat", "configured", "Degraded", "True", "ConfigMapMissing");
     let config = |text: &str| {

@@ -1,39 +1,16 @@
 //! The binary as users run it.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests")]
+
+mod api;
+mod operator;
+mod running;
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read, Write};
-use std::net::TcpStream;
-use std::os::unix::process::CommandExt as _;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Arc;
-use std::time::Duration;
 
-use rcgen::{CertifiedKey, generate_simple_self_signed};
-use rustix::process::{Pid, Signal, kill_process};
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::{Value, json};
 use simulator::golden;
 
-const BINARY: &str = env!("CARGO_BIN_EXE_intel-device-plugins-operator");
-const SERVICE: &str = "webhook-service.system.svc";
-/// A guard against hanging.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// The binary under this name, with these arguments and nothing that tells of an API server.
-fn command(name: &str, args: &[&str]) -> Command {
-    let mut command = Command::new(BINARY);
-    command.arg0(name).args(args).env_clear().stdin(Stdio::null());
-    command
-}
-
-/// The exit code, and what it says.
-fn run(name: &str, args: &[&str]) -> (Option<i32>, String) {
-    let output = command(name, args).output().unwrap();
-    assert!(output.stdout.is_empty());
-    (output.status.code(), String::from_utf8(output.stderr).unwrap())
-}
+use running::{Certificate, Running, ask, command, get, run, secure};
 
 #[test]
 fn usage_texts_are_those_on_file() {
@@ -130,78 +107,11 @@ fn devices_that_there_are_not_or_twice_end_the_operator_with_an_error_in_its_log
     }
 }
 
-/// A webhook that runs, and where it answers what.
-struct Running {
-    process: Child,
-    log: BufReader<std::process::ChildStderr>,
-}
-
-impl Running {
-    fn start(mut command: Command) -> Self {
-        let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
-        let log = BufReader::new(process.stderr.take().unwrap());
-        Self { process, log }
-    }
-
-    /// The address that the log says for this.
-    fn address(&mut self, what: &str) -> String {
-        let mut seen = String::new();
-        loop {
-            let mut line = String::new();
-            assert_ne!(self.log.read_line(&mut line).unwrap(), 0, "it ended: {seen}");
-            if let Some((_, address)) = line.split_once(&format!("{what} are answered at ")) {
-                return address.trim().split_once("://").unwrap().1.to_owned();
-            }
-            seen += &line;
-        }
-    }
-
-    /// Asks it to end.
-    fn terminate(mut self) -> ExitStatus {
-        let pid = Pid::from_raw(self.process.id().try_into().unwrap()).unwrap();
-        kill_process(pid, Signal::TERM).unwrap();
-        self.process.wait().unwrap()
-    }
-}
-
-/// What is answered, from the status line on.
-fn ask(mut stream: impl Read + Write, request: &str) -> String {
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    // A server may close a connection without TLS's farewell.
-    let _ = stream.read_to_string(&mut answer);
-    answer
-}
-
-fn connect(address: &str) -> TcpStream {
-    let stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream
-}
-
-fn get(address: &str, path: &str) -> String {
-    ask(connect(address), &format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"))
-}
-
-/// A connection to the webhook, as the API server has it.
-fn secure(address: &str, authority: CertificateDer<'static>) -> StreamOwned<ClientConnection, TcpStream> {
-    let mut roots = RootCertStore::empty();
-    roots.add(authority).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let config = config.with_root_certificates(roots).with_no_client_auth();
-    let client = ClientConnection::new(Arc::new(config), ServerName::try_from(SERVICE).unwrap()).unwrap();
-    StreamOwned::new(client, connect(address))
-}
-
 #[test]
 fn a_webhook_with_a_mounted_certificate_needs_no_api_server() {
-    let folder = tempfile::tempdir().unwrap();
-    let CertifiedKey { cert, signing_key } = generate_simple_self_signed([SERVICE.to_owned()]).unwrap();
-    fs::write(folder.path().join("tls.crt"), cert.pem()).unwrap();
-    fs::write(folder.path().join("tls.key"), signing_key.serialize_pem()).unwrap();
+    let certificate = Certificate::new();
     let flags = [
-        &*format!("-cert-dir={}", folder.path().display()),
+        &*certificate.flag(),
         "-webhook-bind-address=127.0.0.1:0",
         "-health-probe-bind-address=127.0.0.1:0",
         "-metrics-bind-address=127.0.0.1:0",
@@ -225,13 +135,7 @@ fn a_webhook_with_a_mounted_certificate_needs_no_api_server() {
             ]}},
         },
     });
-    let review = review.to_string();
-    let request = format!(
-        "POST /mutate--v1-pod HTTP/1.1\r\nhost: {SERVICE}\r\ncontent-type: application/json\r\nconnection: close\r\n\
-         content-length: {}\r\n\r\n{review}",
-        review.len()
-    );
-    let answer = ask(secure(&requests, cert.der().clone()), &request);
+    let answer = ask(secure(&requests, &certificate), &running::post("/mutate--v1-pod", &review));
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     assert!(head.starts_with("HTTP/1.1 200"), "{answer}");
     let body: Value = serde_json::from_str(body).unwrap();
