@@ -94,8 +94,10 @@ fn a_daemonset_that_is_as_it_should_be_is_taken_over_without_a_new_pod() {
     ]);
     world.create_as_another(&object, &template, "npu");
     let pod = || {
+        let owner = world.daemonset("npu", "taken")?["metadata"]["uid"].clone();
         let pods = world.json(&["get", "pods", "-n", NAMESPACE, "-l", "app=intel-npu-plugin"])?;
-        pods.pointer("/items/0/metadata/uid").cloned()
+        let mut pods = pods["items"].as_array()?.iter().map(|pod| pod["metadata"].clone());
+        pods.find(|pod| pod["ownerReferences"][0]["uid"] == owner).map(|pod| pod["uid"].clone())
     };
     let before = world.wait("a pod", pod);
 
@@ -120,13 +122,13 @@ fn images_of_before_are_upgraded_and_what_is_left_of_them_goes() {
     let image = "registry.example.com:5000/intel/intel-npu-plugin:0.35.0";
     world.apply(&format!(
         "{{apiVersion: deviceplugin.intel.com/v1, kind: NpuDevicePlugin, metadata: {{name: old}}, \
-         spec: {{image: '{image}', nodeSelector: {{no: where}}}}}}"
+         spec: {{image: '{image}', nodeSelector: {{nowhere: here}}}}}}"
     ));
     let template = json!({
         "metadata": {"labels": {"app": "intel-npu-plugin"}},
         "spec": {
             "containers": [{"name": "intel-npu-plugin", "image": image, "args": ["-v", "0", "-shared-dev-num", "1"]}],
-            "nodeSelector": {"no": "where"},
+            "nodeSelector": {"nowhere": "here"},
             "volumes": [{"name": "leftover", "hostPath": {"path": "/leftover"}}],
         },
     });

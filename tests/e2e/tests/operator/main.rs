@@ -2,7 +2,7 @@
 //! with hardware of all families.
 //!
 //! One cluster serves all tests, one after the other; each leaves the cluster as it found it.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests")]
 
 mod adoption;
 mod changes;

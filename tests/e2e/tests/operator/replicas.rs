@@ -23,10 +23,10 @@ impl World {
     /// The operator follows an object from its beginning to its end.
     fn expect_work(&self, name: &str) {
         let object = "apiVersion: deviceplugin.intel.com/v1, kind: NpuDevicePlugin";
-        let spec = "spec: {nodeSelector: {no: where}}";
+        let spec = "spec: {nodeSelector: {nowhere: here}}";
         let yaml = format!("{{{object}, metadata: {{name: {name}}}, {spec}}}");
         self.wait("an accepted object", || self.try_apply(&yaml).ok());
-        self.expect("npu", name, "/spec/template/spec/nodeSelector", &json!({"no": "where"}));
+        self.expect("npu", name, "/spec/template/spec/nodeSelector", &json!({"nowhere": "here"}));
         self.cluster.kubectl(&["delete", &plural("npu"), name, "--timeout=60s"]);
         self.wait("the DaemonSet's end", || self.daemonset("npu", name).is_none().then_some(()));
     }
@@ -46,7 +46,7 @@ fn another_replica_goes_on_when_the_leader_is_killed() {
 
 #[test]
 fn an_api_server_that_was_away_finds_everything_followed() {
-    let Some(mut world) = world() else { return };
+    let Some(world) = world() else { return };
     world.apply("{apiVersion: deviceplugin.intel.com/v1, kind: NpuDevicePlugin, metadata: {name: stays}}");
     world.expect_condition("npu", "stays", "Available", "True", "AllReady");
     let generation = world.daemonset("npu", "stays").unwrap()["metadata"]["generation"].clone();
