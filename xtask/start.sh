@@ -10,7 +10,7 @@ trap 'rm -rf "$work"' EXIT
 mkdir "$work"/{calls,kubelet,cdi}
 
 # A target folder of its own, because names are stripped from what is shipped.
-binary=${1:-$(CARGO_PROFILE_RELEASE_STRIP=none CARGO_TARGET_DIR=target/start cargo xtask build | head -n 1 | sed 's/ ([0-9]* bytes)$//')}
+binary=${1:-$(CARGO_PROFILE_RELEASE_STRIP=none CARGO_TARGET_DIR=target/start cargo xtask build | sed -n '1s/ ([0-9]* bytes)$//p')}
 
 # Stands in for the binary. Valgrind 3.19 knows no openat2, so there is no prefix but the node's folders in place.
 cat > "$work/traced" <<WRAPPER
