@@ -17,7 +17,7 @@ pub trait DevicePlugin: CustomResourceExt {
     /// What an object says.
     type Spec: DeserializeOwned;
 
-    /// The family's name: `gpu`, of the kind `GpuDevicePlugin` and the DaemonSet `intel-gpu-plugin`.
+    /// The family's name: `color`, of the kind `ColorDevicePlugin` and the DaemonSet `intel-color-plugin`.
     const NAME: &'static str;
     /// The DaemonSet of `deployments`, with which an object's begins.
     const TEMPLATE: &'static str;
@@ -124,19 +124,19 @@ impl Family {
         }
     }
 
-    /// `gpudeviceplugins`, as in the API's paths.
+    /// `colordeviceplugins`, as in the API's paths.
     pub fn plural(&self) -> String {
         format!("{}deviceplugins", self.name)
     }
 
-    /// `GpuDevicePlugin`.
+    /// `ColorDevicePlugin`.
     pub fn kind(&self) -> String {
         let mut name: Vec<char> = self.name.chars().collect();
         name.iter_mut().take(1).for_each(|first| *first = first.to_ascii_uppercase());
         name.into_iter().chain("DevicePlugin".chars()).collect()
     }
 
-    /// `intel-gpu-plugin`: the value of the label `app` on its DaemonSets and pods.
+    /// `intel-color-plugin`: the value of the label `app` on its DaemonSets and pods.
     pub fn app(&self) -> String {
         format!("intel-{}-plugin", self.name)
     }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use semver::Version;
 
-/// The parts of an image's name such as `registry.example.com:5000/intel/intel-gpu-plugin:0.36.0`.
+/// The parts of an image's name such as `registry.example.com:5000/intel/intel-color-plugin:0.36.0`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Image<'a> {
     /// Everything before tag and digest.
@@ -31,12 +31,12 @@ impl<'a> Image<'a> {
         Self { repository, tag, digest }
     }
 
-    /// `intel-gpu-plugin`.
+    /// `intel-color-plugin`.
     pub fn name(&self) -> &'a str {
         self.repository.rsplit('/').next().unwrap_or_default()
     }
 
-    /// The environment variable that has another image in this one's place: `INTEL_GPU_PLUGIN_SHA`.
+    /// The environment variable that has another image in this one's place: `INTEL_COLOR_PLUGIN_SHA`.
     pub fn override_variable(&self) -> String {
         format!("{}_SHA", self.name().to_uppercase().replace('-', "_"))
     }
