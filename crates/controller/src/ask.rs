@@ -15,8 +15,11 @@ use crate::fence::{Fence, Lost};
 use crate::fields::MANAGER;
 use crate::{Family, GROUP, ReconcileMetrics};
 
-/// The longest that one answer is waited for.
+/// The longest that an answer is waited for that only tells.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// The same for one that changes something: less than from the moment until which a leader may write to that from which another may
+/// lead ([`crate::lease`]).
+const PATIENCE_OF_WRITES: Duration = Duration::from_secs(4);
 
 /// Why the API server did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -30,8 +33,8 @@ pub(crate) enum AskError {
     /// Somebody else was faster.
     #[error("cannot {0}: it has changed meanwhile ({1})")]
     Changed(String, String),
-    #[error("cannot {0}: no answer of the API server for {limit} s", limit = PATIENCE.as_secs())]
-    Silent(String),
+    #[error("cannot {0}: no answer of the API server for {limit} s", limit = .1.as_secs())]
+    Silent(String, Duration),
     #[error("cannot {0}: {1}")]
     Failed(String, String),
 }
@@ -71,7 +74,7 @@ impl Ask {
         name: &str,
     ) -> Result<Option<DynamicObject>, AskError> {
         let what = || format!("get DaemonSet {namespace}/{name}");
-        limited(what, self.daemonsets_in(namespace).get_opt(name)).await
+        limited(what, PATIENCE, self.daemonsets_in(namespace).get_opt(name)).await
     }
 
     pub(crate) async fn config_map(
@@ -80,7 +83,7 @@ impl Ask {
         name: &str,
     ) -> Result<Option<ConfigMap>, AskError> {
         let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), namespace);
-        limited(|| format!("get ConfigMap {namespace}/{name}"), api.get_opt(name)).await
+        limited(|| format!("get ConfigMap {namespace}/{name}"), PATIENCE, api.get_opt(name)).await
     }
 
     /// Creates a DaemonSet, or makes it what it should be, whoever else wrote to it.
@@ -93,7 +96,12 @@ impl Ask {
         let how = PatchParams::apply(MANAGER).force();
         let what = || format!("apply DaemonSet {namespace}/{name}");
         self.may_write("daemonset")?;
-        limited(what, self.daemonsets_in(namespace).patch(name, &how, &Patch::Apply(wanted))).await
+        limited(
+            what,
+            PATIENCE_OF_WRITES,
+            self.daemonsets_in(namespace).patch(name, &how, &Patch::Apply(wanted)),
+        )
+        .await
     }
 
     /// Changes some fields of a DaemonSet.
@@ -105,7 +113,12 @@ impl Ask {
     ) -> Result<DynamicObject, AskError> {
         let what = || format!("patch the managed fields of DaemonSet {namespace}/{name}");
         self.may_write("managed_fields")?;
-        limited(what, self.daemonsets_in(namespace).patch(name, &params(), &Patch::Merge(patch))).await
+        limited(
+            what,
+            PATIENCE_OF_WRITES,
+            self.daemonsets_in(namespace).patch(name, &params(), &Patch::Merge(patch)),
+        )
+        .await
     }
 
     pub(crate) async fn patch_object(
@@ -116,7 +129,8 @@ impl Ask {
     ) -> Result<DynamicObject, AskError> {
         let what = || format!("patch {} {name}", family.kind());
         self.may_write("images")?;
-        limited(what, self.objects(family).patch(name, &params(), &Patch::Merge(patch))).await
+        limited(what, PATIENCE_OF_WRITES, self.objects(family).patch(name, &params(), &Patch::Merge(patch)))
+            .await
     }
 
     pub(crate) async fn patch_status(
@@ -127,7 +141,12 @@ impl Ask {
     ) -> Result<DynamicObject, AskError> {
         let what = || format!("patch the status of {} {name}", family.kind());
         self.may_write("status")?;
-        limited(what, self.objects(family).patch_status(name, &params(), &Patch::Merge(patch))).await
+        limited(
+            what,
+            PATIENCE_OF_WRITES,
+            self.objects(family).patch_status(name, &params(), &Patch::Merge(patch)),
+        )
+        .await
     }
 
     /// Tells whoever asks `kubectl describe`. That it cannot be told is no failure of a round.
@@ -142,8 +161,12 @@ impl Ask {
             action: "Reconcile".to_owned(),
             secondary: None,
         };
-        if let Err(error) =
-            limited(|| format!("create the event {reason}"), self.recorder.publish(&event, regarding)).await
+        if let Err(error) = limited(
+            || format!("create the event {reason}"),
+            PATIENCE_OF_WRITES,
+            self.recorder.publish(&event, regarding),
+        )
+        .await
         {
             tracing::warn!("{error}");
         }
@@ -177,9 +200,10 @@ fn cut(mut note: String) -> String {
 
 async fn limited<T>(
     what: impl FnOnce() -> String,
+    patience: Duration,
     answer: impl Future<Output = kube::Result<T>>,
 ) -> Result<T, AskError> {
-    match tokio::time::timeout(PATIENCE, answer).await {
+    match tokio::time::timeout(patience, answer).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(kube::Error::Api(status))) => Err(match status.code {
             403 if status.reason == "Forbidden" && !status.message.contains("admission webhook") => {
@@ -190,7 +214,7 @@ async fn limited<T>(
             code => AskError::Failed(what(), format!("{} ({code})", status.message)),
         }),
         Ok(Err(error)) => Err(AskError::Failed(what(), causes(&error))),
-        Err(_) => Err(AskError::Silent(what())),
+        Err(_) => Err(AskError::Silent(what(), patience)),
     }
 }
 

@@ -47,13 +47,16 @@ impl Filter {
 
 /// The verbosity from which events of this level are shown, `None` for always.
 pub(super) fn needed(level: Level, file: &str) -> Option<i32> {
-    let needed = match level {
-        Level::DEBUG => DEBUG_FROM,
-        Level::TRACE => TRACE_FROM,
-        _ => return None,
-    };
     // Cargo compiles the members of a workspace by paths from its root, and everything else by absolute ones.
-    Some(if file.starts_with('/') { needed.max(LIBRARIES_FROM) } else { needed })
+    let is_library = file.starts_with('/');
+    match level {
+        Level::DEBUG | Level::TRACE if is_library => Some(LIBRARIES_FROM),
+        // What fails in a library fails for who called it, who says it in a way that can be understood, and once.
+        _ if is_library => Some(DEBUG_FROM),
+        Level::DEBUG => Some(DEBUG_FROM),
+        Level::TRACE => Some(TRACE_FROM),
+        _ => None,
+    }
 }
 
 impl VerbosityByFile {

@@ -184,10 +184,11 @@ fn verbosity_adds_debug_messages_and_then_traces() {
 }
 
 #[test]
-fn libraries_are_heard_at_the_highest_verbosity_only() {
+fn libraries_are_heard_at_high_verbosities_only() {
     let library = "/home/builder/.cargo/registry/src/index/h2-0.4.0/src/codec.rs";
     let cases = [
-        (Level::WARN, library, None),
+        (Level::ERROR, library, Some(2)),
+        (Level::WARN, library, Some(2)),
         (Level::DEBUG, library, Some(6)),
         (Level::TRACE, library, Some(6)),
         (Level::DEBUG, "crates/cli/src/logs.rs", Some(2)),
