@@ -144,7 +144,7 @@ impl fmt::Display for Image<'_> {
 mod tests {
     use super::*;
 
-    const NAMES: &[&str] = &["intel-dlb-initcontainer", "intel-dlb-initimage"];
+    const NAMES: &[&str] = &["intel-color-initcontainer", "intel-color-initimage"];
     const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
     #[test]
@@ -169,13 +169,13 @@ mod tests {
     #[test]
     fn images_of_the_family_and_not_older_than_the_operator_are_taken() {
         for good in [
-            "intel-dlb-initcontainer:0.36.0",
-            "intel/intel-dlb-initcontainer:v0.36.0",
-            "host:5000/x/intel-dlb-initimage:0.36.1",
-            "intel/intel-dlb-initcontainer:1.0.0-rc.1+build.5",
-            "intel/intel-dlb-initcontainer:0.36.0-rc.1",
-            &format!("intel/intel-dlb-initcontainer@{DIGEST}"),
-            &format!("intel/intel-dlb-initcontainer:0.36.0@{DIGEST}"),
+            "intel-color-initcontainer:0.36.0",
+            "intel/intel-color-initcontainer:v0.36.0",
+            "host:5000/x/intel-color-initimage:0.36.1",
+            "intel/intel-color-initcontainer:1.0.0-rc.1+build.5",
+            "intel/intel-color-initcontainer:0.36.0-rc.1",
+            &format!("intel/intel-color-initcontainer@{DIGEST}"),
+            &format!("intel/intel-color-initcontainer:0.36.0@{DIGEST}"),
         ] {
             assert_eq!(check(good, NAMES, "0.36.0"), Ok(()), "{good}");
         }
@@ -184,21 +184,21 @@ mod tests {
     #[test]
     fn other_images_are_refused_and_the_reason_tells_what_to_write() {
         for (bad, why) in [
-            ("", "is not intel-dlb-initcontainer"),
-            ("intel/intel-dlb-plugin:0.36.0", "is not intel-dlb-initcontainer"),
-            ("intel/xintel-dlb-initcontainer:0.36.0", "is not"),
-            ("intel/intel-dlb-initcontainer", "has no version"),
-            ("intel/intel-dlb-initcontainer:devel", "no version such as 0.36.0"),
-            ("intel/intel-dlb-initcontainer:0.36", "no version such as 0.36.0"),
-            ("intel/intel-dlb-initcontainer:0.036.0", "no version such as 0.36.0"),
-            ("intel/intel-dlb-initcontainer:0.35.9", "too old"),
-            ("intel/intel-dlb-initcontainer:0.35.9@sha256:00", "no digest"),
-            ("intel/intel-dlb-initcontainer@sha256:ABC", "no digest"),
+            ("", "is not intel-color-initcontainer"),
+            ("intel/intel-color-plugin:0.36.0", "is not intel-color-initcontainer"),
+            ("intel/xintel-color-initcontainer:0.36.0", "is not"),
+            ("intel/intel-color-initcontainer", "has no version"),
+            ("intel/intel-color-initcontainer:devel", "no version such as 0.36.0"),
+            ("intel/intel-color-initcontainer:0.36", "no version such as 0.36.0"),
+            ("intel/intel-color-initcontainer:0.036.0", "no version such as 0.36.0"),
+            ("intel/intel-color-initcontainer:0.35.9", "too old"),
+            ("intel/intel-color-initcontainer:0.35.9@sha256:00", "no digest"),
+            ("intel/intel-color-initcontainer@sha256:ABC", "no digest"),
         ] {
             let error = check(bad, NAMES, "0.36.0").unwrap_err().to_string();
             assert!(error.contains(why), "{bad}: {error}");
         }
-        let old = format!("intel/intel-dlb-initcontainer:0.35.0@{DIGEST}");
+        let old = format!("intel/intel-color-initcontainer:0.35.0@{DIGEST}");
         assert!(check(&old, NAMES, "0.36.0").is_err());
     }
 
@@ -206,15 +206,15 @@ mod tests {
     fn only_lower_versions_are_upgraded() {
         let none = |_: &str| None;
         for (from, to) in [
-            ("intel/intel-gpu-plugin:0.35.0", Some("intel/intel-gpu-plugin:0.36.0")),
-            ("host:5000/intel/intel-gpu-plugin:v0.32.1", Some("host:5000/intel/intel-gpu-plugin:0.36.0")),
-            ("intel/intel-gpu-plugin:0.36.0", None),
-            ("intel/intel-gpu-plugin:0.36.0-rc.1", None),
-            ("intel/intel-gpu-plugin:0.37.0", None),
-            ("intel/intel-gpu-plugin:devel", None),
-            ("intel/intel-gpu-plugin", None),
-            (&format!("intel/intel-gpu-plugin:0.35.0@{DIGEST}"), None),
-            (&format!("intel/intel-gpu-plugin@{DIGEST}"), None),
+            ("intel/intel-shape-plugin:0.35.0", Some("intel/intel-shape-plugin:0.36.0")),
+            ("host:5000/intel/intel-shape-plugin:v0.32.1", Some("host:5000/intel/intel-shape-plugin:0.36.0")),
+            ("intel/intel-shape-plugin:0.36.0", None),
+            ("intel/intel-shape-plugin:0.36.0-rc.1", None),
+            ("intel/intel-shape-plugin:0.37.0", None),
+            ("intel/intel-shape-plugin:devel", None),
+            ("intel/intel-shape-plugin", None),
+            (&format!("intel/intel-shape-plugin:0.35.0@{DIGEST}"), None),
+            (&format!("intel/intel-shape-plugin@{DIGEST}"), None),
             ("", None),
         ] {
             assert_eq!(upgrade(from, "0.36.0", none).as_deref(), to, "{from}");
@@ -223,16 +223,16 @@ mod tests {
 
     #[test]
     fn an_environment_variable_has_the_last_word() {
-        let wanted = format!("registry.example.com/intel-sgx-plugin@{DIGEST}");
-        let variable = |name: &str| (name == "INTEL_SGX_PLUGIN_SHA").then(|| wanted.clone());
+        let wanted = format!("registry.example.com/intel-sound-plugin@{DIGEST}");
+        let variable = |name: &str| (name == "INTEL_SOUND_PLUGIN_SHA").then(|| wanted.clone());
         for from in [
-            "intel/intel-sgx-plugin:0.35.0",
-            "intel/intel-sgx-plugin:0.99.0",
-            "x:1/intel-sgx-plugin@sha256:1",
+            "intel/intel-sound-plugin:0.35.0",
+            "intel/intel-sound-plugin:0.99.0",
+            "x:1/intel-sound-plugin@sha256:1",
         ] {
             assert_eq!(upgrade(from, "0.36.0", variable), Some(wanted.clone()), "{from}");
         }
         assert_eq!(upgrade(&wanted, "0.36.0", variable), None);
-        assert_eq!(upgrade("intel/intel-gpu-plugin:0.36.0", "0.36.0", variable), None);
+        assert_eq!(upgrade("intel/intel-shape-plugin:0.36.0", "0.36.0", variable), None);
     }
 }
