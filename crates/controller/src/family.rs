@@ -104,8 +104,6 @@ pub struct Family {
     pub name: &'static str,
     /// [`DevicePlugin::IMAGES`].
     pub images: &'static [ImageField],
-    /// The definition of the custom resource.
-    pub definition: fn() -> CustomResourceDefinition,
     check: fn(&Value) -> Result<(), SpecError>,
     config_map: fn(&Value) -> Result<Option<String>, SpecError>,
     daemonset: fn(&str, &Value, &Settings) -> Result<DaemonSet, SpecError>,
@@ -117,7 +115,6 @@ impl Family {
         Self {
             name: P::NAME,
             images: P::IMAGES,
-            definition: definition::<P>,
             check: |spec| P::check(&read::<P>(spec)?).map_err(SpecError::Rule),
             config_map: |spec| Ok(P::config_map(&read::<P>(spec)?).map(str::to_owned)),
             daemonset: |name, spec, settings| daemonset::<P>(name, &read::<P>(spec)?, settings),
@@ -167,8 +164,9 @@ fn read<P: DevicePlugin>(spec: &Value) -> Result<P::Spec, serde_json::Error> {
     if spec.is_null() { P::Spec::deserialize(json!({})) } else { P::Spec::deserialize(spec) }
 }
 
-/// The definition, with the columns that `kubectl get` shows of each kind.
-fn definition<P: DevicePlugin>() -> CustomResourceDefinition {
+/// The definition of the custom resource, with the columns that `kubectl get` shows of each kind. Only who writes its file needs it: no
+/// part of [`Family`], so that the operator has no schemas in it.
+pub fn definition<P: DevicePlugin>() -> CustomResourceDefinition {
     let column = |(name, type_, path): (&str, &str, &str)| CustomResourceColumnDefinition {
         name: name.to_owned(),
         type_: type_.to_owned(),

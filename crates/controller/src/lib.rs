@@ -34,7 +34,7 @@ mod watch;
 mod webhooks;
 
 pub use common::{Common, EnvironmentVariable, Metrics, PullPolicy, Resources};
-pub use family::{DevicePlugin, Family, ImageField, Settings, SpecError};
+pub use family::{DevicePlugin, Family, ImageField, Settings, SpecError, definition};
 pub use fence::{Fence, Lost};
 pub use metrics::ReconcileMetrics;
 pub use run::run;

@@ -7,7 +7,7 @@ mod schema;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use controller::{Family, GROUP, Settings, admission};
+use controller::{DevicePlugin, Family, GROUP, Settings, admission, definition};
 use serde_json::{Map, Value, json};
 use simulator::golden;
 
@@ -17,9 +17,9 @@ const DEPLOYMENTS: &str = "../../../deployments";
 
 /// Checks that the definition in `deployments` is that of the types.
 #[track_caller]
-pub fn check_definition(family: &Family) {
-    let text = crd::manifest(&(family.definition)()).unwrap();
-    golden(format!("{DEPLOYMENTS}/operator/crd/bases/{GROUP}_{}.yaml", family.plural()), &text);
+pub fn check_definition<P: DevicePlugin>() {
+    let text = crd::manifest(&definition::<P>()).unwrap();
+    golden(format!("{DEPLOYMENTS}/operator/crd/bases/{GROUP}_{}.yaml", Family::of::<P>().plural()), &text);
 }
 
 /// Checks that each object of the kind is accepted, and has the DaemonSet of its golden file. The sample's is made with nothing but

@@ -1,6 +1,6 @@
 //! What a definition says of its fields, in a line each.
 
-use controller::Family;
+use controller::{DevicePlugin, Family, definition};
 use serde_json::{Value, json};
 
 /// The fields of every kind's spec.
@@ -30,8 +30,9 @@ const STATUS: &str = "{conditions: [{lastTransitionTime*: string, message*: stri
 /// and shape, such as `("sharedDevNum", "integer from 1")`, `("mode", "af|region")`, `("parts", "[string]")`. A star marks what may
 /// not be missing in an object; a default follows an equals sign.
 #[track_caller]
-pub fn check_schema(family: &Family, own: &[(&str, &str)]) {
-    let definition: Value = serde_saphyr::from_str(&crd::manifest(&(family.definition)()).unwrap()).unwrap();
+pub fn check_schema<P: DevicePlugin>(own: &[(&str, &str)]) {
+    let family = Family::of::<P>();
+    let definition: Value = serde_saphyr::from_str(&crd::manifest(&definition::<P>()).unwrap()).unwrap();
     let spec = &definition["spec"];
     assert_eq!(definition["metadata"]["name"], format!("{}.deviceplugin.intel.com", family.plural()));
     assert_eq!(spec["scope"], "Cluster");

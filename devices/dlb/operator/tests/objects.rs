@@ -1,17 +1,17 @@
 //! The custom resource's definition, what is accepted, and the DaemonSets of objects.
 
 use controller_testing as testing;
-use dlb_operator::FAMILY;
+use dlb_operator::{DlbDevicePlugin, FAMILY};
 use serde_json::json;
 
 #[test]
 fn the_definition_in_deployments_is_that_of_the_types() {
-    testing::check_definition(&FAMILY);
+    testing::check_definition::<DlbDevicePlugin>();
 }
 
 #[test]
 fn the_fields_are_those_of_the_go_implementation_and_of_all_kinds() {
-    testing::check_schema(&FAMILY, &[("initImage", "string")]);
+    testing::check_schema::<DlbDevicePlugin>(&[("initImage", "string")]);
 }
 
 #[test]

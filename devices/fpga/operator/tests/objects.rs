@@ -2,17 +2,17 @@
 
 use controller::Settings;
 use controller_testing as testing;
-use fpga_operator::FAMILY;
+use fpga_operator::{FAMILY, FpgaDevicePlugin};
 use serde_json::json;
 
 #[test]
 fn the_definition_in_deployments_is_that_of_the_types() {
-    testing::check_definition(&FAMILY);
+    testing::check_definition::<FpgaDevicePlugin>();
 }
 
 #[test]
 fn the_fields_are_those_of_the_go_implementation_and_of_all_kinds() {
-    testing::check_schema(&FAMILY, &[("initImage", "string"), ("mode", "af|region|regiondevel")]);
+    testing::check_schema::<FpgaDevicePlugin>(&[("initImage", "string"), ("mode", "af|region|regiondevel")]);
 }
 
 #[test]

@@ -1,33 +1,30 @@
 //! The custom resource's definition, what is accepted, and the DaemonSets of objects.
 
 use controller_testing as testing;
-use gpu_operator::FAMILY;
+use gpu_operator::{FAMILY, GpuDevicePlugin};
 use serde_json::json;
 
 #[test]
 fn the_definition_in_deployments_is_that_of_the_types() {
-    testing::check_definition(&FAMILY);
+    testing::check_definition::<GpuDevicePlugin>();
 }
 
 #[test]
 fn the_fields_are_those_of_the_go_implementation_and_of_all_kinds() {
-    testing::check_schema(
-        &FAMILY,
-        &[
-            ("allowIDs", "string"),
-            ("bypathMode", "none|single|all"),
-            ("denyIDs", "string"),
-            ("enableMonitoring", "boolean"),
-            (
-                "healthManagement",
-                "{gpuTemperatureLimit: integer, image: string, memoryTemperatureLimit: integer, source*: levelzero|xpumd, temperatureLimit: integer}",
-            ),
-            ("initImage", "string"),
-            ("monitoringMode", "split|single"),
-            ("preferredAllocationPolicy", "balanced|packed|none"),
-            ("sharedDevNum", "integer from 1"),
-        ],
-    );
+    testing::check_schema::<GpuDevicePlugin>(&[
+        ("allowIDs", "string"),
+        ("bypathMode", "none|single|all"),
+        ("denyIDs", "string"),
+        ("enableMonitoring", "boolean"),
+        (
+            "healthManagement",
+            "{gpuTemperatureLimit: integer, image: string, memoryTemperatureLimit: integer, source*: levelzero|xpumd, temperatureLimit: integer}",
+        ),
+        ("initImage", "string"),
+        ("monitoringMode", "split|single"),
+        ("preferredAllocationPolicy", "balanced|packed|none"),
+        ("sharedDevNum", "integer from 1"),
+    ]);
 }
 
 #[test]

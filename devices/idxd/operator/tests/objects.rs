@@ -1,7 +1,7 @@
 //! The custom resources' definitions, what is accepted, and the DaemonSets of objects.
 
 use controller_testing as testing;
-use idxd_operator::{DSA, IAA};
+use idxd_operator::{DSA, DsaDevicePlugin, IAA, IaaDevicePlugin};
 use serde_json::json;
 
 const DSA_OVERLAYS: &str = "dsa_plugin/overlays";
@@ -9,17 +9,17 @@ const IAA_OVERLAY: &str = "iaa_plugin/overlays/iaa_initcontainer/iaa_initcontain
 
 #[test]
 fn the_definitions_in_deployments_are_those_of_the_types() {
-    testing::check_definition(&DSA);
-    testing::check_definition(&IAA);
+    testing::check_definition::<DsaDevicePlugin>();
+    testing::check_definition::<IaaDevicePlugin>();
 }
 
 #[test]
 fn the_fields_are_those_of_the_go_implementation_and_of_all_kinds() {
     let both =
         [("initImage", "string"), ("provisioningConfig", "string"), ("sharedDevNum", "integer from 1")];
-    testing::check_schema(&IAA, &both);
+    testing::check_schema::<IaaDevicePlugin>(&both);
     let driver = ("driver", r#"idxd|vfio-pci = "idxd""#);
-    testing::check_schema(&DSA, &[&both[..], &[driver]].concat());
+    testing::check_schema::<DsaDevicePlugin>(&[&both[..], &[driver]].concat());
 }
 
 #[test]

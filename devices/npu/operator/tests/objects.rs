@@ -1,17 +1,17 @@
 //! The custom resource's definition, what is accepted, and the DaemonSets of objects.
 
 use controller_testing as testing;
-use npu_operator::FAMILY;
+use npu_operator::{FAMILY, NpuDevicePlugin};
 use serde_json::json;
 
 #[test]
 fn the_definition_in_deployments_is_that_of_the_types() {
-    testing::check_definition(&FAMILY);
+    testing::check_definition::<NpuDevicePlugin>();
 }
 
 #[test]
 fn the_fields_are_those_of_the_go_implementation_and_of_all_kinds() {
-    testing::check_schema(&FAMILY, &[("sharedDevNum", "integer from 1")]);
+    testing::check_schema::<NpuDevicePlugin>(&[("sharedDevNum", "integer from 1")]);
 }
 
 #[test]

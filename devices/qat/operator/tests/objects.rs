@@ -1,27 +1,24 @@
 //! The custom resource's definition, what is accepted, and the DaemonSets of objects.
 
 use controller_testing as testing;
-use qat_operator::FAMILY;
+use qat_operator::{FAMILY, QatDevicePlugin};
 use serde_json::json;
 
 #[test]
 fn the_definition_in_deployments_is_that_of_the_types() {
-    testing::check_definition(&FAMILY);
+    testing::check_definition::<QatDevicePlugin>();
 }
 
 #[test]
 fn the_fields_are_those_of_the_go_implementation_and_of_all_kinds() {
-    testing::check_schema(
-        &FAMILY,
-        &[
-            ("dpdkDriver", "igb_uio|vfio-pci"),
-            ("initImage", "string"),
-            ("kernelVfDrivers", "[dh895xccvf|c6xxvf|c3xxxvf|d15xxvf|4xxxvf|420xxvf|c4xxxvf|6xxxvf]"),
-            ("maxNumDevices", "integer from 1"),
-            ("preferredAllocationPolicy", "balanced|packed"),
-            ("provisioningConfig", "string"),
-        ],
-    );
+    testing::check_schema::<QatDevicePlugin>(&[
+        ("dpdkDriver", "igb_uio|vfio-pci"),
+        ("initImage", "string"),
+        ("kernelVfDrivers", "[dh895xccvf|c6xxvf|c3xxxvf|d15xxvf|4xxxvf|420xxvf|c4xxxvf|6xxxvf]"),
+        ("maxNumDevices", "integer from 1"),
+        ("preferredAllocationPolicy", "balanced|packed"),
+        ("provisioningConfig", "string"),
+    ]);
 }
 
 #[test]

@@ -2,24 +2,21 @@
 
 use controller_testing as testing;
 use serde_json::json;
-use sgx_operator::FAMILY;
+use sgx_operator::{FAMILY, SgxDevicePlugin};
 
 #[test]
 fn the_definition_in_deployments_is_that_of_the_types() {
-    testing::check_definition(&FAMILY);
+    testing::check_definition::<SgxDevicePlugin>();
 }
 
 #[test]
 fn the_fields_are_those_of_the_go_implementation_and_of_all_kinds() {
-    testing::check_schema(
-        &FAMILY,
-        &[
-            ("dcapInfraResources", "boolean"),
-            ("enclaveLimit", "integer from 1"),
-            ("initImage", "string"),
-            ("provisionLimit", "integer from 1"),
-        ],
-    );
+    testing::check_schema::<SgxDevicePlugin>(&[
+        ("dcapInfraResources", "boolean"),
+        ("enclaveLimit", "integer from 1"),
+        ("initImage", "string"),
+        ("provisionLimit", "integer from 1"),
+    ]);
 }
 
 #[test]
