@@ -3,7 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use serde_json::Value;
 
-use crate::{Reference, Status};
+use crate::{Reference, ResourceSummary, Status};
 
 /// Something that an admin needs to know of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +72,8 @@ pub(crate) struct Seen<'a> {
     pub(crate) daemonset: Option<&'a Value>,
     /// Sorted; none when they are not known.
     pub(crate) nodes: Option<Vec<String>>,
+    /// None when they are not known.
+    pub(crate) resources: Option<Vec<ResourceSummary>>,
     pub(crate) problems: &'a [Problem],
 }
 
@@ -87,6 +89,7 @@ impl Status {
             node_names: seen.nodes.unwrap_or_else(|| self.node_names.clone()),
             desired_number_scheduled: numbers.desired,
             number_ready: numbers.ready,
+            resources: seen.resources.unwrap_or_else(|| self.resources.clone()),
             conditions,
             observed_generation: seen.generation,
         }
@@ -286,6 +289,7 @@ mod tests {
             generation: Some(4),
             daemonset: Some(&daemonset),
             nodes: Some(vec!["a".to_owned()]),
+            resources: Some(vec![ResourceSummary::default()]),
             problems: &[],
         };
         let first = Status::default().next(seen(), &at(1));

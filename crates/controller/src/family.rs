@@ -138,6 +138,11 @@ impl Family {
         format!("intel-{}-plugin", self.name)
     }
 
+    /// `color.intel.com/`: how the names of its resources begin.
+    pub fn domain(&self) -> String {
+        format!("{}.intel.com/", self.name)
+    }
+
     /// The plugin's image of an object that names none.
     pub fn default_image(&self) -> String {
         format!("intel/{}:{IMAGE_VERSION}", self.app())

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use pages::{Figures, Histogram};
 
-/// Counts since the start. It is shared by the reconciler and whoever serves it.
+use crate::ResourceSummary;
+
+/// Counts since the start, and what the nodes offer. It is shared by the reconciler and whoever serves it.
 #[derive(Debug, Default)]
 pub struct ReconcileMetrics(Mutex<Counts>);
 
@@ -15,6 +17,7 @@ struct Counts {
     rounds: BTreeMap<(String, &'static str), u64>,
     took: BTreeMap<String, Histogram>,
     writes: BTreeMap<&'static str, u64>,
+    resources: Vec<ResourceSummary>,
 }
 
 impl ReconcileMetrics {
@@ -39,6 +42,14 @@ impl ReconcileMetrics {
             let help = "Requests that write, by what they write.";
             figures.counter("operator_writes_total", help, &[("what", what)], count);
         }
+        for ResourceSummary { name, nodes, devices, unhealthy, unhealthy_nodes: _ } in &counts.resources {
+            let help = "Nodes that have devices.";
+            figures.gauge("operator_device_nodes", help, &[("resource", name)], nodes);
+            for (health, count) in [("Healthy", devices - unhealthy), ("Unhealthy", *unhealthy)] {
+                let labels = [("resource", name.as_str()), ("health", health)];
+                figures.gauge("operator_devices", "Devices of all nodes.", &labels, count);
+            }
+        }
         figures.finish()
     }
 
@@ -46,6 +57,11 @@ impl ReconcileMetrics {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *counts.rounds.entry((controller.to_owned(), result)).or_default() += 1;
         counts.took.entry(controller.to_owned()).or_default().observe(took);
+    }
+
+    /// What all nodes offer.
+    pub(crate) fn resources(&self, resources: Vec<ResourceSummary>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).resources = resources;
     }
 
     pub(crate) fn write(&self, what: &'static str) {

@@ -1,39 +1,48 @@
-//! What the cluster's nodes offer of each family: the sums of what plugins report through the kubelet to the Node objects.
+//! What the cluster's nodes offer: the sums of what plugins report through the kubelet to the Node objects.
 //!
 //! Of a Node only the amounts of extended resources are kept, and those of the families' domains alone, so that thousands of nodes
 //! cost little memory. Why a device is unhealthy is not in the API: the plugin's log and its metrics have the reason.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 
+use k8s_openapi::api::core::v1 as core;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Resource;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use webhook::Quantity;
 
-/// A Node, as far as it is of interest.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub struct Node {
-    /// As of every object.
-    pub metadata: Metadata,
-    /// What the kubelet says.
-    pub status: Amounts,
+/// A Node as it comes from the API server, without what nobody asks for.
+#[derive(Debug, Clone, Deserialize, Resource)]
+#[resource(inherit = core::Node)]
+pub(crate) struct Node {
+    #[serde(deserialize_with = "little")]
+    metadata: ObjectMeta,
+    #[serde(default)]
+    status: NodeStatus,
 }
 
-/// The name of an object.
+/// Quantities by the resource's name.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-pub struct Metadata {
-    /// It.
-    pub name: String,
-}
-
-/// Amounts by the resource's name, as quantities.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub struct Amounts {
+struct NodeStatus {
     /// Of all devices.
-    pub capacity: BTreeMap<String, String>,
+    capacity: BTreeMap<String, String>,
     /// Of the healthy ones.
-    pub allocatable: BTreeMap<String, String>,
+    allocatable: BTreeMap<String, String>,
+}
+
+/// The metadata that a watch needs.
+fn little<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Error> {
+    #[derive(Default, Deserialize)]
+    #[serde(rename_all = "camelCase", default)]
+    struct Little {
+        name: Option<String>,
+        resource_version: Option<String>,
+    }
+    let Little { name, resource_version } = Little::deserialize(deserializer)?;
+    Ok(ObjectMeta { name, resource_version, ..ObjectMeta::default() })
 }
 
 /// What nodes have of one resource.
@@ -44,9 +53,9 @@ pub struct ResourceSummary {
     pub name: String,
     /// How many nodes have devices.
     pub nodes: i64,
-    /// How many devices these have together.
+    /// How many devices these have together: the sum of their capacity.
     pub devices: i64,
-    /// How many of the devices are unhealthy.
+    /// How many of the devices are unhealthy: what is not allocatable. The plugin's log and metrics have the reasons.
     pub unhealthy: i64,
     /// Nodes with unhealthy devices: the first ten.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -56,155 +65,167 @@ pub struct ResourceSummary {
 /// So many nodes with unhealthy devices are named.
 const NAMED: usize = 10;
 
+/// What one node has of one resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Amount {
+    resource: Arc<str>,
+    devices: i64,
+    unhealthy: i64,
+}
+
 /// All nodes that offer something.
 #[derive(Debug, Default)]
-pub struct Nodes {
-    /// By the node's name and the resource's: all devices, and the healthy ones.
-    nodes: BTreeMap<String, BTreeMap<String, (i64, i64)>>,
+pub(crate) struct Nodes {
+    /// By the node's name; sorted by the resource's.
+    nodes: BTreeMap<Box<str>, Box<[Amount]>>,
+    /// The names of resources, each once.
+    resources: HashSet<Arc<str>>,
 }
 
 impl Nodes {
-    /// Takes what a Node says now; true if that is news. `domains` are like `example.com/`.
-    pub fn update(&mut self, node: &Node, domains: &[String]) -> bool {
-        let is_ours = |name: &str| domains.iter().any(|domain| name.starts_with(domain.as_str()));
-        let number = |amounts: &BTreeMap<String, String>, name: &str| {
-            // Extended resources are whole numbers; the API server writes thousands as 1k.
-            amounts.get(name).map_or(0, |text| whole(text).unwrap_or(0))
+    /// Takes what a Node says now. Gives the resources of which it says something else than before; `domains` are like `example.com/`.
+    pub(crate) fn apply(&mut self, node: &Node, domains: &[String]) -> BTreeSet<Arc<str>> {
+        let amounts = self.amounts(&node.status, domains);
+        let name = node.metadata.name.as_deref().unwrap_or_default();
+        let before = if amounts.is_empty() {
+            self.nodes.remove(name)
+        } else {
+            self.nodes.insert(name.into(), amounts.clone())
         };
-        let amounts: BTreeMap<String, (i64, i64)> = node
-            .status
-            .capacity
-            .keys()
-            .filter(|name| is_ours(name))
-            .map(|name| {
-                let (all, healthy) =
-                    (number(&node.status.capacity, name), number(&node.status.allocatable, name));
-                (name.clone(), (all, healthy.min(all)))
-            })
-            .filter(|(_, (all, _))| *all > 0)
-            .collect();
-        if amounts.is_empty() {
-            return self.remove(&node.metadata.name);
-        }
-        self.nodes.insert(node.metadata.name.clone(), amounts.clone()) != Some(amounts)
+        let before = before.unwrap_or_default();
+        let differs = |amount: &&Amount| !(before.contains(amount) && amounts.contains(amount));
+        before.iter().chain(&amounts).filter(differs).map(|amount| amount.resource.clone()).collect()
     }
 
-    /// Forgets a node; true if it was known.
-    pub fn remove(&mut self, name: &str) -> bool {
-        self.nodes.remove(name).is_some()
+    /// Forgets a node. Gives the resources that it had.
+    pub(crate) fn delete(&mut self, node: &Node) -> BTreeSet<Arc<str>> {
+        let name = node.metadata.name.as_deref().unwrap_or_default();
+        let gone = self.nodes.remove(name).unwrap_or_default();
+        gone.into_iter().map(|amount| amount.resource).collect()
     }
 
-    /// Forgets all nodes but these.
-    pub fn retain(&mut self, names: &BTreeSet<String>) {
-        self.nodes.retain(|name, _| names.contains(name));
+    /// The sums of a domain's resources, of these nodes.
+    pub(crate) fn of<'a>(
+        &self,
+        names: impl IntoIterator<Item = &'a str>,
+        domain: &str,
+    ) -> Vec<ResourceSummary> {
+        let nodes = names.into_iter().filter_map(|name| Some((name, self.nodes.get(name)?)));
+        sums(nodes, domain)
     }
 
-    /// The sums of all resources of a domain, of all nodes or of these.
-    pub fn summary(&self, domain: &str, of: Option<&BTreeSet<&str>>) -> Vec<ResourceSummary> {
-        let mut sums: BTreeMap<&str, ResourceSummary> = BTreeMap::new();
-        let nodes = self.nodes.iter().filter(|(name, _)| of.is_none_or(|of| of.contains(name.as_str())));
-        for (node, amounts) in nodes {
-            for (name, (all, healthy)) in amounts.iter().filter(|(name, _)| name.starts_with(domain)) {
-                let sum = sums.entry(name).or_default();
-                sum.nodes += 1;
-                sum.devices += all;
-                sum.unhealthy += all - healthy;
-                if healthy < all && sum.unhealthy_nodes.len() < NAMED {
-                    sum.unhealthy_nodes.push(node.clone());
-                }
-            }
-        }
-        let named = |(name, sum): (&str, ResourceSummary)| ResourceSummary { name: name.to_owned(), ..sum };
-        sums.into_iter().map(named).collect()
+    /// The sums of all resources, of all nodes.
+    pub(crate) fn all(&self) -> Vec<ResourceSummary> {
+        sums(self.nodes.iter().map(|(name, amounts)| (&**name, amounts)), "")
+    }
+
+    fn amounts(&mut self, status: &NodeStatus, domains: &[String]) -> Box<[Amount]> {
+        let number = |amounts: &BTreeMap<String, String>, name: &str| {
+            amounts.get(name).and_then(|text| text.parse::<Quantity>().ok()).map_or(0, Quantity::rounded_up)
+        };
+        let is_ours = |name: &&String| domains.iter().any(|domain| name.starts_with(domain.as_str()));
+        let amounts = status.capacity.keys().filter(is_ours).filter_map(|name| {
+            let devices = number(&status.capacity, name).max(0);
+            let healthy = number(&status.allocatable, name).clamp(0, devices);
+            let resource = match self.resources.get(name.as_str()) {
+                Some(known) => known.clone(),
+                None => Arc::from(name.as_str()),
+            };
+            self.resources.insert(resource.clone());
+            (devices > 0).then_some(Amount { resource, devices, unhealthy: devices - healthy })
+        });
+        amounts.collect()
     }
 }
 
-/// A quantity of whole devices: digits, and maybe a decimal suffix.
-fn whole(text: &str) -> Option<i64> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let factor = match text.get(digits.len()..)? {
-        "" => 1,
-        "k" => 1_000,
-        "M" => 1_000_000,
-        "G" => 1_000_000_000,
-        _ => return None,
-    };
-    digits.parse::<i64>().ok()?.checked_mul(factor).filter(|number| *number >= 0)
+fn sums<'a>(nodes: impl Iterator<Item = (&'a str, &'a Box<[Amount]>)>, domain: &str) -> Vec<ResourceSummary> {
+    let mut sums: BTreeMap<&str, ResourceSummary> = BTreeMap::new();
+    for (node, amounts) in nodes {
+        for Amount { resource, devices, unhealthy } in amounts {
+            if !resource.starts_with(domain) {
+                continue;
+            }
+            let sum = sums.entry(resource).or_default();
+            sum.nodes += 1;
+            sum.devices = sum.devices.saturating_add(*devices);
+            sum.unhealthy = sum.unhealthy.saturating_add(*unhealthy);
+            if *unhealthy > 0 && sum.unhealthy_nodes.len() < NAMED {
+                sum.unhealthy_nodes.push(node.to_owned());
+            }
+        }
+    }
+    let named = |(name, sum): (&str, ResourceSummary)| ResourceSummary { name: name.to_owned(), ..sum };
+    sums.into_iter().map(named).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
+    const RED: &str = "color.example.com/red";
+
+    /// Resources with capacity and allocatable.
     fn node(name: &str, amounts: &[(&str, &str, &str)]) -> Node {
-        let of = |pick: fn(&(&str, &str, &str)) -> String| {
-            amounts.iter().map(|amount| (amount.0.to_owned(), pick(amount))).collect()
+        let of = |pick: fn(&(&str, &str, &str)) -> String| -> Value {
+            amounts.iter().map(|amount| (amount.0.to_owned(), Value::from(pick(amount)))).collect()
         };
-        Node {
-            metadata: Metadata { name: name.to_owned() },
-            status: Amounts { capacity: of(|it| it.1.to_owned()), allocatable: of(|it| it.2.to_owned()) },
-        }
+        let status = json!({"capacity": of(|it| it.1.to_owned()), "allocatable": of(|it| it.2.to_owned()),
+            "images": [{"names": []}]});
+        let metadata = json!({"name": name, "labels": {"x": "y"}});
+        serde_json::from_value(json!({"metadata": metadata, "spec": {}, "status": status})).unwrap()
     }
 
-    fn domains() -> Vec<String> {
-        vec!["color.example.com/".to_owned()]
+    fn apply(nodes: &mut Nodes, node: &Node) -> Vec<String> {
+        let touched = nodes.apply(node, &["color.example.com/".to_owned()]);
+        touched.iter().map(ToString::to_string).collect()
     }
 
     #[test]
     fn devices_of_all_nodes_are_summed_and_nodes_with_unhealthy_ones_named() {
         let mut nodes = Nodes::default();
-        let red = "color.example.com/red";
-        assert!(nodes.update(&node("b", &[(red, "8", "6"), ("cpu", "4", "4")]), &domains()));
-        assert!(
-            nodes.update(&node("a", &[(red, "2k", "2k"), ("other.example.com/x", "1", "1")]), &domains())
-        );
+        apply(&mut nodes, &node("b", &[(RED, "8", "6"), ("cpu", "4", "4")]));
+        apply(&mut nodes, &node("a", &[(RED, "2k", "2k"), ("other.example.com/x", "1", "1")]));
         let expected = ResourceSummary {
-            name: red.to_owned(),
+            name: RED.to_owned(),
             nodes: 2,
             devices: 2008,
             unhealthy: 2,
             unhealthy_nodes: vec!["b".to_owned()],
         };
-        assert_eq!(nodes.summary("color.example.com/", None), [expected]);
-        assert_eq!(nodes.summary("other.example.com/", None), []);
-        assert_eq!(nodes.summary("color.example.com/", Some(&BTreeSet::from(["a"])))[0].devices, 2000);
+        assert_eq!(nodes.all(), std::slice::from_ref(&expected));
+        assert_eq!(nodes.of(["a", "b", "c"], "color.example.com/"), [expected]);
+        assert_eq!(nodes.of(["a"], "color.example.com/")[0].devices, 2000);
+        assert_eq!(nodes.of(["a"], "other.example.com/"), []);
     }
 
     #[test]
-    fn only_changes_are_news() {
+    fn only_resources_that_changed_are_news() {
         let mut nodes = Nodes::default();
-        let it = node("a", &[("color.example.com/red", "8", "8")]);
-        assert!(!nodes.update(&node("a", &[("cpu", "4", "4")]), &domains()));
-        assert!(nodes.update(&it, &domains()));
-        assert!(!nodes.update(&it, &domains()));
-        assert!(nodes.update(&node("a", &[("color.example.com/red", "8", "7")]), &domains()));
-        assert!(nodes.update(&node("a", &[("color.example.com/red", "0", "0")]), &domains()));
-        assert!(!nodes.remove("a"));
+        let blue = "color.example.com/blue";
+        let it = |red, blues| node("a", &[(RED, "8", red), (blue, blues, blues)]);
+        assert_eq!(apply(&mut nodes, &node("a", &[("cpu", "4", "4")])), [""; 0]);
+        assert_eq!(apply(&mut nodes, &it("8", "1")), [blue, RED]);
+        assert_eq!(apply(&mut nodes, &it("8", "1")), [""; 0]);
+        assert_eq!(apply(&mut nodes, &it("7", "1")), [RED]);
+        assert_eq!(apply(&mut nodes, &it("7", "0")), [blue]);
+        assert_eq!(nodes.delete(&it("7", "0")).len(), 1);
+        assert_eq!(nodes.delete(&it("7", "0")).len(), 0);
+        assert_eq!(nodes.all(), []);
     }
 
     #[test]
     fn at_most_ten_nodes_are_named_and_nonsense_counts_for_nothing() {
         let mut nodes = Nodes::default();
         for number in 10..30 {
-            nodes.update(&node(&format!("n{number}"), &[("color.example.com/red", "1", "0")]), &domains());
+            apply(&mut nodes, &node(&format!("n{number}"), &[(RED, "1", "0")]));
         }
-        nodes.update(
-            &node("x", &[("color.example.com/red", "many", "1"), ("color.example.com/blue", "-1", "1")]),
-            &domains(),
-        );
-        nodes.update(&node("y", &[("color.example.com/red", "9223372036854775807G", "1")]), &domains());
-        let summary = nodes.summary("color.example.com/", None);
-        assert_eq!(summary.len(), 1);
-        assert_eq!((summary[0].nodes, summary[0].unhealthy, summary[0].unhealthy_nodes.len()), (20, 20, 10));
-    }
-
-    #[test]
-    fn a_node_is_read_whatever_else_it_says() {
-        let text = r#"{"metadata": {"name": "a", "labels": {"x": "y"}}, "spec": {}, "status":
-            {"capacity": {"cpu": "4", "color.example.com/red": "3"}, "images": [{"names": []}]}}"#;
-        let read: Node = serde_json::from_str(text).unwrap();
-        let mut nodes = Nodes::default();
-        nodes.update(&read, &domains());
-        assert_eq!(nodes.summary("color.example.com/", None)[0].unhealthy, 3);
+        apply(&mut nodes, &node("x", &[(RED, "many", "1"), ("color.example.com/blue", "-1", "1")]));
+        apply(&mut nodes, &node("y", &[(RED, "3", "9")]));
+        let all = nodes.all();
+        assert_eq!(all.len(), 1);
+        assert_eq!((all[0].nodes, all[0].devices, all[0].unhealthy), (21, 23, 20));
+        assert_eq!(all[0].unhealthy_nodes.len(), 10);
     }
 }

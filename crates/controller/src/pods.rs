@@ -1,17 +1,16 @@
 //! The plugins' pods, of which there may be tens of thousands: no more of each is kept than where it runs and whether it is ready.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
-use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::Resource;
 use serde::{Deserialize, Deserializer};
 
 /// A pod as it comes from the API server, without what nobody asks for.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Resource)]
+#[resource(inherit = core::Pod)]
 pub(crate) struct Pod {
     #[serde(deserialize_with = "little")]
     metadata: ObjectMeta,
@@ -54,35 +53,6 @@ fn little<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::E
     let Little { name, namespace, resource_version, owner_references, labels } =
         Little::deserialize(deserializer)?;
     Ok(ObjectMeta { name, namespace, resource_version, owner_references, labels, ..ObjectMeta::default() })
-}
-
-impl Resource for Pod {
-    type DynamicType = ();
-    type Scope = NamespaceResourceScope;
-
-    fn kind((): &()) -> Cow<'_, str> {
-        core::Pod::kind(&())
-    }
-
-    fn group((): &()) -> Cow<'_, str> {
-        core::Pod::group(&())
-    }
-
-    fn version((): &()) -> Cow<'_, str> {
-        core::Pod::version(&())
-    }
-
-    fn plural((): &()) -> Cow<'_, str> {
-        core::Pod::plural(&())
-    }
-
-    fn meta(&self) -> &ObjectMeta {
-        &self.metadata
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.metadata
-    }
 }
 
 impl Pod {

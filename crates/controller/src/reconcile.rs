@@ -296,17 +296,19 @@ impl<'a> Reconciler<'a> {
             live.pointer("/metadata/namespace").is_none_or(|there| *there == self.settings.namespace.as_str())
         };
         let nodes = match live {
-            None => Some(Vec::new()),
-            Some(live) if is_here(&live) => {
-                Some(self.stores.pods.nodes(uid(live)).iter().map(|node| (**node).to_owned()).collect())
-            }
+            None => Some(Arc::default()),
+            Some(live) if is_here(&live) => Some(self.stores.pods.nodes(uid(live))),
             // Nobody follows pods of other namespaces.
             Some(_) => None,
+        };
+        let offered = |nodes: &Arc<[Arc<str>]>| {
+            Some(self.stores.nodes()?.of(nodes.iter().map(|node| &**node), &family.domain()))
         };
         let seen = Seen {
             generation: object.metadata.generation,
             daemonset: live,
-            nodes,
+            resources: nodes.as_ref().and_then(offered),
+            nodes: nodes.map(|nodes| nodes.iter().map(|node| (**node).to_owned()).collect()),
             problems: &findings.problems,
         };
         let second = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default();

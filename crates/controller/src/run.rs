@@ -11,8 +11,9 @@ use tokio::time::Instant;
 
 use crate::ask::{Ask, AskError};
 use crate::fence::Fence;
+use crate::nodes::Nodes;
 use crate::reconcile::Reconciler;
-use crate::stores::{Change, Key, Touched};
+use crate::stores::{Change, Key, Stores, Touched};
 use crate::watch::follow_all;
 use crate::{Family, ReconcileMetrics, Settings};
 
@@ -26,7 +27,7 @@ const COLLECTED: Duration = Duration::from_secs(1);
 ///
 /// `overrides` are the operator's environment variables, of which some may name images (see [`image::upgrade`](crate::image::upgrade)).
 /// Its account needs, in the namespace of `settings`: get, list, watch, create and patch of daemonsets (apps), list and watch of pods,
-/// get, list and watch of configmaps. In the namespace `default`: create and patch of events (events.k8s.io). In the cluster: list, watch
+/// get, list and watch of configmaps. In the cluster: list and watch of nodes, without which nobody sums what they offer. In the namespace `default`: create and patch of events (events.k8s.io). In the cluster: list, watch
 /// and patch of the families' objects, patch of their `status`, update of their `finalizers` (where the API server checks owners);
 /// and get of daemonsets, to see what an operator of another namespace left.
 ///
@@ -44,11 +45,12 @@ pub async fn run(
     let ask = Ask::new(client, fence.clone(), metrics.clone());
     let mut reconciler = Reconciler::new(families, &settings, &overrides, ask);
     let mut queue = Queue::default();
+    let sums = Sums(&metrics);
     loop {
         let may_work = reconciler.stores.is_complete() && fence.may_write().is_ok();
         let due = queue.next().filter(|_| may_work);
         tokio::select! {
-            change = changes.recv() => take(change, &mut changes, &mut reconciler, &mut queue),
+            change = changes.recv() => take(change, &mut changes, &mut reconciler, &mut queue, &sums),
             () = fence.changed() => {}
             // They follow for ever, so one that has ended has panicked.
             Some(Err(error)) = watches.join_next() => std::panic::resume_unwind(error.into_panic()),
@@ -67,6 +69,21 @@ pub async fn run(
     }
 }
 
+/// What all nodes offer, on the page of metrics while this replica knows.
+struct Sums<'a>(&'a ReconcileMetrics);
+
+impl Sums<'_> {
+    fn show(&self, stores: &Stores) {
+        self.0.resources(stores.nodes().map(Nodes::all).unwrap_or_default());
+    }
+}
+
+impl Drop for Sums<'_> {
+    fn drop(&mut self) {
+        self.0.resources(Vec::new());
+    }
+}
+
 async fn wait_until(due: Option<Instant>) {
     match due {
         Some(due) => tokio::time::sleep_until(due).await,
@@ -80,12 +97,17 @@ fn take(
     more: &mut mpsc::Receiver<Change>,
     reconciler: &mut Reconciler<'_>,
     queue: &mut Queue,
+    sums: &Sums<'_>,
 ) {
     let mut next = first;
+    let mut nodes_changed = false;
     let now = Instant::now();
     while let Some(change) = next {
         let families = reconciler.families;
-        let (keys, at) = match reconciler.stores.take(change, families) {
+        let is_node = matches!(change, Change::Node(_));
+        let touched = reconciler.stores.take(change, families);
+        nodes_changed |= is_node && touched != Touched::None;
+        let (keys, at) = match touched {
             Touched::None => (Vec::new(), now),
             Touched::One(key) => (vec![key], now),
             Touched::New(key) => {
@@ -94,13 +116,19 @@ fn take(
                 (vec![key], now)
             }
             Touched::Family(family) => (reconciler.stores.keys_of(family), now),
-            Touched::Later(family) => (reconciler.stores.keys_of(family), now + COLLECTED),
+            Touched::Later(families) => {
+                let keys = families.into_iter().flat_map(|family| reconciler.stores.keys_of(family));
+                (keys.collect(), now + COLLECTED)
+            }
             Touched::All => (reconciler.stores.keys(), now),
         };
         for key in keys {
             queue.add(key, at);
         }
         next = more.try_recv().ok();
+    }
+    if nodes_changed {
+        sums.show(&reconciler.stores);
     }
 }
 

@@ -4,6 +4,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::ResourceSummary;
+
 /// How the DaemonSet of an object is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -18,6 +20,9 @@ pub struct Status {
     pub desired_number_scheduled: i32,
     /// How many have one that is ready.
     pub number_ready: i32,
+    /// What the nodes of nodeNames offer, by the resource's name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resources: Vec<ResourceSummary>,
     /// Whether the plugin is available on all nodes, whether it is being rolled out, and what is wrong: Available, Progressing,
     /// Degraded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

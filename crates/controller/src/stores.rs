@@ -10,6 +10,7 @@ use kube::core::PartialObjectMeta;
 use kube::runtime::watcher::Event;
 
 use crate::Family;
+use crate::nodes::{Node, Nodes};
 use crate::object::Object;
 use crate::pods::{Pod, Pods};
 
@@ -23,6 +24,7 @@ pub(crate) enum Change {
     DaemonSet(Event<DynamicObject>),
     Pod(Event<Pod>),
     ConfigMap(Event<PartialObjectMeta<ConfigMap>>),
+    Node(Event<Node>),
 }
 
 /// Which objects are to be looked at after a change.
@@ -34,8 +36,8 @@ pub(crate) enum Touched {
     New(Key),
     /// All of a family.
     Family(usize),
-    /// All of a family, but there is no hurry: more of this kind is to come.
-    Later(usize),
+    /// All of these families, but there is no hurry: more of this kind is to come.
+    Later(Vec<usize>),
     All,
 }
 
@@ -46,6 +48,8 @@ pub(crate) struct Stores {
     pub(crate) pods: Pods,
     /// The version of each ConfigMap.
     config_maps: BTreeMap<String, String>,
+    /// None until they were listed, which may not be allowed.
+    nodes: Option<Nodes>,
     listing: Listing,
 }
 
@@ -56,13 +60,14 @@ struct Listing {
     daemonsets: BTreeMap<String, DynamicObject>,
     pods: Pods,
     config_maps: BTreeMap<String, String>,
+    nodes: Nodes,
     /// Which of the watches that all families share have listed everything once.
     done: BTreeSet<usize>,
 }
 
 impl Stores {
     /// Whether everything was listed that has to be known before anything is done. A family whose objects cannot be listed, such as one
-    /// whose definition the cluster does not have yet, holds up no other.
+    /// whose definition the cluster does not have yet, holds up no other; nor do nodes.
     pub(crate) fn is_complete(&self) -> bool {
         self.listing.done.len() == SHARED
     }
@@ -88,6 +93,11 @@ impl Stores {
         self.daemonsets.values().filter(move |daemonset| app_of(&daemonset.metadata) == Some(app))
     }
 
+    /// What all nodes offer, if that is known.
+    pub(crate) fn nodes(&self) -> Option<&Nodes> {
+        self.nodes.as_ref()
+    }
+
     pub(crate) fn config_map_version(&self, name: &str) -> Option<&str> {
         self.config_maps.get(name).map(String::as_str)
     }
@@ -108,6 +118,7 @@ impl Stores {
             Change::DaemonSet(event) => self.take_daemonset(event, families),
             Change::Pod(event) => self.take_pod(&event, families),
             Change::ConfigMap(event) => self.take_config_map(event),
+            Change::Node(event) => self.take_node(&event, families),
         }
     }
 
@@ -208,7 +219,33 @@ impl Stores {
         };
         let app = owner.and_then(|_| app_of(kube::Resource::meta(pod)));
         let family = families.iter().position(|family| app == Some(family.app().as_str()));
-        family.map_or(Touched::None, Touched::Later)
+        family.map_or(Touched::None, |family| Touched::Later(vec![family]))
+    }
+
+    fn take_node(&mut self, event: &Event<Node>, families: &[Family]) -> Touched {
+        let domains: Vec<String> = families.iter().map(Family::domain).collect();
+        let resources = match event {
+            Event::Init => {
+                self.listing.nodes = Nodes::default();
+                return Touched::None;
+            }
+            Event::InitApply(node) => {
+                self.listing.nodes.apply(node, &domains);
+                return Touched::None;
+            }
+            Event::InitDone => {
+                self.nodes = Some(std::mem::take(&mut self.listing.nodes));
+                return Touched::All;
+            }
+            // None before they are listed.
+            Event::Apply(node) => self.nodes.get_or_insert_default().apply(node, &domains),
+            Event::Delete(node) => self.nodes.get_or_insert_default().delete(node),
+        };
+        let is_touched =
+            |domain: &String| resources.iter().any(|resource| resource.starts_with(domain.as_str()));
+        let touched = domains.iter().enumerate().filter(|(_, domain)| is_touched(domain));
+        let touched: Vec<usize> = touched.map(|(family, _)| family).collect();
+        if touched.is_empty() { Touched::None } else { Touched::Later(touched) }
     }
 
     fn take_config_map(&mut self, event: Event<PartialObjectMeta<ConfigMap>>) -> Touched {

@@ -21,11 +21,11 @@ use crate::stores::Change;
 
 /// How many changes may wait; watches wait meanwhile.
 const WAITING: usize = 64;
-/// How many objects are asked for at once. A pod has some kilobytes, most of which is dropped at once.
+/// How many objects are asked for at once. A pod has some kilobytes and a Node tens, most of which is dropped at once.
 const PAGE: u32 = 100;
 
-/// Follows the objects of all families and, in one namespace, their DaemonSets and pods and the version of each ConfigMap. It ends
-/// when the second of what it gives is dropped.
+/// Follows the objects of all families, all Nodes and, in one namespace, DaemonSets and pods of the families and the version of each
+/// ConfigMap. It ends when the second of what it gives is dropped.
 pub(crate) fn follow_all(
     client: &Client,
     families: &[Family],
@@ -46,7 +46,9 @@ pub(crate) fn follow_all(
     let api = Api::namespaced(client.clone(), namespace);
     watches.spawn(follow(api, ours, "pods".to_owned(), Change::Pod, sender.clone()));
     let api: Api<PartialObjectMeta<ConfigMap>> = Api::namespaced(client.clone(), namespace);
-    watches.spawn(follow(api, all, "configmaps".to_owned(), Change::ConfigMap, sender));
+    watches.spawn(follow(api, all.clone(), "configmaps".to_owned(), Change::ConfigMap, sender.clone()));
+    let api = Api::all(client.clone());
+    watches.spawn(follow(api, all, "nodes".to_owned(), Change::Node, sender));
     (receiver, watches)
 }
 

@@ -10,6 +10,7 @@
 mod daemonsets;
 mod fake;
 mod images;
+mod offers;
 mod status;
 mod trouble;
 mod world;

@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::{CONFIG_MAPS, DAEMONSETS, EVENTS, OBJECTS, PODS, UNKNOWN};
+use super::{CONFIG_MAPS, DAEMONSETS, EVENTS, NODES, OBJECTS, PODS, UNKNOWN};
 
 /// What is asked.
 pub(super) struct Asked {
@@ -37,7 +37,7 @@ impl Asked {
         let part = |number: usize| path.get(number).copied().unwrap_or_default().to_owned();
         let (resource, name, subresource) = (part(0), part(1), part(2));
         assert!(
-            [OBJECTS, DAEMONSETS, PODS, CONFIG_MAPS, EVENTS, UNKNOWN].contains(&resource.as_str()),
+            [OBJECTS, DAEMONSETS, PODS, CONFIG_MAPS, NODES, EVENTS, UNKNOWN].contains(&resource.as_str()),
             "nobody asks for {resource}"
         );
         let query = parts.uri.query().unwrap_or_default();

@@ -26,6 +26,7 @@ pub(crate) const OBJECTS: &str = "exampledeviceplugins";
 pub(crate) const DAEMONSETS: &str = "daemonsets";
 pub(crate) const PODS: &str = "pods";
 pub(crate) const CONFIG_MAPS: &str = "configmaps";
+pub(crate) const NODES: &str = "nodes";
 /// What the cluster has no definition of.
 const UNKNOWN: &str = "newdeviceplugins";
 pub(crate) const EVENTS: &str = "events";
