@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{DEPLOYMENT, NAMESPACE, World, plural, world};
+use crate::world::{
+    CONTAINER, DEPLOYMENT, FAMILIES, INIT, NAMESPACE, World, init_image, object, plural, world,
+};
 
 const MANAGER: &str = "intel-device-plugins-operator";
 
@@ -119,31 +121,43 @@ fn images_of_before_are_upgraded_and_what_is_left_of_them_goes() {
         "validatingwebhookconfigurations,mutatingwebhookconfigurations",
         "--all",
     ]);
-    let image = "registry.example.com:5000/intel/intel-npu-plugin:0.35.0";
-    world.apply(&format!(
-        "{{apiVersion: deviceplugin.intel.com/v1, kind: NpuDevicePlugin, metadata: {{name: old}}, \
-         spec: {{image: '{image}', nodeSelector: {{nowhere: here}}}}}}"
-    ));
-    let template = json!({
-        "metadata": {"labels": {"app": "intel-npu-plugin"}},
-        "spec": {
-            "containers": [{"name": "intel-npu-plugin", "image": image, "args": ["-v", "0", "-shared-dev-num", "1"]}],
-            "nodeSelector": {"nowhere": "here"},
-            "volumes": [{"name": "leftover", "hostPath": {"path": "/leftover"}}],
-        },
-    });
-    world.create_as_another(&world.object("npu", "old").unwrap(), &template, "npu");
+    let image =
+        |image: &str, version: &str| json!(format!("registry.example.com:5000/intel/{image}:{version}"));
+    for family in FAMILIES {
+        let app = format!("intel-{family}-plugin");
+        let mut spec = json!({"image": image(&app, "0.35.0"), "nodeSelector": {"nowhere": "here"}});
+        let mut template = json!({
+            "metadata": {"labels": {"app": app}},
+            "spec": {
+                "containers": [{"name": app, "image": image(&app, "0.35.0"), "args": ["-v", "0"]}],
+                "nodeSelector": {"nowhere": "here"},
+                "volumes": [{"name": "leftover", "hostPath": {"path": "/leftover"}}],
+            },
+        });
+        if let Some(name) = init_image(family) {
+            let init = image(name, "0.35.0");
+            template["spec"]["initContainers"] = json!([{"name": name, "image": init}]);
+            spec["initImage"] = init;
+        }
+        world.apply(&object(family, "old", &spec.to_string()));
+        world.create_as_another(&world.object(family, "old").unwrap(), &template, family);
+    }
 
     world.cluster.kubectl(&["apply", "-k", "deployments/operator/default"]);
     world.scale(2);
-    world.expect_adopted("npu", "old");
-    let upgraded = json!("registry.example.com:5000/intel/intel-npu-plugin:0.36.0");
-    world.expect("npu", "old", "/spec/template/spec/containers/0/image", &upgraded);
-    world.wait("the upgraded object", || {
-        (world.object("npu", "old")?["spec"]["image"] == upgraded).then_some(())
-    });
-    let daemonset = world.daemonset("npu", "old").unwrap();
-    let volumes = daemonset["spec"]["template"]["spec"]["volumes"].as_array().unwrap();
-    assert!(volumes.iter().all(|volume| volume["name"] != "leftover"), "{volumes:?}");
-    world.cluster.kubectl(&["delete", &plural("npu"), "old", "--timeout=60s"]);
+    for family in FAMILIES {
+        world.expect_adopted(family, "old");
+        let images = [Some(format!("intel-{family}-plugin")), init_image(family).map(str::to_owned)];
+        let [plugin, init] = images.map(|name| name.map_or(Value::Null, |name| image(&name, "0.36.0")));
+        world.expect(family, "old", &format!("{CONTAINER}/image"), &plugin);
+        world.expect(family, "old", &format!("{INIT}/0/image"), &init);
+        world.wait("the upgraded object", || {
+            let spec = &world.object(family, "old")?["spec"];
+            (spec["image"] == plugin && spec["initImage"] == init).then_some(())
+        });
+        let daemonset = world.daemonset(family, "old").unwrap();
+        let volumes = daemonset["spec"]["template"]["spec"]["volumes"].as_array().unwrap();
+        assert!(volumes.iter().all(|volume| volume["name"] != "leftover"), "{volumes:?}");
+        world.cluster.kubectl(&["delete", &plural(family), "old", "--timeout=60s"]);
+    }
 }

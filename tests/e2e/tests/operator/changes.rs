@@ -2,30 +2,7 @@
 
 use serde_json::json;
 
-use crate::world::{FAMILIES, NAMESPACE, World, kind, plural, world};
-
-const CONTAINER: &str = "/spec/template/spec/containers/0";
-const INIT: &str = "/spec/template/spec/initContainers";
-
-/// An object, with a spec in JSON.
-fn object(family: &str, name: &str, spec: &str) -> String {
-    format!(
-        r#"{{"apiVersion": "deviceplugin.intel.com/v1", "kind": "{}", "metadata": {{"name": "{name}"}}, "spec": {spec}}}"#,
-        kind(family)
-    )
-}
-
-fn init_image(family: &str) -> Option<&'static str> {
-    match family {
-        "dlb" => Some("intel-dlb-initcontainer"),
-        "dsa" | "iaa" => Some("intel-idxd-config-initcontainer"),
-        "fpga" => Some("intel-fpga-initcontainer"),
-        "gpu" => Some("intel-gpu-initcontainer"),
-        "qat" => Some("intel-qat-initcontainer"),
-        "sgx" => Some("intel-sgx-initcontainer"),
-        _ => None,
-    }
-}
+use crate::world::{CONTAINER, FAMILIES, INIT, NAMESPACE, World, init_image, object, plural, world};
 
 impl World {
     fn image(&self, family: &str, name: &str, tag: &str) {

@@ -7,6 +7,7 @@
 mod adoption;
 mod changes;
 mod churn;
+mod fields;
 mod replicas;
 mod samples;
 mod world;

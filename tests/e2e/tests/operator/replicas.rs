@@ -7,8 +7,8 @@ use serde_json::json;
 
 use crate::world::{NAMESPACE, World, plural, world};
 
-/// Longer than a leader may go on without the API server.
-const OUTAGE: Duration = Duration::from_secs(30);
+/// Longer than a leader may go on without the API server, and than requests wait for it.
+const OUTAGE: Duration = Duration::from_mins(1);
 
 impl World {
     /// The pod that leads.

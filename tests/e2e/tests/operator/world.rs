@@ -27,6 +27,9 @@ pub(crate) const FAMILIES: [&str; 8] = ["dlb", "dsa", "fpga", "gpu", "iaa", "npu
 /// Where the operator and its DaemonSets are.
 pub(crate) const NAMESPACE: &str = "inteldeviceplugins-system";
 pub(crate) const DEPLOYMENT: &str = "deployment/intel-deviceplugins-controller-manager";
+/// Where a DaemonSet has its plugin's container, and the init containers.
+pub(crate) const CONTAINER: &str = "/spec/template/spec/containers/0";
+pub(crate) const INIT: &str = "/spec/template/spec/initContainers";
 const FOLDER: &str = "deployments/operator/default";
 
 /// A cluster, and its client, for one test at a time.
@@ -58,6 +61,27 @@ pub(crate) fn plural(family: &str) -> String {
 pub(crate) fn kind(family: &str) -> String {
     let (first, rest) = family.split_at(1);
     format!("{}{rest}DevicePlugin", first.to_uppercase())
+}
+
+/// An object, with a spec in JSON.
+pub(crate) fn object(family: &str, name: &str, spec: &str) -> String {
+    format!(
+        r#"{{"apiVersion": "deviceplugin.intel.com/v1", "kind": "{}", "metadata": {{"name": "{name}"}}, "spec": {spec}}}"#,
+        kind(family)
+    )
+}
+
+/// The family's image of the init container.
+pub(crate) fn init_image(family: &str) -> Option<&'static str> {
+    match family {
+        "dlb" => Some("intel-dlb-initcontainer"),
+        "dsa" | "iaa" => Some("intel-idxd-config-initcontainer"),
+        "fpga" => Some("intel-fpga-initcontainer"),
+        "gpu" => Some("intel-gpu-initcontainer"),
+        "qat" => Some("intel-qat-initcontainer"),
+        "sgx" => Some("intel-sgx-initcontainer"),
+        _ => None,
+    }
 }
 
 impl World {
