@@ -87,17 +87,28 @@ fn what_others_change_in_a_daemonset_is_put_right_and_a_restart_is_not_undone() 
 #[test]
 fn bad_objects_are_refused_with_the_reason_and_defaults_are_filled_in() {
     let Some(world) = world() else { return };
-    for (family, spec, why) in [
-        ("gpu", r#"{"image": "intel/intel-gpu-plugin:0.35.0"}"#, "too old"),
-        ("gpu", r#"{"image": "intel/intel-npu-plugin:0.36.0"}"#, "intel-gpu-plugin"),
+    let by_schema = [
         ("gpu", r#"{"allowIDs": "0x56c0", "denyIDs": "0x56c1"}"#, "same time"),
+        ("gpu", r#"{"allowIDs": "56c0"}"#, "comma lists"),
         ("gpu", r#"{"sharedDevNum": 0}"#, "greater than or equal to 1"),
+        ("gpu", r#"{"preferredAllocationPolicy": "packed"}"#, "sharedDevNum 2 or more"),
+        ("gpu", r#"{"healthManagement": {"source": "xpumd", "temperatureLimit": 9}}"#, "limits of its own"),
         ("qat", r#"{"provisioningConfig": "x"}"#, "initImage"),
+        ("qat", r#"{"provisioningConfig": "x", "initImage": "y", "kernelVfDrivers": ["c6xxvf"]}"#, "4xxxvf"),
+        ("dsa", r#"{"provisioningConfig": "x"}"#, "initImage"),
+        ("iaa", r#"{"provisioningConfig": "x"}"#, "initImage"),
         ("fpga", r#"{"mode": "af"}"#, "initImage"),
         ("dsa", r#"{"driver": "uio"}"#, "vfio-pci"),
-    ] {
+        ("npu", r#"{"metrics": {"port": 70000}}"#, "less than or equal to 65535"),
+    ];
+    let by_webhook = [
+        ("gpu", r#"{"image": "intel/intel-gpu-plugin:0.35.0"}"#, "too old"),
+        ("gpu", r#"{"image": "intel/intel-npu-plugin:0.36.0"}"#, "intel-gpu-plugin"),
+    ];
+    let refused = by_schema.map(|case| (case, "is invalid")).into_iter();
+    for ((family, spec, why), who) in refused.chain(by_webhook.map(|case| (case, "denied the request"))) {
         let refused = world.try_apply(&object(family, "bad", spec)).unwrap_err();
-        assert!(refused.contains(why), "{family} {spec}: {refused}");
+        assert!(refused.contains(why) && refused.contains(who), "{family} {spec}: {refused}");
     }
     world.apply(&object(
         "dlb",
