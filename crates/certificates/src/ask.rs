@@ -1,8 +1,9 @@
 //! Questions to the API server: each has a time limit, and an error that says what to do.
 
-use std::error::Error as _;
 use std::fmt;
 use std::time::Duration;
+
+use api_server::causes;
 
 /// The longest that one answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -61,19 +62,4 @@ pub(crate) fn explain(request: Request, error: &kube::Error) -> AskError {
         422 if request.verb == "patch" => AskError::Changed(request, status.message.clone()),
         code => AskError::Failed(request, format!("{} ({code})", status.message)),
     }
-}
-
-/// The message and those of its causes: the client's own says little ("client error").
-fn causes(error: &kube::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let more = cause.to_string();
-        if !text.contains(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        next = cause.source();
-    }
-    text
 }

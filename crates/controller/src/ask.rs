@@ -1,9 +1,9 @@
 //! What the API server is asked. Each question has a time limit, and an error that says what to do.
 
-use std::error::Error as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use api_server::causes;
 use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::api::core::v1::{ConfigMap, ObjectReference};
 use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
@@ -216,19 +216,4 @@ async fn limited<T>(
         Ok(Err(error)) => Err(AskError::Failed(what(), causes(&error))),
         Err(_) => Err(AskError::Silent(what(), patience)),
     }
-}
-
-/// The message and those of its causes: the client's own says little ("client error").
-fn causes(error: &kube::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let more = cause.to_string();
-        if !text.contains(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        next = cause.source();
-    }
-    text
 }

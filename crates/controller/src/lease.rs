@@ -14,6 +14,7 @@ use std::convert::Infallible;
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
+use api_server::causes;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use k8s_openapi::jiff::Timestamp;
@@ -268,9 +269,4 @@ async fn ask<T>(answer: impl Future<Output = kube::Result<T>>) -> Result<T, Leas
         },
         error => LeaseError::Failed(causes(error)),
     })
-}
-
-/// The message and those of its causes: the client's own says little.
-fn causes(error: &dyn std::error::Error) -> String {
-    error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {}", causes(cause)))
 }

@@ -1,19 +1,15 @@
 //! Follows what the reconciler has to know, for ever.
 
 use std::fmt::Debug;
-use std::pin::pin;
 
+use api_server::{Follow, Hints};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::core::{PartialObjectMeta, Resource};
-use kube::runtime::WatchStreamExt;
-use kube::runtime::watcher::{Config, Error, Event, watcher};
+use kube::runtime::watcher::{Config, Event};
 use kube::{Api, Client};
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio_stream::StreamExt;
-use tracing::instrument::WithSubscriber;
-use tracing::subscriber::NoSubscriber;
 
 use crate::Family;
 use crate::ask::{daemonsets, objects_of};
@@ -61,48 +57,14 @@ async fn follow<K>(
 ) where
     K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
 {
-    let mut events = pin!(watcher(api, config).default_backoff());
-    let mut trouble = String::new();
-    // kube itself says each time what fails: here it is said once.
-    while let Some(event) = events.next().with_subscriber(NoSubscriber::default()).await {
-        match event {
-            // The list is still to come, and may fail.
-            Ok(event @ (Event::Init | Event::InitApply(_))) => drop(sender.send(wrap(event)).await),
-            Ok(event) => {
-                drop(sender.send(wrap(event)).await);
-                if !std::mem::take(&mut trouble).is_empty() {
-                    tracing::info!("{what} are followed again");
-                }
-            }
-            Err(error) => {
-                if let Some(line) = said(&what, &error).filter(|line| *line != trouble) {
-                    tracing::warn!("{line}");
-                    trouble = line;
-                }
-            }
-        }
-    }
-}
-
-/// What the log says of a failure, with what to do; none for one that is part of the protocol.
-fn said(what: &str, error: &Error) -> Option<String> {
-    use Error::{InitialListFailed, WatchError, WatchFailed, WatchStartFailed};
-    let status = match error {
-        InitialListFailed(kube::Error::Api(status))
-        | WatchStartFailed(kube::Error::Api(status))
-        | WatchFailed(kube::Error::Api(status))
-        | WatchError(status) => Some(status),
-        _ => None,
+    let hints = Hints {
+        what,
+        unknown: "apply deployments/operator/crd, or leave the device out by the flag --devices".to_owned(),
+        forbidden: "add that to the role of the operator's service account".to_owned(),
     };
-    Some(match status.map(|status| status.code) {
-        // What was seen last is too long ago: a new list follows.
-        Some(410) => return None,
-        Some(404) => format!(
-            "the cluster has no {what}: apply deployments/operator/crd, or leave the device out by the flag --devices"
-        ),
-        Some(403) => {
-            format!("add list and watch of {what} to the role of the operator's service account: {error}")
-        }
-        _ => format!("cannot follow {what}, which is tried again; what was known stays: {error}"),
-    })
+    let mut events = Follow::new(api, config, hints);
+    while let Some(event) = events.next().await {
+        // Who takes them ends before their watches do.
+        drop(sender.send(wrap(event)).await);
+    }
 }

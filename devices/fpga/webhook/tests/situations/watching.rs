@@ -308,10 +308,10 @@ async fn missing_definitions_and_missing_rights_are_said_once_with_what_to_do() 
     assert_eq!(lines.len(), 2, "{lines:?}");
     assert_eq!(
         lines[0],
-        "WARN the cluster has no AcceleratorFunctions of fpga.intel.com/v2: apply deployments/fpga_admissionwebhook/crd; none of their names is known until then"
+        "WARN the cluster has no AcceleratorFunctions: apply deployments/fpga_admissionwebhook/crd; none of their names means anything until then"
     );
     assert!(
-        lines[1].starts_with("WARN this account may not list and watch FpgaRegions in all namespaces: bind it to a ClusterRole that may (get, list, watch): ")
+        lines[1].starts_with("WARN this account may not list and watch FpgaRegions: bind it to a ClusterRole that may (get, list, watch), in all namespaces: ")
             && lines[1].contains("User \"x\" cannot list"),
         "{lines:?}"
     );
