@@ -10,4 +10,5 @@ mod churn;
 mod fields;
 mod replicas;
 mod samples;
+mod suite;
 mod world;
