@@ -8,11 +8,13 @@ use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
-use simulator::{Profile, SimulatedNode};
+use simulated_sysfs::mounted;
+use simulator::{Kernel, Profile, SimulatedNode};
 
 use crate::{Kubernetes, Prerequisites, levelzero};
 
@@ -23,8 +25,8 @@ const PATIENCE: Duration = Duration::from_mins(2);
 #[derive(Debug)]
 pub struct Cluster {
     state: PathBuf,
-    /// The hardware of the cluster's one node.
-    pub node: SimulatedNode,
+    /// The kernel below the cluster's one node: it answers what programs write to `/sys` there.
+    pub kernel: Arc<Kernel>,
     binary: PathBuf,
     pid: String,
     _process: Child,
@@ -89,19 +91,23 @@ impl Cluster {
         let state = tempfile::tempdir().expect("a temporary folder").keep();
         let profile = Profile::builtin(profile).expect("a built-in profile");
         let node = SimulatedNode::create(state.join("node"), &profile).expect("a simulated node");
-        let mut process = Command::new(folder().join("up"))
-            .args([&state, node.root(), &prerequisites.kubernetes])
+        let sys = state.join("sys");
+        fs::create_dir(&sys).expect("a folder for the node's /sys");
+        let mut up = Command::new(folder().join("up"));
+        up.args([&state, node.root(), &prerequisites.kubernetes])
+            .env("SYS", &sys)
             .env("FPGA_EMULATOR", &prerequisites.fpga_emulator)
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("tests/cluster/up");
+            .stdout(Stdio::piped());
+        let kernel = Kernel::run(node);
+        let process = mounted(&kernel, &sys, move || up.spawn()).expect("mount the node's /sys");
+        let mut process = process.expect("tests/cluster/up");
         let input = process.stdin.take();
         let mut lines = BufReader::new(process.stdout.take().expect("its output")).lines();
         let ready = lines.any(|line| line.is_ok_and(|line| line == "ready"));
         let pid = fs::read_to_string(state.join("pid")).unwrap_or_default().trim().to_owned();
         let binary = prerequisites.kubernetes.clone();
-        let cluster = Self { state, node, binary, pid, _process: process, _input: input };
+        let cluster = Self { state, kernel, binary, pid, _process: process, _input: input };
         assert!(ready, "the cluster did not start\n{}", cluster.logs());
         for Image { name, binary, entry_point } in images {
             let path = format!("/usr/local/bin/{entry_point}");
@@ -123,6 +129,11 @@ impl Cluster {
             cluster.import(&names, &path, &files, env);
         }
         cluster
+    }
+
+    /// The hardware of the cluster's one node.
+    pub fn node(&self) -> MutexGuard<'_, SimulatedNode> {
+        self.kernel.node()
     }
 
     /// A client of the API server. The calling thread moves to the cluster's network, and a runtime on it follows.

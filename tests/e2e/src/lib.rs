@@ -11,7 +11,7 @@ pub use levelzero::FAKE_DRIVER;
 pub use objects::{Counts, Kubernetes, healthy, pod, with_variables};
 pub use shared::SharedCluster;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What the tests need and may not have.
 #[derive(Debug)]
@@ -40,6 +40,9 @@ impl Prerequisites {
         };
         if !rustix::process::geteuid().is_root() {
             return missing("a cluster needs root".to_owned());
+        }
+        if !Path::new(simulated_sysfs::DEVICE).exists() {
+            return missing(format!("a cluster needs {}: modprobe fuse", simulated_sysfs::DEVICE));
         }
         let path = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.exists());
         let names = [

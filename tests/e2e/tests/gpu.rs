@@ -48,12 +48,12 @@ fn tidy_after_a_failure(cluster: &mut Cluster) {
     }
     cluster.kubectl(&["delete", "pods", "--selector=app!=intel-gpu-plugin", "--force", "--wait=false"]);
     for (device, words) in [("card0", FIRST_GPU), ("card1", SECOND_GPU)] {
-        if !cluster.node.devices().any(|found| found == device) {
-            cluster.node.add(words).unwrap();
+        if !cluster.node().devices().any(|found| found == device) {
+            cluster.node().add(words).unwrap();
         }
     }
-    if cluster.node.devices().any(|found| found == "card2") {
-        cluster.node.remove("card2").unwrap();
+    if cluster.node().devices().any(|found| found == "card2") {
+        cluster.node().remove("card2").unwrap();
     }
 }
 
@@ -106,30 +106,30 @@ fn a_pod_sees_its_own_gpu_and_nothing_of_the_other() {
 
 #[test]
 fn hotplug_and_removal_reach_the_node() {
-    let Some((mut cluster, kubernetes)) = cluster() else { return };
+    let Some((cluster, kubernetes)) = cluster() else { return };
     for _ in 0..3 {
-        cluster.node.add(THIRD_GPU).unwrap();
+        cluster.node().add(THIRD_GPU).unwrap();
         kubernetes.wait_for_resources(DOMAIN, &healthy(&[(I915, 1), (XE, 2)]), || state(&cluster));
-        cluster.node.remove("card2").unwrap();
+        cluster.node().remove("card2").unwrap();
         kubernetes.wait_for_resources(DOMAIN, &healthy(&GPUS), || state(&cluster));
     }
-    cluster.node.remove("card1").unwrap();
+    cluster.node().remove("card1").unwrap();
     kubernetes.wait_for_resources(DOMAIN, &healthy(&[(I915, 1)]), || state(&cluster));
-    cluster.node.add(SECOND_GPU).unwrap();
+    cluster.node().add(SECOND_GPU).unwrap();
     kubernetes.wait_for_resources(DOMAIN, &healthy(&GPUS), || state(&cluster));
 
     // With the last GPU goes /dev/dri, and the plugin's mount is of a dead folder.
-    cluster.node.remove("card0").unwrap();
-    cluster.node.remove("card1").unwrap();
+    cluster.node().remove("card0").unwrap();
+    cluster.node().remove("card1").unwrap();
     kubernetes.wait_for_resources(DOMAIN, &healthy(&[]), || state(&cluster));
-    cluster.node.add(FIRST_GPU).unwrap();
-    cluster.node.add(SECOND_GPU).unwrap();
+    cluster.node().add(FIRST_GPU).unwrap();
+    cluster.node().add(SECOND_GPU).unwrap();
     kubernetes.wait_for_resources(DOMAIN, &healthy(&GPUS), || state(&cluster));
 }
 
 #[test]
 fn no_resource_is_lost_in_ten_kubelet_restarts() {
-    let Some((mut cluster, kubernetes)) = cluster() else { return };
+    let Some((cluster, kubernetes)) = cluster() else { return };
     let plugin = kubernetes.pods_of(PLUGIN).remove(0);
     for round in 0..10 {
         eprintln!("kubelet restart {} of 10", round + 1);
@@ -137,7 +137,7 @@ fn no_resource_is_lost_in_ten_kubelet_restarts() {
         // Every other restart with a change while the kubelet is away, the others with one after it is back.
         let away = round % 2 == 0;
         if away {
-            cluster.node.add(THIRD_GPU).unwrap();
+            cluster.node().add(THIRD_GPU).unwrap();
         }
         cluster.start_again("kubelet");
         kubernetes.wait_for_kubelet(&name_of(&plugin), || state(&cluster));
@@ -148,11 +148,11 @@ fn no_resource_is_lost_in_ten_kubelet_restarts() {
         kubernetes.run(&pod(&name, &[(I915, 1), (XE, asks)], "true"), || state(&cluster));
         kubernetes.delete(&name);
         if away {
-            cluster.node.remove("card2").unwrap();
+            cluster.node().remove("card2").unwrap();
         } else {
-            cluster.node.add(THIRD_GPU).unwrap();
+            cluster.node().add(THIRD_GPU).unwrap();
             kubernetes.wait_for_resources(DOMAIN, &healthy(&[(I915, 1), (XE, 2)]), || state(&cluster));
-            cluster.node.remove("card2").unwrap();
+            cluster.node().remove("card2").unwrap();
         }
         kubernetes.wait_for_resources(DOMAIN, &healthy(&GPUS), || state(&cluster));
     }

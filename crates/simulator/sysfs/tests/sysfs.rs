@@ -1,5 +1,5 @@
 //! What programs see and do on the file system.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::print_stderr, clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

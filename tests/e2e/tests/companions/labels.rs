@@ -59,7 +59,7 @@ fn labels(both: bool) -> Value {
 
 #[test]
 fn a_node_gets_labels_for_its_gpus_and_loses_those_that_no_longer_hold() {
-    let Some(mut world) = world() else { return };
+    let Some(world) = world() else { return };
     world.cluster.kubectl(&["label", "node", "node-1", "gpu.intel.com/owner=somebody"]);
     world.apply("gpu_labels/node_labels");
     let every_second =
@@ -74,9 +74,9 @@ fn a_node_gets_labels_for_its_gpus_and_loses_those_that_no_longer_hold() {
         expected
     };
     world.expect_labels("gpu.intel.com/", &with_owner(true));
-    world.cluster.node.remove("card1").unwrap();
+    world.cluster.node().remove("card1").unwrap();
     world.expect_labels("gpu.intel.com/", &with_owner(false));
-    world.cluster.node.add(SECOND_GPU).unwrap();
+    world.cluster.node().add(SECOND_GPU).unwrap();
     world.expect_labels("gpu.intel.com/", &with_owner(true));
     world.remove("gpu_labels/node_labels");
     let names = labels(true).as_object().unwrap().keys().map(|name| format!("{name}-")).collect::<Vec<_>>();

@@ -9,8 +9,8 @@ const LOOK: &str = "ls -d /dev/dxg /usr/lib/wsl; echo mask $ZE_AFFINITY_MASK; ec
 
 #[test]
 fn gpus_of_windows_are_offered_by_their_place_in_the_drivers_list() {
-    let Some(mut world) = world() else { return };
-    world.cluster.node.add("misc as=dxg name=dxg minor=126 node=dxg").unwrap();
+    let Some(world) = world() else { return };
+    world.cluster.node().add("misc as=dxg name=dxg minor=126 node=dxg").unwrap();
     world.apply("gpu_plugin/overlays/wsl");
     let driver = world.driver_of_pod(PLUGIN);
     let other = "device 0000:01:00.0 vendor=0x10de\n";
@@ -21,5 +21,5 @@ fn gpus_of_windows_are_offered_by_their_place_in_the_drivers_list() {
     assert_eq!(world.kubernetes.output("windows"), "/dev/dxg\n/usr/lib/wsl\nmask 1\n");
     world.kubernetes.delete("windows");
     world.remove("gpu_plugin/overlays/wsl");
-    world.cluster.node.remove("dxg").unwrap();
+    world.cluster.node().remove("dxg").unwrap();
 }

@@ -24,7 +24,7 @@ impl World {
 
 #[test]
 fn fpga() {
-    let Some(mut world) = world() else { return };
+    let Some(world) = world() else { return };
     let (namespace, daemonset) = ("intelfpgaplugin-system", "daemonset/intelfpgaplugin-intel-fpga-plugin");
     world.cluster.kubectl(&["apply", "-k", "deployments/fpga_plugin/overlays/af"]);
     world.wait_for_rollout(namespace, daemonset);
@@ -41,10 +41,10 @@ fn fpga() {
 
     // Somebody programs another function.
     let function = "/sys/bus/platform/devices/intel-fpga-port.0/afu_id";
-    world.cluster.node.set_attribute(function, "f7df405cbd7acf7222f144b0b93acd18\n").unwrap();
+    world.cluster.node().set_attribute(function, "f7df405cbd7acf7222f144b0b93acd18\n").unwrap();
     let other = "fpga.intel.com/af-695.f7d.aVKNtusxV3qMNmj5-qCB9vffQFy9es9yIvFEsLk6zRg";
     world.expect("fpga.intel.com/", &healthy(&[(other, 1)]));
-    world.cluster.node.set_attribute(function, "d8424dc4a4a3c413f89e433683f9040b\n").unwrap();
+    world.cluster.node().set_attribute(function, "d8424dc4a4a3c413f89e433683f9040b\n").unwrap();
     world.expect("fpga.intel.com/", &all_of("fpga.intel.com/"));
 
     // An annotation of the node wins over the flag.
@@ -66,7 +66,7 @@ fn fpga_orchestrated() {
     const NLB0: &str = "d8424dc4a4a3c413f89e433683f9040b";
     const NLB3: &str = "f7df405cbd7acf7222f144b0b93acd18";
     let Some(world) = world() else { return };
-    let node = world.cluster.node.root().to_owned();
+    let node = world.cluster.node().root().to_owned();
     let store = node.join("srv/intel.com/fpga").join(ARRIA);
     std::fs::create_dir_all(&store).unwrap();
     let put = |name: &str, function: &str| {

@@ -40,14 +40,14 @@ fn without_numbers(line: &str) -> String {
 
 #[test]
 fn npu() {
-    let Some(mut world) = world() else { return };
+    let Some(world) = world() else { return };
     world.deploy("npu_plugin", "intel-npu-plugin", "npu.intel.com/");
     assert_eq!(world.seen_by("npu", &[("npu.intel.com/accel", 1)]), ["accel/accel0"]);
     // With the last NPU goes the folder of its node, and the plugin's mount is of a dead one.
     for _ in 0..2 {
-        world.cluster.node.remove("npu0").unwrap();
+        world.cluster.node().remove("npu0").unwrap();
         world.expect("npu.intel.com/", &Counts::new());
-        world.cluster.node.add(NPU).unwrap();
+        world.cluster.node().add(NPU).unwrap();
         world.expect("npu.intel.com/", &all_of("npu.intel.com/"));
     }
     assert_eq!(world.seen_by("npu-again", &[("npu.intel.com/accel", 1)]), ["accel/accel0"]);
@@ -56,7 +56,7 @@ fn npu() {
 
 #[test]
 fn qat() {
-    let Some(mut world) = world() else { return };
+    let Some(world) = world() else { return };
     let cy = "qat.intel.com/cy";
     // Also that the init container finds nothing to do on a node that is set up.
     world.deploy("qat_plugin/overlays/qat_initcontainer", "intel-qat-plugin", "qat.intel.com/");
@@ -76,30 +76,30 @@ fn qat() {
         assert!(nodes.contains(&format!("vfio/{}", world.vfio_group(function))), "{seen:?}");
     }
 
-    world.cluster.node.set_attribute(HEARTBEAT, "-1\n").unwrap();
+    world.cluster.node().set_attribute(HEARTBEAT, "-1\n").unwrap();
     world.expect_but(cy, 32, 16);
-    world.cluster.node.set_attribute(HEARTBEAT, "0\n").unwrap();
+    world.cluster.node().set_attribute(HEARTBEAT, "0\n").unwrap();
     world.expect_but(cy, 32, 32);
 
     // A function that somebody unbinds is not handed out. (Nothing binds it here: the node has no kernel of its own.)
     let group = world.vfio_group("0000:6b:00.1");
-    world.cluster.node.delete("/sys/bus/pci/devices/0000:6b:00.1/driver").unwrap();
-    world.cluster.node.delete(format!("/dev/vfio/{group}")).unwrap();
+    world.cluster.node().delete("/sys/bus/pci/devices/0000:6b:00.1/driver").unwrap();
+    world.cluster.node().delete(format!("/dev/vfio/{group}")).unwrap();
     world.expect_but(cy, 31, 31);
-    world.cluster.node.remove("qat0-vf0").unwrap();
+    world.cluster.node().remove("qat0-vf0").unwrap();
     world.expect_but(cy, 31, 31);
     let words = format!(
         "qat-vf-vfio as=qat0-vf0 at=pci0000:6b pf=0000:6b:00.0 vf=0 pci=0000:6b:00.1 group={group} numa=0 \
          cpus=0-51,104-155"
     );
-    world.cluster.node.add(&words).unwrap();
+    world.cluster.node().add(&words).unwrap();
     world.expect_but(cy, 32, 32);
     world.remove("qat_plugin/overlays/qat_initcontainer");
 }
 
 #[test]
 fn dsa_and_iaa() {
-    let Some(mut world) = world() else { return };
+    let Some(world) = world() else { return };
     let dedicated = "dsa.intel.com/wq-user-dedicated";
     world.deploy("dsa_plugin", "intel-dsa-plugin", "dsa.intel.com/");
     world.deploy("iaa_plugin", "intel-iaa-plugin", "iaa.intel.com/");
@@ -111,27 +111,27 @@ fn dsa_and_iaa() {
     // What libaccel-config needs: the same nodes by their numbers.
     let numbers: BTreeSet<String> = by_name
         .iter()
-        .map(|name| world.cluster.node.host().device_number(format!("/dev/{name}")).unwrap())
+        .map(|name| world.cluster.node().host().device_number(format!("/dev/{name}")).unwrap())
         .map(|number| format!("char/{}:{}", number.major, number.minor))
         .collect();
     assert_eq!(by_number.into_iter().cloned().collect::<BTreeSet<_>>(), numbers, "{seen:?}");
 
-    world.cluster.node.remove("wq0.0").unwrap();
+    world.cluster.node().remove("wq0.0").unwrap();
     world.expect_but(dedicated, 15, 15);
-    world.cluster.node.add(QUEUE).unwrap();
+    world.cluster.node().add(QUEUE).unwrap();
     world.expect_but(dedicated, 16, 16);
     // A queue that somebody disables is offered no more; those of an accelerator that halted are there and unusable.
-    world.cluster.node.set_attribute("/sys/bus/dsa/devices/wq0.0/state", "disabled\n").unwrap();
+    world.cluster.node().set_attribute("/sys/bus/dsa/devices/wq0.0/state", "disabled\n").unwrap();
     world.expect_but(dedicated, 15, 15);
-    world.cluster.node.set_attribute("/sys/bus/dsa/devices/wq0.0/state", "enabled\n").unwrap();
+    world.cluster.node().set_attribute("/sys/bus/dsa/devices/wq0.0/state", "enabled\n").unwrap();
     world.expect_but(dedicated, 16, 16);
-    world.cluster.node.set_attribute("/sys/bus/dsa/devices/dsa0/state", "halted\n").unwrap();
+    world.cluster.node().set_attribute("/sys/bus/dsa/devices/dsa0/state", "halted\n").unwrap();
     let mut halted = all_of("dsa.intel.com/");
     for counts in halted.values_mut() {
         counts.1 = 12;
     }
     world.expect("dsa.intel.com/", &halted);
-    world.cluster.node.set_attribute("/sys/bus/dsa/devices/dsa0/state", "enabled\n").unwrap();
+    world.cluster.node().set_attribute("/sys/bus/dsa/devices/dsa0/state", "enabled\n").unwrap();
     world.expect("dsa.intel.com/", &all_of("dsa.intel.com/"));
     world.remove("dsa_plugin");
     world.remove("iaa_plugin");
@@ -139,14 +139,14 @@ fn dsa_and_iaa() {
 
 #[test]
 fn dlb() {
-    let Some(mut world) = world() else { return };
+    let Some(world) = world() else { return };
     world.deploy("dlb_plugin", "intel-dlb-plugin", "dlb.intel.com/");
     assert_eq!(world.seen_by("dlb-pf", &[("dlb.intel.com/pf", 1)]), ["dlb0"]);
     assert_eq!(world.seen_by("dlb-vf", &[("dlb.intel.com/vf", 1)]), ["dlb2"]);
-    world.cluster.node.delete("/dev/dlb2").unwrap();
+    world.cluster.node().delete("/dev/dlb2").unwrap();
     world.expect_but("dlb.intel.com/vf", 0, 0);
-    world.cluster.node.remove("dlb2").unwrap();
-    world.cluster.node.add(BALANCER).unwrap();
+    world.cluster.node().remove("dlb2").unwrap();
+    world.cluster.node().add(BALANCER).unwrap();
     world.expect("dlb.intel.com/", &all_of("dlb.intel.com/"));
     world.remove("dlb_plugin");
 }
@@ -164,7 +164,7 @@ fn sgx() {
 /// Last by its name: the node's status keeps what the kubelet has forgotten for some minutes.
 #[test]
 fn zz_all_families_in_one_process() {
-    let Some(mut world) = world() else { return };
+    let Some(world) = world() else { return };
     world.cluster.kubectl(&["apply", "-k", "deployments/node"]);
     world.kubernetes.wait_for_daemonset("intel-device-plugins", || world.state());
     for domain in ["dlb", "dsa", "gpu", "iaa", "npu", "qat", "sgx"] {
@@ -208,13 +208,13 @@ fn zz_all_families_in_one_process() {
     world.expect_but("gpu.intel.com/i915", 16, 16);
     assert_eq!(world.kubernetes.restarts("intel-device-plugins"), 0);
 
-    world.cluster.node.set_attribute(HEARTBEAT, "-1\n").unwrap();
+    world.cluster.node().set_attribute(HEARTBEAT, "-1\n").unwrap();
     world.expect_but("qat.intel.com/cy", 32, 16);
-    world.cluster.node.remove("wq0.0").unwrap();
+    world.cluster.node().remove("wq0.0").unwrap();
     world.expect_but("dsa.intel.com/wq-user-dedicated", 15, 15);
     world.cluster.stop("kubelet");
-    world.cluster.node.set_attribute(HEARTBEAT, "0\n").unwrap();
-    world.cluster.node.add(QUEUE).unwrap();
+    world.cluster.node().set_attribute(HEARTBEAT, "0\n").unwrap();
+    world.cluster.node().add(QUEUE).unwrap();
     world.cluster.start_again("kubelet");
     for domain in ["dlb", "dsa", "iaa", "npu", "qat", "sgx"] {
         let domain = format!("{domain}.intel.com/");

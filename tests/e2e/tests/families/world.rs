@@ -138,7 +138,7 @@ impl World {
     }
 
     pub(crate) fn vfio_group(&self, address: &str) -> String {
-        let function = PciFunction::at(&self.cluster.node.host(), address.parse().unwrap()).unwrap();
+        let function = PciFunction::at(&self.cluster.node().host(), address.parse().unwrap()).unwrap();
         function.vfio_group().unwrap().unwrap()
     }
 }

@@ -19,17 +19,6 @@ const RESOURCES: [&str; 8] = [
     "sgx.intel.com/enclave",
 ];
 
-/// The sample object. Where the kernel would have to answer what the init container writes, which nobody does on a simulated node,
-/// without that: the node has been set up already.
-fn sample(family: &str) -> String {
-    let file = format!("../../deployments/operator/samples/deviceplugin_v1_{family}deviceplugin.yaml");
-    let text = fs::read_to_string(file).unwrap();
-    if !["dlb", "dsa", "iaa"].contains(&family) {
-        return text;
-    }
-    text.split_inclusive('\n').filter(|line| !line.contains("initImage")).collect()
-}
-
 #[test]
 fn sample_objects_give_a_working_node_of_every_family() {
     let Some(world) = world() else { return };
@@ -41,7 +30,8 @@ fn sample_objects_give_a_working_node_of_every_family() {
     label.extend(labels.iter().map(String::as_str));
     world.cluster.kubectl(&label);
     for family in FAMILIES {
-        world.apply(&sample(family));
+        let file = format!("../../deployments/operator/samples/deviceplugin_v1_{family}deviceplugin.yaml");
+        world.apply(&fs::read_to_string(file).unwrap());
     }
     for (family, resource) in FAMILIES.into_iter().zip(RESOURCES) {
         let name = format!("{family}deviceplugin-sample");
