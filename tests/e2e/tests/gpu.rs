@@ -29,11 +29,11 @@ fn cluster() -> Option<(MutexGuard<'static, Cluster>, Kubernetes)> {
         Some(Mutex::new(cluster))
     });
     let mutex = cluster.as_ref()?;
-    let mut cluster = mutex.lock().unwrap_or_else(PoisonError::into_inner);
+    let cluster = mutex.lock().unwrap_or_else(PoisonError::into_inner);
     let kubernetes = cluster.kubernetes();
     if mutex.is_poisoned() {
         mutex.clear_poison();
-        tidy_after_a_failure(&mut cluster);
+        tidy_after_a_failure(&cluster);
     }
     kubernetes.wait_for_service_account();
     kubernetes.wait_for_daemonset(PLUGIN, || state(&cluster));
@@ -42,7 +42,7 @@ fn cluster() -> Option<(MutexGuard<'static, Cluster>, Kubernetes)> {
 }
 
 /// Undoes what a test left behind that failed, so that the next one does not fail for it.
-fn tidy_after_a_failure(cluster: &mut Cluster) {
+fn tidy_after_a_failure(cluster: &Cluster) {
     if !cluster.runs("kubelet") {
         cluster.start_again("kubelet");
     }

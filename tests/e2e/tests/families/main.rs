@@ -9,15 +9,15 @@ mod world;
 
 use std::collections::BTreeSet;
 
-use e2e::Counts;
+use e2e::{Counts, healthy};
 
 use world::{FPGA, all_of, world};
 
 const NPU: &str = "npu as=npu0 device=0x643e group=900 accel=0";
 const QUEUE: &str = "idxd-wq-user as=wq0.0 kind=dsa name=dsa0 wq=0.0 at=pci0000:6a pci=0000:6a:01.0 mode=dedicated major=236 \
                      minor=0";
-const BALANCER: &str = "dlb-vf as=dlb2 id=2 at=pci0000:ea pci=0000:ea:00.1 pf=0000:ea:00.0 vf=0 group=903 numa=1 \
-                        cpus=52-103,156-207";
+const QAT: &str = "qat-vf-vfio as=qat0-vf0 at=pci0000:6b pf=0000:6b:00.0 vf=0 pci=0000:6b:00.1 group=1001 numa=0 \
+                   cpus=0-51,104-155";
 const HEARTBEAT: &str = "/sys/kernel/debug/qat_4xxx_0000:6b:00.0/heartbeat/status";
 
 /// A line of what a container sees, with each number, be it hexadecimal, as `#`; and of a variable the name.
@@ -81,18 +81,17 @@ fn qat() {
     world.cluster.node().set_attribute(HEARTBEAT, "0\n").unwrap();
     world.expect_but(cy, 32, 32);
 
-    // A function that somebody unbinds is not handed out. (Nothing binds it here: the node has no kernel of its own.)
-    let group = world.vfio_group("0000:6b:00.1");
-    world.cluster.node().delete("/sys/bus/pci/devices/0000:6b:00.1/driver").unwrap();
-    world.cluster.node().delete(format!("/dev/vfio/{group}")).unwrap();
-    world.expect_but(cy, 31, 31);
+    // A function that somebody unbinds is bound again.
+    let bound = || {
+        let host = world.cluster.node().host();
+        host.link_name("/sys/bus/pci/devices/0000:6b:00.1/driver").ok()
+    };
+    world.cluster.kernel.host().write("/sys/bus/pci/drivers/vfio-pci/unbind", "0000:6b:00.1").unwrap();
+    world.wait("the driver of 0000:6b:00.1", || (bound()? == "vfio-pci").then_some(()));
+    world.expect_but(cy, 32, 32);
     world.cluster.node().remove("qat0-vf0").unwrap();
     world.expect_but(cy, 31, 31);
-    let words = format!(
-        "qat-vf-vfio as=qat0-vf0 at=pci0000:6b pf=0000:6b:00.0 vf=0 pci=0000:6b:00.1 group={group} numa=0 \
-         cpus=0-51,104-155"
-    );
-    world.cluster.node().add(&words).unwrap();
+    world.cluster.node().add(QAT).unwrap();
     world.expect_but(cy, 32, 32);
     world.remove("qat_plugin/overlays/qat_initcontainer");
 }
@@ -143,10 +142,12 @@ fn dlb() {
     world.deploy("dlb_plugin", "intel-dlb-plugin", "dlb.intel.com/");
     assert_eq!(world.seen_by("dlb-pf", &[("dlb.intel.com/pf", 1)]), ["dlb0"]);
     assert_eq!(world.seen_by("dlb-vf", &[("dlb.intel.com/vf", 1)]), ["dlb2"]);
-    world.cluster.node().delete("/dev/dlb2").unwrap();
-    world.expect_but("dlb.intel.com/vf", 0, 0);
-    world.cluster.node().remove("dlb2").unwrap();
-    world.cluster.node().add(BALANCER).unwrap();
+    let enable = |count| {
+        world.cluster.kernel.host().write("/sys/bus/pci/devices/0000:ea:00.0/sriov_numvfs", count).unwrap();
+    };
+    enable("0");
+    world.expect("dlb.intel.com/", &healthy(&[("dlb.intel.com/pf", 2)]));
+    enable("1");
     world.expect("dlb.intel.com/", &all_of("dlb.intel.com/"));
     world.remove("dlb_plugin");
 }

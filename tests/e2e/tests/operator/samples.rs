@@ -1,27 +1,48 @@
 //! The sample objects give a node of every family.
 
 use std::fs;
+use std::sync::Arc;
 
 use e2e::pod;
 use serde_json::{Value, json};
+use simulator::Kernel;
 
 use crate::world::{FAMILIES, NAMESPACE, plural, world};
 
-/// A resource of each family that comes of its sample.
-const RESOURCES: [&str; 8] = [
-    "dlb.intel.com/pf",
-    "dsa.intel.com/wq-user-shared",
-    "fpga.intel.com/region-69528db6eb31577a8c3668f9faa081f6",
-    "gpu.intel.com/i915",
-    "iaa.intel.com/wq-user-dedicated",
-    "npu.intel.com/accel",
-    "qat.intel.com/cy",
-    "sgx.intel.com/enclave",
+/// A resource of each family that comes of its sample, and how many.
+const RESOURCES: [(&str, i64); 8] = [
+    ("dlb.intel.com/vf", 1),
+    ("dsa.intel.com/wq-user-dedicated", 16),
+    ("fpga.intel.com/region-69528db6eb31577a8c3668f9faa081f6", 1),
+    ("gpu.intel.com/i915", 80),
+    ("iaa.intel.com/wq-user-dedicated", 16),
+    ("npu.intel.com/accel", 1),
+    ("qat.intel.com/cy", 1),
+    ("sgx.intel.com/enclave", 110),
 ];
+
+/// Makes the node as it is after a boot, when nobody has configured anything.
+fn forget_configuration(kernel: &Arc<Kernel>) {
+    let host = kernel.host();
+    for name in host.names("/sys/bus/pci/devices").unwrap() {
+        let count = format!("/sys/bus/pci/devices/{name}/sriov_numvfs");
+        if host.exists(&count) {
+            host.write(count, "0").unwrap();
+        }
+    }
+    for name in host.names("/sys/bus/dsa/devices").unwrap() {
+        let is_on =
+            host.read(format!("/sys/bus/dsa/devices/{name}/state")).is_ok_and(|state| state == "enabled");
+        if is_on && !name.starts_with("wq") {
+            host.write("/sys/bus/dsa/drivers/idxd/unbind", &name).unwrap();
+        }
+    }
+}
 
 #[test]
 fn sample_objects_give_a_working_node_of_every_family() {
     let Some(world) = world() else { return };
+    forget_configuration(&world.cluster.kernel);
     let labels = FAMILIES.map(|family| {
         let feature = if family == "fpga" { "fpga-arria10" } else { family };
         format!("intel.feature.node.kubernetes.io/{feature}=true")
@@ -33,17 +54,19 @@ fn sample_objects_give_a_working_node_of_every_family() {
         let file = format!("../../deployments/operator/samples/deviceplugin_v1_{family}deviceplugin.yaml");
         world.apply(&fs::read_to_string(file).unwrap());
     }
-    for (family, resource) in FAMILIES.into_iter().zip(RESOURCES) {
+    for (family, (resource, count)) in FAMILIES.into_iter().zip(RESOURCES) {
         let name = format!("{family}deviceplugin-sample");
         world.expect_condition(family, &name, "Available", "True", "AllReady");
         world.expect_condition(family, &name, "Degraded", "False", "");
         let status = &world.object(family, &name).unwrap()["status"];
         assert_eq!(status["nodeNames"], json!(["node-1"]), "{family}");
         assert_eq!(status["desiredNumberScheduled"], status["numberReady"], "{family}");
-        world.wait(resource, || world.kubernetes.resources(resource).get(resource).map(|_| ()));
+        world.wait(resource, || {
+            (world.kubernetes.resources(resource).get(resource) == Some(&(count, count))).then_some(())
+        });
     }
     // What a pod asks for, and gets.
-    for resource in ["gpu.intel.com/i915", "npu.intel.com/accel", "qat.intel.com/cy"] {
+    for (resource, _) in RESOURCES {
         world.kubernetes.run(&pod("user", &[(resource, 1)], "true"), || world.state());
         world.kubernetes.delete("user");
     }

@@ -1,0 +1,103 @@
+//! What init containers make of a node that nobody has configured: they and the plugins on a real cluster, on the simulated
+//! kernel.
+//!
+//! One cluster serves all tests, one after the other; each has devices of its own.
+
+use std::sync::MutexGuard;
+
+use e2e::{Cluster, Image, Kubernetes, SharedCluster, healthy, pod};
+
+const IMAGES: [Image; 7] = [
+    Image::of_plugin("intel-dlb-plugin", "intel_dlb_device_plugin"),
+    Image::of_plugin("intel-dlb-initcontainer", "intel-dlb-initcontainer"),
+    Image::of_plugin("intel-dsa-plugin", "intel_dsa_device_plugin"),
+    Image::of_plugin("intel-iaa-plugin", "intel_iaa_device_plugin"),
+    Image::of_plugin("intel-idxd-config-initcontainer", "intel-idxd-config-initcontainer"),
+    Image::of_plugin("intel-qat-plugin", "intel_qat_device_plugin"),
+    Image::of_plugin("intel-qat-initcontainer", "intel-qat-initcontainer"),
+];
+
+/// A cluster, and its client, for one test at a time.
+struct World {
+    cluster: MutexGuard<'static, Cluster>,
+    kubernetes: Kubernetes,
+}
+
+/// `None` where no cluster can be had.
+fn world() -> Option<World> {
+    static CLUSTER: SharedCluster = SharedCluster::new();
+    let (cluster, kubernetes) = CLUSTER.take("xeon-unconfigured", &IMAGES)?;
+    Some(World { cluster, kubernetes })
+}
+
+impl World {
+    fn deploy(&self, family: &str) {
+        let folder = format!("deployments/{family}_plugin/overlays/{family}_initcontainer");
+        self.cluster.kubectl(&["apply", "-k", &folder]);
+    }
+
+    fn expect(&self, family: &str, resources: &[(&str, i64)]) {
+        let domain = format!("{family}.intel.com/");
+        self.kubernetes.wait_for_resources(&domain, &healthy(resources), || self.state());
+    }
+
+    /// A pod can have one of each.
+    fn use_one(&self, resources: &[(&str, i64)]) {
+        let requests: Vec<(&str, u32)> = resources.iter().map(|(name, _)| (*name, 1)).collect();
+        self.kubernetes.run(&pod("user", &requests, "true"), || self.state());
+        self.kubernetes.delete("user");
+    }
+
+    /// What the init container said.
+    fn log(&self, family: &str, container: &str) -> String {
+        let label = format!("app=intel-{family}-plugin");
+        let args = ["logs", "-l", &label, "-c", container, "--tail=-1"];
+        self.cluster.try_kubectl(&args).unwrap_or_else(|error| error)
+    }
+
+    /// For failures.
+    fn state(&self) -> String {
+        let ask = |args: &[&str]| self.cluster.try_kubectl(args).unwrap_or_else(|error| error);
+        let pods = ask(&["get", "pods", "-A", "-o", "wide"]);
+        let logs = ask(&["logs", "-l", "app", "--tail=30", "--prefix", "--all-containers"]);
+        format!("{pods}\n--- the plugins' logs\n{logs}\n{}", self.cluster.logs())
+    }
+}
+
+#[test]
+fn virtual_functions_and_work_queues_are_made_and_offered() {
+    let Some(world) = world() else { return };
+    for (family, resources) in [
+        ("dlb", &[("dlb.intel.com/pf", 1), ("dlb.intel.com/vf", 1)][..]),
+        ("dsa", &[("dsa.intel.com/wq-user-dedicated", 16)]),
+        ("iaa", &[("iaa.intel.com/wq-user-dedicated", 16)]),
+    ] {
+        world.deploy(family);
+        world.expect(family, resources);
+        world.use_one(resources);
+    }
+}
+
+/// The kernel enables no virtual functions of a QAT that has no IOMMU group.
+#[test]
+fn what_the_kernel_refuses_is_said_and_tried_again() {
+    let Some(world) = world() else { return };
+    world.cluster.node().delete("/sys/bus/pci/devices/0000:ed:00.0/iommu_group").unwrap();
+    world.deploy("qat");
+    let refused = "/sys/bus/pci/devices/0000:ed:00.0/sriov_numvfs";
+    world.kubernetes.wait_for(
+        "a line that says what the kernel refused",
+        || world.state(),
+        || {
+            let log = world.log("qat", "intel-qat-initcontainer");
+            let line =
+                log.lines().find(|line| line.contains(refused) && line.contains("Invalid argument"))?;
+            assert!(line.contains("is the IOMMU on"), "{line}");
+            Some(())
+        },
+    );
+    world.cluster.node().remove("qat3").unwrap();
+    let resources = [("qat.intel.com/cy", 32), ("qat.intel.com/dc", 16)];
+    world.expect("qat", &resources);
+    world.use_one(&resources);
+}
