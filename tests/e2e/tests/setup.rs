@@ -64,12 +64,23 @@ impl World {
     }
 }
 
+/// One queue of each mode.
+const QUEUES: &str = r#"[{"dev": "dsaX", "groups": [{
+  "dev": "groupX.0", "grouped_engines": [{"dev": "engineX.0"}],
+  "grouped_workqueues": [
+    {"dev": "wqX.0", "type": "user", "name": "one", "mode": "dedicated", "size": 16, "priority": 10},
+    {"dev": "wqX.1", "type": "user", "name": "two", "mode": "shared", "size": 32, "threshold": 24, "priority": 5}
+  ]}]}]"#;
+
 #[test]
 fn virtual_functions_and_work_queues_are_made_and_offered() {
     let Some(world) = world() else { return };
+    let literal = format!("--from-literal=dsa.conf={QUEUES}");
+    world.cluster.kubectl(&["create", "configmap", "intel-dsa-config", &literal]);
     for (family, resources) in [
         ("dlb", &[("dlb.intel.com/pf", 1), ("dlb.intel.com/vf", 1)][..]),
-        ("dsa", &[("dsa.intel.com/wq-user-dedicated", 16)]),
+        ("dsa", &[("dsa.intel.com/wq-user-dedicated", 4), ("dsa.intel.com/wq-user-shared", 4)]),
+        // As the built-in file says.
         ("iaa", &[("iaa.intel.com/wq-user-dedicated", 16)]),
     ] {
         world.deploy(family);
