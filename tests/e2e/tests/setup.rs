@@ -59,7 +59,8 @@ impl World {
     fn state(&self) -> String {
         let ask = |args: &[&str]| self.cluster.try_kubectl(args).unwrap_or_else(|error| error);
         let pods = ask(&["get", "pods", "-A", "-o", "wide"]);
-        let logs = ask(&["logs", "-l", "app", "--tail=30", "--prefix", "--all-containers"]);
+        let logs =
+            ask(&["logs", "-l", "app", "--tail=30", "--prefix", "--all-containers", "--ignore-errors"]);
         format!("{pods}\n--- the plugins' logs\n{logs}\n{}", self.cluster.logs())
     }
 }

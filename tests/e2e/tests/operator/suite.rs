@@ -83,7 +83,7 @@ fn dsa_offers_whole_functions_for_vfio() {
 fn sgx_gives_enclaves_to_pods_that_ask_for_memory() {
     let Some(world) = world() else { return };
     // As NodeFeatureRules have it.
-    let capacity = json!([{"op": "add", "path": "/status/capacity/sgx.intel.com~1epc", "value": "94Mi"}]);
+    let capacity = json!([{"op": "add", "path": "/status/capacity/sgx.intel.com~1epc", "value": "98566144"}]);
     world.kubernetes.ask("PATCH", "/api/v1/nodes/node-1/status", Some(&capacity)).unwrap();
     world.expect_resource("sgx", "{}", "sgx.intel.com/provision");
     world.expect_resource("sgx", "{}", "sgx.intel.com/epc");

@@ -187,8 +187,17 @@ impl World {
         let events = events.lines().rev().take(15).collect::<Vec<_>>().join("\n");
         let selector = "manager=intel-deviceplugin-operator";
         let log = ask(&["logs", "-n", NAMESPACE, "-l", selector, "--tail=60", "--prefix"]);
-        let plugins =
-            ask(&["logs", "-n", NAMESPACE, "-l", "app", "--tail=10", "--prefix", "--all-containers"]);
+        let plugins = ask(&[
+            "logs",
+            "-n",
+            NAMESPACE,
+            "-l",
+            "app",
+            "--tail=10",
+            "--prefix",
+            "--all-containers",
+            "--ignore-errors",
+        ]);
         let logs = self.cluster.logs();
         format!("{pods}\n{events}\n--- the operator's logs\n{log}\n--- the plugins' logs\n{plugins}\n{logs}")
     }
