@@ -1,4 +1,4 @@
-//! How a program of a node asks an HTTP server one question: [`ask`], and whom it trusts: [`trusting`].
+//! How a program asks an HTTP server one question: [`ask`], and whom it trusts: [`trusting`].
 
 mod trust;
 

@@ -1,5 +1,5 @@
-//! Pages that tell how a process is, over HTTP: [`serve`] shows [`Pages`], and [`Figures`] writes the one that Prometheus
-//! reads.
+//! Pages that tell how a process is, over HTTP: [`serve`] shows [`Pages`], [`Figures`] writes the one that Prometheus reads, and
+//! [`exposition`] reads it.
 //!
 //! ```
 //! use pages::{Figures, Pages};
@@ -14,6 +14,7 @@
 //! # drop(pages);
 //! ```
 
+pub mod exposition;
 mod figures;
 mod serve;
 

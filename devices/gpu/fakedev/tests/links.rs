@@ -2,8 +2,8 @@
 
 use gpu_fakedev::Spec;
 use gpu_fakedev::links::{FILE, metrics, page, text};
-use gpu_xelink::exposition::parse;
 use gpu_xelink::links::{FAMILY, Links, Rules, links};
+use pages::exposition::parse;
 use simulator::{Profile, TemporaryNode};
 
 fn read_by_the_sidecar(page: &str) -> Links {

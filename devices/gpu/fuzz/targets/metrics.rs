@@ -1,6 +1,6 @@
 #![no_main]
 
-use gpu_xelink::exposition::{MAX_LABELS, MAX_SAMPLES, parse};
+use pages::exposition::{MAX_LABELS, MAX_SAMPLES, parse};
 use gpu_xelink::links::{FAMILY, Rules, links};
 use labels::Labels;
 use libfuzzer_sys::fuzz_target;

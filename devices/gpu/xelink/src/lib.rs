@@ -1,10 +1,9 @@
 //! The `XeLink` sidecar: labels a node with the links between its Intel GPUs, as XPU Manager shows them.
 //!
-//! `exporter` asks for the metrics, `exposition` reads them, `links` finds the links in them, and [`Sidecar`] keeps the file
-//! of labels as they say; `options` is the command line.
+//! `exporter` asks for the metrics, `links` finds the links in them, and [`Sidecar`] keeps the file of labels as they say; `options`
+//! is the command line.
 
 pub mod exporter;
-pub mod exposition;
 pub mod links;
 mod options;
 mod sidecar;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::exposition::{Family, Kind, Sample};
+use pages::exposition::{Family, Kind, Sample};
 
 /// The family of metrics that tells how each two GPUs, or tiles of GPUs, are connected. The value 1 is a link of its own.
 pub const FAMILY: &str = "xpum_topology_link";

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use device_plugin::error_chain;
 use labels::Labels;
+use pages::exposition;
 use tokio::time::sleep;
 
 use crate::exporter::Exporter;
-use crate::exposition;
 use crate::links::{self, FAMILY, Links, Rules};
 
 /// After so many failures in a row the node is labelled as one without links. Until then the labels stay as they are: links

@@ -1,8 +1,8 @@
 //! Which metrics are links, and how links are written.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use gpu_xelink::exposition::parse;
 use gpu_xelink::links::{FAMILY, Links, Rules, links};
+use pages::exposition::parse;
 use proptest::prelude::*;
 
 const RULES: Rules = Rules { lanes: 4, without_subdevices: false };

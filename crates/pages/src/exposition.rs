@@ -106,8 +106,8 @@ impl<'a> Exposition<'a> {
     }
 }
 
-/// `NAME{LABELS} VALUE TIMESTAMP`, where only the name and the value must be.
-fn sample(line: &str) -> Option<(&str, Sample<'_>)> {
+/// The sample of a line `NAME{LABELS} VALUE TIMESTAMP`, where only the name and the value must be; with the name of its family.
+pub fn sample(line: &str) -> Option<(&str, Sample<'_>)> {
     let (name, rest) = line.split_at_checked(line.find(['{', ' ', '\t'])?)?;
     let (labels, rest) = match rest.trim_start_matches(BLANKS).strip_prefix('{') {
         Some(rest) => labels(rest)?,

@@ -1,6 +1,6 @@
 //! Prometheus' text format, line by line.
 
-use gpu_xelink::exposition::{Exposition, Kind, MAX_LABELS, MAX_SAMPLES, Sample, parse};
+use pages::exposition::{Exposition, Kind, MAX_LABELS, MAX_SAMPLES, Sample, parse};
 use proptest::prelude::*;
 
 /// A sample with the name of its family: name, labels, value.
