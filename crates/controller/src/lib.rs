@@ -22,6 +22,7 @@ mod metrics;
 mod nodes;
 mod object;
 mod pods;
+mod reasons;
 mod reconcile;
 mod run;
 mod shape;

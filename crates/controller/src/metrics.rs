@@ -42,7 +42,7 @@ impl ReconcileMetrics {
             let help = "Requests that write, by what they write.";
             figures.counter("operator_writes_total", help, &[("what", what)], count);
         }
-        for ResourceSummary { name, nodes, devices, unhealthy, unhealthy_nodes: _ } in &counts.resources {
+        for ResourceSummary { name, nodes, devices, unhealthy, .. } in &counts.resources {
             let help = "Nodes that have devices.";
             figures.gauge("operator_device_nodes", help, &[("resource", name)], nodes);
             for (health, count) in [("Healthy", devices - unhealthy), ("Unhealthy", *unhealthy)] {

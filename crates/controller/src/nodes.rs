@@ -1,7 +1,7 @@
 //! What the cluster's nodes offer: the sums of what plugins report through the kubelet to the Node objects.
 //!
 //! Of a Node only the amounts of extended resources are kept, and those of the families' domains alone, so that thousands of nodes
-//! cost little memory. Why a device is unhealthy is not in the API: the plugin's log and its metrics have the reason.
+//! cost little memory. Why a device is unhealthy is not in the API: see `reasons.rs`.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -55,11 +55,15 @@ pub struct ResourceSummary {
     pub nodes: i64,
     /// How many devices these have together: the sum of their capacity.
     pub devices: i64,
-    /// How many of the devices are unhealthy: what is not allocatable. The plugin's log and metrics have the reasons.
+    /// How many of the devices are unhealthy: what is not allocatable.
     pub unhealthy: i64,
     /// Nodes with unhealthy devices: the first ten.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unhealthy_nodes: Vec<String>,
+    /// Why devices of unhealthyNodes are unhealthy, as NODE DEVICE: REASON; the first ten. Only with the spec's metrics; the plugin's
+    /// log has the reasons, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<String>,
 }
 
 /// So many nodes with unhealthy devices are named.
@@ -193,6 +197,7 @@ mod tests {
             devices: 2008,
             unhealthy: 2,
             unhealthy_nodes: vec!["b".to_owned()],
+            reasons: Vec::new(),
         };
         assert_eq!(nodes.all(), std::slice::from_ref(&expected));
         assert_eq!(nodes.of(["a", "b", "c"], "color.example.com/"), [expected]);

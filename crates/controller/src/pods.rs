@@ -1,6 +1,8 @@
-//! The plugins' pods, of which there may be tens of thousands: no more of each is kept than where it runs and whether it is ready.
+//! The plugins' pods, of which there may be tens of thousands: no more of each is kept than where it runs, its address and
+//! whether it is ready.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
 use k8s_openapi::api::core::v1 as core;
@@ -30,6 +32,8 @@ struct Spec {
 #[serde(default)]
 struct PodStatus {
     conditions: Vec<Condition>,
+    #[serde(rename = "podIP")]
+    pod_ip: String,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -90,6 +94,7 @@ struct Group {
 struct Placed {
     node: Arc<str>,
     is_ready: bool,
+    address: Option<IpAddr>,
 }
 
 impl Pods {
@@ -99,7 +104,7 @@ impl Pods {
         let node = self.nodes.get(pod.spec.node_name.as_str()).cloned();
         let node = node.unwrap_or_else(|| pod.spec.node_name.as_str().into());
         self.nodes.insert(node.clone());
-        let placed = Placed { node, is_ready: pod.is_ready() };
+        let placed = Placed { node, is_ready: pod.is_ready(), address: pod.status.pod_ip.parse().ok() };
         let group = match self.owners.get_mut(owner) {
             Some(group) => group,
             None => self.owners.entry(owner.into()).or_default(),
@@ -138,6 +143,19 @@ impl Pods {
     pub(crate) fn unready(&self, owner: &str) -> Arc<[Arc<str>]> {
         let pods = self.owners.get(owner).into_iter().flat_map(|group| group.pods.values());
         sorted(pods.filter(|placed| !placed.is_ready))
+    }
+
+    /// The addresses of this DaemonSet's pods on some nodes, by node: of several on one, that of a ready one.
+    pub(crate) fn addresses(&self, owner: &str, nodes: &BTreeSet<&str>) -> BTreeMap<Arc<str>, IpAddr> {
+        let pods = self.owners.get(owner).into_iter().flat_map(|group| group.pods.values());
+        let mut found = BTreeMap::new();
+        for placed in pods.filter(|placed| nodes.contains(&*placed.node)) {
+            let Some(address) = placed.address else { continue };
+            let candidate = (!placed.is_ready, address);
+            let best = found.entry(placed.node.clone()).or_insert(candidate);
+            *best = candidate.min(*best);
+        }
+        found.into_iter().map(|(node, (_, address))| (node, address)).collect()
     }
 }
 
@@ -221,6 +239,31 @@ mod tests {
         assert!(pods.nodes("1").is_empty());
         pods.apply(&pod("p", "1", "a", "False"));
         assert_eq!(pods.nodes("1").len(), 1);
+    }
+
+    #[test]
+    fn the_address_of_a_node_is_that_of_a_ready_pod() {
+        let mut pods = Pods::default();
+        let placed = |name: &str, node: &str, ready: &str, address: &str| {
+            let mut pod = pod(name, "1", node, ready);
+            pod.status.pod_ip = address.to_owned();
+            pod
+        };
+        for pod in [
+            placed("p1", "a", "False", "10.0.0.1"),
+            placed("p2", "a", "True", "10.0.0.3"),
+            placed("p3", "a", "True", "10.0.0.2"),
+            placed("p4", "b", "False", "fd00::1"),
+            placed("p5", "c", "True", "10.0.0.4"),
+            placed("p6", "d", "True", "example.com"),
+        ] {
+            pods.apply(&pod);
+        }
+        let found = pods.addresses("1", &BTreeSet::from(["a", "b", "d", "e"]));
+        let found: Vec<String> = found.iter().map(|(node, address)| format!("{node} {address}")).collect();
+        assert_eq!(found, ["a 10.0.0.2", "b fd00::1"]);
+        assert!(pods.addresses("2", &BTreeSet::from(["a"])).is_empty());
+        assert_eq!(pods.apply(&placed("p5", "c", "True", "10.0.0.5")), Some("1"), "it has moved");
     }
 
     #[test]

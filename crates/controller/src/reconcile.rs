@@ -1,6 +1,7 @@
 //! What is done for one object: its DaemonSet is put right, new images are written back, the status says how it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,16 +19,17 @@ use crate::conditions::{
 use crate::content::Contents;
 use crate::object::{Object, changes};
 use crate::pods::shared;
+use crate::reasons::Reasons;
 use crate::shape::{Altered, Shaped, Task, value};
 use crate::stall::{Pace, Stall};
 use crate::stores::{Key, Stores};
 use crate::upgrade::{Upgrade, upgrade};
-use crate::{Family, Settings, Status};
+use crate::{Family, ResourceSummary, Settings, Status};
 
 /// The longest wait until images are written back again that could not be.
 const LONGEST_WAIT: Duration = Duration::from_mins(10);
 /// How often it is looked whether what nobody tells of has changed.
-const LOOK_AGAIN: Duration = Duration::from_mins(1);
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_mins(1);
 /// The least time between two writes of a status, and how many nodes make it a second more: a status names all its nodes, so it is
 /// large where it changes often.
 const CALM: Duration = Duration::from_secs(1);
@@ -41,6 +43,7 @@ pub(crate) struct Reconciler<'a> {
     overrides: &'a BTreeMap<String, String>,
     ask: Ask,
     pub(crate) stores: Stores,
+    pub(crate) reasons: Reasons,
     contents: Contents,
     states: BTreeMap<Key, State>,
 }
@@ -88,8 +91,9 @@ impl<'a> Reconciler<'a> {
         overrides: &'a BTreeMap<String, String>,
         ask: Ask,
     ) -> Self {
-        let (stores, contents, states) = (Stores::default(), Contents::default(), BTreeMap::new());
-        Self { families, settings, overrides, ask, stores, contents, states }
+        let (stores, reasons) = (Stores::default(), Reasons::default());
+        let (contents, states) = (Contents::default(), BTreeMap::new());
+        Self { families, settings, overrides, ask, stores, reasons, contents, states }
     }
 
     /// One round for one object. Says when the next one has to be, if nothing happens until then.
@@ -98,6 +102,7 @@ impl<'a> Reconciler<'a> {
         let (Some(family), Some(object)) = (self.families.get(key.0), object.cloned()) else {
             // Deleted, or about to be: its DaemonSet goes with it.
             self.states.remove(key);
+            self.reasons.forget(key);
             return Ok(None);
         };
         let mut state = self.states.remove(key).unwrap_or_default();
@@ -283,6 +288,26 @@ impl<'a> Reconciler<'a> {
         }
     }
 
+    /// Adds to what nodes offer why devices are unhealthy, where the plugins can be asked. Says when to look again.
+    fn explain(
+        &mut self,
+        key: &Key,
+        object: &Object,
+        owner: &str,
+        before: &[ResourceSummary],
+        resources: &mut [ResourceSummary],
+    ) -> Option<Duration> {
+        let nodes: BTreeSet<&str> =
+            resources.iter().flat_map(|sum| sum.unhealthy_nodes.iter().map(String::as_str)).collect();
+        let (Some(port), false) = (metrics_port(&object.spec), nodes.is_empty()) else {
+            self.reasons.forget(key);
+            return None;
+        };
+        let addresses = self.stores.pods.addresses(owner, &nodes).into_iter();
+        let plugins = addresses.map(|(node, address)| (node, SocketAddr::new(address, port))).collect();
+        Some(self.reasons.explain(key, plugins, before, resources))
+    }
+
     async fn write_status(
         &mut self,
         key: &Key,
@@ -305,15 +330,22 @@ impl<'a> Reconciler<'a> {
         let offered = |nodes: &Arc<[Arc<str>]>| {
             Some(self.stores.nodes()?.of(nodes.iter().map(|node| &**node), &family.domain()))
         };
+        let mut resources = nodes.as_ref().and_then(offered);
+        let ask_again = resources.as_mut().and_then(|resources| {
+            self.explain(key, object, live.map_or("", uid), &status.resources, resources)
+        });
         let seen = Seen {
             generation: object.metadata.generation,
             daemonset: live,
-            resources: nodes.as_ref().and_then(offered),
+            resources,
             nodes: nodes.map(|nodes| nodes.iter().map(|node| (**node).to_owned()).collect()),
             problems: &findings.problems,
         };
         let second = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default();
         let next = status.next(seen, &Time(second));
+        if let Some(wait) = ask_again {
+            findings.again(wait);
+        }
         if object.status.is_some() && next == *status {
             return Ok(());
         }
@@ -340,6 +372,11 @@ impl<'a> Reconciler<'a> {
         }
         Ok(())
     }
+}
+
+/// The port of the plugin's page of metrics.
+fn metrics_port(spec: &Value) -> Option<u16> {
+    spec.pointer("/metrics/port")?.as_u64()?.try_into().ok()
 }
 
 fn uid(live: &Value) -> &str {

@@ -52,6 +52,7 @@ pub async fn run(
         let due = queue.next().filter(|_| may_work);
         tokio::select! {
             change = changes.recv() => take(change, &mut changes, &mut reconciler, &mut queue, &sums),
+            Some(key) = reconciler.reasons.answered() => queue.add(key, Instant::now()),
             () = fence.changed() => {}
             // They follow for ever, so one that has ended has panicked.
             Some(Err(error)) = watches.join_next() => std::panic::resume_unwind(error.into_panic()),

@@ -24,7 +24,7 @@ const COMMON: [(&str, &str); 10] = [
 const STATUS: &str = "{conditions: [{lastTransitionTime*: string, message*: string, observedGeneration: integer, reason*: string, \
     status*: string, type*: string}], controlledDaemonSet: atomic {apiVersion: string, fieldPath: string, kind: string, name: \
     string, namespace: string, resourceVersion: string, uid: string}, desiredNumberScheduled*: integer, nodeNames: [string], \
-    numberReady*: integer, observedGeneration: integer, resources: [{devices*: integer, name*: string, nodes*: integer, unhealthy*: integer, unhealthyNodes: [string]}]}";
+    numberReady*: integer, observedGeneration: integer, resources: [{devices*: integer, name*: string, nodes*: integer, reasons: [string], unhealthy*: integer, unhealthyNodes: [string]}]}";
 
 /// Checks that a kind is defined as the Go implementation's, its spec having the fields of all kinds and these, and no other: name
 /// and shape, such as `("sharedDevNum", "integer from 1")`, `("mode", "af|region")`, `("parts", "[string]")`. A star marks what may

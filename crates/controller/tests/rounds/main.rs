@@ -11,6 +11,7 @@ mod daemonsets;
 mod fake;
 mod images;
 mod offers;
+mod reasons;
 mod status;
 mod trouble;
 mod world;

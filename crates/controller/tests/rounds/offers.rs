@@ -5,20 +5,20 @@ use serde_json::{Value, json};
 use crate::fake::NODES;
 use crate::world::World;
 
-const RED: &str = "example.intel.com/red";
+pub(crate) const RED: &str = "example.intel.com/red";
 
 impl World {
-    fn node(&self, name: &str, capacity: &str, allocatable: &str) {
+    pub(crate) fn node(&self, name: &str, capacity: &str, allocatable: &str) {
         let status =
             json!({"capacity": {"cpu": "8", RED: capacity}, "allocatable": {"cpu": "8", RED: allocatable}});
         self.api.create(NODES, json!({"metadata": {"name": name}, "status": status}));
     }
 
-    fn set_healthy(&self, node: &str, allocatable: &str) {
+    pub(crate) fn set_healthy(&self, node: &str, allocatable: &str) {
         self.api.edit("kubelet", NODES, node, |node| node["status"]["allocatable"][RED] = json!(allocatable));
     }
 
-    fn offers(&self) -> Value {
+    pub(crate) fn offers(&self) -> Value {
         self.status("a")["resources"].clone()
     }
 

@@ -118,13 +118,18 @@ impl World {
 
     /// Starts an operator, in place of the one that runs. What it does at its start is done then.
     pub(crate) async fn start(&mut self, fence: Fence) {
+        self.replace(fence);
+        self.settle().await;
+    }
+
+    /// Starts an operator, in place of the one that runs.
+    pub(crate) fn replace(&mut self, fence: Fence) {
         self.stop();
         let settings = Settings { namespace: "devices".to_owned(), ..Settings::default() };
         let (client, metrics, overrides) = (self.api.client(), self.metrics.clone(), self.overrides.clone());
         self.operator = Some(tokio::spawn(async move {
             run(client, FAMILIES, settings, overrides, fence, metrics).await;
         }));
-        self.settle().await;
     }
 
     pub(crate) fn stop(&mut self) {
