@@ -8,6 +8,7 @@ mod adoption;
 mod changes;
 mod churn;
 mod fields;
+mod offers;
 mod replicas;
 mod samples;
 mod suite;
