@@ -40,7 +40,7 @@ pub struct Common {
     /// The Secrets, in the operator's namespace, by which nodes pull the images.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub image_pull_secrets: Vec<LocalObjectReference>,
-    /// Has the plugin serve its metrics and health over HTTP, and the kubelet look at the latter.
+    /// Has the plugin serve its metrics and health over HTTP: the kubelet looks at the latter, the operator for why devices are unhealthy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metrics: Option<Metrics>,
 }
@@ -111,7 +111,7 @@ impl PullPolicy {
     }
 }
 
-/// Has the plugin serve its metrics and health over HTTP, and the kubelet look at the latter.
+/// Has the plugin serve its metrics and health over HTTP: the kubelet looks at the latter, the operator for why devices are unhealthy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Metrics {
     /// The port of the plugin's pods.

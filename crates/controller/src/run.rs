@@ -27,10 +27,10 @@ const COLLECTED: Duration = Duration::from_secs(1);
 ///
 /// `overrides` are the operator's environment variables, of which some may name images (see [`image::upgrade`](crate::image::upgrade)).
 /// Its account needs, in the namespace of `settings`: get, list, watch, create and patch of daemonsets (apps), list and watch of pods,
-/// get, list and watch of configmaps. In the namespace `default`: create and patch of events (events.k8s.io). In the cluster: list, watch
-/// and patch of the families' objects, patch of their `status`, update of their `finalizers` (where the API server checks owners);
-/// get of daemonsets, to see what an operator of another namespace left; list and watch of nodes, without which nobody sums what
-/// they offer.
+/// get, list and watch of configmaps. In the namespace `default`: create and patch of events (events.k8s.io). In the cluster: list,
+/// watch and patch of the families' objects, patch of their `status`, update of their `finalizers` (where the API server checks
+/// owners); get of daemonsets, to see what an operator of another namespace left; and list and watch of nodes, without which nobody
+/// sums what they offer. Pods of objects with `metrics` are connected to at that port.
 ///
 /// The client should have a read timeout of about 295 s: watches end by themselves before that, and one whose connection died
 /// without a word would say nothing for ever.
