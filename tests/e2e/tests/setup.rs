@@ -112,4 +112,14 @@ fn what_the_kernel_refuses_is_said_and_tried_again() {
     let resources = [("qat.intel.com/cy", 32), ("qat.intel.com/dc", 16)];
     world.expect("qat", &resources);
     world.use_one(&resources);
+    // What the init container has prepared, the plugin can bind again without its rights.
+    let host = world.cluster.kernel.host();
+    host.write("/sys/bus/pci/drivers/vfio-pci/unbind", "0000:6b:00.1").unwrap();
+    let bound = || host.link_name("/sys/bus/pci/devices/0000:6b:00.1/driver").ok();
+    world.kubernetes.wait_for(
+        "the driver of 0000:6b:00.1",
+        || world.state(),
+        || (bound()? == "vfio-pci").then_some(()),
+    );
+    world.expect("qat", &resources);
 }

@@ -80,10 +80,6 @@ impl World {
         self.cluster.kubectl(&["rollout", "status", "-n", namespace, object, "--timeout=110s"]);
     }
 
-    pub(crate) fn wait(&self, what: &str, look: impl FnMut() -> Option<()>) {
-        self.kubernetes.wait_for(what, || self.state(), look);
-    }
-
     pub(crate) fn expect(&self, domain: &str, counts: &Counts) {
         self.kubernetes.wait_for_resources(domain, counts, || self.state());
     }
