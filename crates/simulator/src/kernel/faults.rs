@@ -1,6 +1,8 @@
 //! Writes that do not do what they should.
 
-use std::io;
+use std::io::{self, ErrorKind};
+
+use rustix::io::Errno;
 
 /// What is to become of some writes.
 #[derive(Debug)]
@@ -11,17 +13,17 @@ pub(super) struct Fault {
     after: usize,
     is_once: bool,
     /// The kernel's error; `None`: nothing happens.
-    error: Option<io::ErrorKind>,
+    error: Option<ErrorKind>,
 }
 
 impl Fault {
     /// All such writes fail, or do nothing.
-    pub(super) fn of_all(end: &str, error: Option<io::ErrorKind>) -> Self {
+    pub(super) fn of_all(end: &str, error: Option<ErrorKind>) -> Self {
         Self { end: end.to_owned(), after: 0, is_once: false, error }
     }
 
     /// Only the one after so many fails.
-    pub(super) fn of_one(end: &str, after: usize, error: io::ErrorKind) -> Self {
+    pub(super) fn of_one(end: &str, after: usize, error: ErrorKind) -> Self {
         Self { end: end.to_owned(), after, is_once: true, error: Some(error) }
     }
 }
@@ -43,5 +45,17 @@ pub(super) fn answer(faults: &mut Vec<Fault>, path: &str, line: &str) -> Option<
     if is_once {
         faults.remove(index);
     }
-    Some(error.map_or(Ok(()), |error| Err(error.into())))
+    Some(error.map_or(Ok(()), |error| Err(number_of(error))))
+}
+
+/// The kernel's errors are numbers.
+fn number_of(kind: ErrorKind) -> io::Error {
+    let number = match kind {
+        ErrorKind::InvalidInput => Errno::INVAL,
+        ErrorKind::PermissionDenied => Errno::ACCESS,
+        ErrorKind::ReadOnlyFilesystem => Errno::ROFS,
+        ErrorKind::ResourceBusy => Errno::BUSY,
+        kind => return kind.into(),
+    };
+    number.into()
 }

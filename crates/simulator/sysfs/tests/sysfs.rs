@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -91,7 +91,7 @@ fn writes_do_what_the_kernel_does() {
 
 #[test]
 fn what_the_kernel_refuses_fails_with_its_error() {
-    on("xeon-unconfigured", |sys, _| {
+    on("xeon-unconfigured", |sys, kernel| {
         let function = sys.join(QAT);
         let write = |name: &str, value: &str| errno(fs::write(function.join(name), value));
         assert_eq!(write("sriov_numvfs", "many"), Some(Errno::INVAL));
@@ -102,6 +102,8 @@ fn what_the_kernel_refuses_fails_with_its_error() {
         assert_eq!(errno(fs::write(function.join("sriov_numvfs"), b"\xff")), Some(Errno::INVAL));
         assert_eq!(errno(fs::write(sys.join("bus/pci/drivers/4xxx/bind"), "nobody")), Some(Errno::NODEV));
         assert_eq!(fs::read_to_string(function.join("sriov_numvfs")).unwrap(), "16\n");
+        kernel.refuse("driver_override", ErrorKind::ReadOnlyFilesystem);
+        assert_eq!(write("driver_override", "vfio-pci"), Some(Errno::ROFS), "as a test says");
     });
 }
 

@@ -204,7 +204,7 @@ fn the_write_that_failed_is_told() {
     let steps = count(&scene.dsa(&["-dry-run"]));
     scene.kernel.refuse_once("drivers/user/bind", 3, ResourceBusy);
     let expected = format!(
-        "dsa0: step {steps} of {steps} failed: cannot write \"wq0.3\" to /sys/bus/dsa/drivers/user/bind: resource busy; \
+        "dsa0: step {steps} of {steps} failed: cannot write \"wq0.3\" to /sys/bus/dsa/drivers/user/bind: Device or resource busy (os error 16); \
          it is configured as before"
     );
     assert_eq!(scene.dsa(&[]).error(), expected);
@@ -216,7 +216,8 @@ fn a_device_that_cannot_be_put_back_is_told() {
     other(&scene);
     scene.kernel.refuse("drivers/user/bind", ResourceBusy);
     let run = scene.dsa(&[]);
-    let failed = "cannot write \"wq0.0\" to /sys/bus/dsa/drivers/user/bind: resource busy";
+    let failed =
+        "cannot write \"wq0.0\" to /sys/bus/dsa/drivers/user/bind: Device or resource busy (os error 16)";
     let (first, second) = run.error().split_once("; it could not be configured as before: ").unwrap();
     assert!(first.ends_with(&format!("failed: {failed}")), "{first}");
     assert_eq!(second, format!("{failed}; wq0.0 is not enabled"));
