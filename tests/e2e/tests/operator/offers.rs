@@ -25,13 +25,13 @@ impl World {
 
 #[test]
 fn an_object_tells_which_devices_are_unhealthy_and_why() {
-    let Some(mut world) = world() else { return };
+    let Some(world) = world() else { return };
     world.apply(OBJECT);
     let well = json!({"name": "qat.intel.com/cy", "nodes": 1, "devices": 32, "unhealthy": 0});
     assert_eq!(world.expect_unhealthy(0, |summary| summary["devices"] == 32), well);
 
     for _ in 0..2 {
-        world.cluster.node.set_attribute(HEARTBEAT, "-1\n").unwrap();
+        world.cluster.node().set_attribute(HEARTBEAT, "-1\n").unwrap();
         let summary = world.expect_unhealthy(16, |summary| !summary["reasons"].is_null());
         assert_eq!(summary["unhealthyNodes"], json!(["node-1"]));
         let reasons = summary["reasons"].as_array().unwrap();
@@ -42,7 +42,7 @@ fn an_object_tells_which_devices_are_unhealthy_and_why() {
             let (of, found) = reason.as_str().unwrap().split_once(": ").unwrap();
             assert!(of.starts_with("node-1 ") && found == why, "{reason}");
         }
-        world.cluster.node.set_attribute(HEARTBEAT, "0\n").unwrap();
+        world.cluster.node().set_attribute(HEARTBEAT, "0\n").unwrap();
         assert_eq!(world.expect_unhealthy(0, |summary| summary["devices"] == 32), well);
     }
     world.expect_condition("qat", "offers", "Degraded", "False", "");

@@ -1,11 +1,9 @@
 //! The sample objects give a node of every family.
 
 use std::fs;
-use std::sync::Arc;
 
 use e2e::pod;
 use serde_json::{Value, json};
-use simulator::Kernel;
 
 use crate::world::{FAMILIES, NAMESPACE, plural, world};
 
@@ -21,28 +19,10 @@ const RESOURCES: [(&str, i64); 8] = [
     ("sgx.intel.com/enclave", 110),
 ];
 
-/// Makes the node as it is after a boot, when nobody has configured anything.
-fn forget_configuration(kernel: &Arc<Kernel>) {
-    let host = kernel.host();
-    for name in host.names("/sys/bus/pci/devices").unwrap() {
-        let count = format!("/sys/bus/pci/devices/{name}/sriov_numvfs");
-        if host.exists(&count) {
-            host.write(count, "0").unwrap();
-        }
-    }
-    for name in host.names("/sys/bus/dsa/devices").unwrap() {
-        let is_on =
-            host.read(format!("/sys/bus/dsa/devices/{name}/state")).is_ok_and(|state| state == "enabled");
-        if is_on && !name.starts_with("wq") {
-            host.write("/sys/bus/dsa/drivers/idxd/unbind", &name).unwrap();
-        }
-    }
-}
-
 #[test]
 fn sample_objects_give_a_working_node_of_every_family() {
     let Some(world) = world() else { return };
-    forget_configuration(&world.cluster.kernel);
+    world.boot();
     let labels = FAMILIES.map(|family| {
         let feature = if family == "fpga" { "fpga-arria10" } else { family };
         format!("intel.feature.node.kubernetes.io/{feature}=true")

@@ -147,6 +147,34 @@ impl World {
         );
     }
 
+    /// Makes the node as it is after a boot, when nobody has configured anything.
+    pub(crate) fn boot(&self) {
+        const FUNCTIONS: &str = "/sys/bus/pci/devices";
+        const QUEUES: &str = "/sys/bus/dsa/devices";
+        let host = self.cluster.kernel.host();
+        for name in host.names(FUNCTIONS).unwrap() {
+            let count = format!("{FUNCTIONS}/{name}/sriov_numvfs");
+            if host.exists(&count) {
+                host.write(count, "0").unwrap();
+            }
+        }
+        // Whole functions that are given away.
+        for name in host.names("/sys/bus/pci/drivers/vfio-pci").unwrap() {
+            let driver_override = format!("{FUNCTIONS}/{name}/driver_override");
+            if host.exists(&driver_override) {
+                host.write(driver_override, "\n").unwrap();
+                host.write("/sys/bus/pci/drivers/vfio-pci/unbind", &name).unwrap();
+                host.write("/sys/bus/pci/drivers_probe", &name).unwrap();
+            }
+        }
+        for name in host.names(QUEUES).unwrap() {
+            let is_on = host.read(format!("{QUEUES}/{name}/state")).is_ok_and(|state| state == "enabled");
+            if is_on && !name.starts_with("wq") {
+                host.write("/sys/bus/dsa/drivers/idxd/unbind", &name).unwrap();
+            }
+        }
+    }
+
     pub(crate) fn wait<T>(&self, what: &str, look: impl FnMut() -> Option<T>) -> T {
         self.kubernetes.wait_for(what, || self.state(), look)
     }
