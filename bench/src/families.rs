@@ -12,7 +12,7 @@ use simulator::kubelet::{Kubelet, Options, State};
 use simulator::{Profile, SimulatedNode};
 
 use crate::figures::{Samples, number};
-use crate::process::Plugin;
+use crate::process::Process;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 type Parse = fn(&[String]) -> Result<Start, String>;
@@ -93,7 +93,7 @@ async fn start(
         let text = |path: &Path| path.to_string_lossy().into_owned();
         let args = [command.to_owned(), "-prefix".to_owned(), text(node.root()), "-kubelet-dir".to_owned()];
         let more = [text(kubelet.folder()), "-cdi-dir".to_owned(), text(&folder.join("cdi"))];
-        let plugin = Plugin::start(binary, &[&args[..], &more[..]].concat(), &folder.join("log"))?;
+        let plugin = Process::start(binary, &[&args[..], &more[..]].concat(), &folder.join("log"))?;
         let begun = plugin.started;
         let is_registered =
             |name: &str, state: &State| state.resources.get(name).is_some_and(|resource| resource.connected);

@@ -10,6 +10,7 @@ mod families;
 mod figures;
 mod hook;
 mod measure;
+mod operator;
 mod process;
 mod webhook;
 
@@ -25,8 +26,10 @@ const USAGE: &str = "usage: bench [-quick] BINARY [REFERENCE]
        bench [-quick] -families BINARY
        bench [-quick] -hook BINARY
        bench [-quick] -webhook OPERATOR [WEBHOOK]
+       bench [-quick] -operator OPERATOR KUBERNETES [REFERENCE OPERATOR]
 BINARY is intel-device-plugins as `cargo xtask build` makes it, REFERENCE the Go implementation's GPU plugin. OPERATOR is
-intel-device-plugins-operator, WEBHOOK the Go implementation's SGX admission webhook.";
+intel-device-plugins-operator, WEBHOOK the Go implementation's SGX admission webhook, REFERENCE OPERATOR its operator, and
+KUBERNETES what `tests/cluster/build` makes.";
 
 fn main() -> ExitCode {
     let mut args: Vec<String> = std::env::args().skip(1).collect();
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
     let (quick, only_families) = (is_given("-quick"), is_given("-families"));
     let only_hook = is_given("-hook");
     let only_webhook = is_given("-webhook");
+    let only_operator = is_given("-operator");
     let is_inside = is_given("-scans");
     let outcome = match args.as_slice() {
         [] if is_inside => families::scans(quick).map(|()| ExitCode::SUCCESS),
@@ -42,6 +46,10 @@ fn main() -> ExitCode {
         [binary] if only_hook => hook(Path::new(binary), quick),
         [binary] if only_webhook => webhook(Path::new(binary), None, quick),
         [binary, reference] if only_webhook => webhook(Path::new(binary), Some(Path::new(reference)), quick),
+        [operator, kubernetes, reference @ ..] if only_operator && reference.len() < 2 => {
+            let reference = reference.first().map(Path::new);
+            operator::run(Path::new(operator), Path::new(kubernetes), reference, quick)
+        }
         [binary] => bench(Path::new(binary), None, quick),
         [_, _] if std::env::var_os(INSIDE).is_none() => enter_namespace(),
         [binary, reference] => bench(Path::new(binary), Some(Path::new(reference)), quick),

@@ -8,7 +8,7 @@ use simulator::kubelet::{EventKind, Kubelet, Options, PluginClient, State};
 use simulator::{Profile, SimulatedNode};
 
 use crate::figures::Samples;
-use crate::process::Plugin;
+use crate::process::Process;
 
 const RESOURCE: &str = "gpu.intel.com/i915";
 const SOCKET: &str = "gpu.intel.com-i915.sock";
@@ -129,7 +129,7 @@ impl Bench<'_> {
         eprintln!("{}: {what}", self.binary.display());
     }
 
-    fn start(&self, flags: &[&str]) -> Outcome<Plugin> {
+    fn start(&self, flags: &[&str]) -> Outcome<Process> {
         let text = |path: &Path| path.to_string_lossy().into_owned();
         let mut args: Vec<String> = self.command.iter().map(|word| (*word).to_owned()).collect();
         args.extend(["-prefix".to_owned(), text(&self.place.node)]);
@@ -138,18 +138,18 @@ impl Bench<'_> {
             args.extend(["-cdi-dir".to_owned(), text(&self.place.cdi)]);
         }
         args.extend(flags.iter().map(|flag| (*flag).to_owned()));
-        Ok(Plugin::start(self.binary, &args, &self.place.log)?)
+        Ok(Process::start(self.binary, &args, &self.place.log)?)
     }
 
     /// Starts the plugin and waits until the kubelet has its `count` devices.
-    async fn start_and_wait(&self, flags: &[&str], count: usize) -> Outcome<Plugin> {
+    async fn start_and_wait(&self, flags: &[&str], count: usize) -> Outcome<Process> {
         let plugin = self.start(flags)?;
         self.kubelet.wait_until(|state| state.allocatable(RESOURCE) == count).await?;
         Ok(plugin)
     }
 
     /// Ends the plugin and waits until the kubelet has noticed.
-    async fn end(&self, plugin: Plugin) -> Outcome<()> {
+    async fn end(&self, plugin: Process) -> Outcome<()> {
         drop(plugin);
         self.kubelet.wait_until(|state| state.allocatable(RESOURCE) == 0).await?;
         Ok(())

@@ -1,21 +1,21 @@
-//! A plugin's process under measurement.
+//! A process under measurement.
 
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// A plugin that runs; ended when dropped.
-pub(crate) struct Plugin {
+/// A program that runs; ended when dropped.
+pub(crate) struct Process {
     child: Child,
     /// Just before the process was made.
     pub(crate) started: Instant,
 }
 
-impl Plugin {
+impl Process {
     /// Starts `binary` with `args`; its log goes to `log`.
     pub(crate) fn start(binary: &Path, args: &[String], log: &Path) -> io::Result<Self> {
         let mut command = Command::new(binary);
@@ -33,11 +33,25 @@ impl Plugin {
 
     /// The most memory that it had so far, in KiB (`VmHWM` of `/proc/PID/status`).
     pub(crate) fn peak_rss_kib(&self) -> io::Result<f64> {
+        self.status("VmHWM:")
+    }
+
+    /// The memory that is not of files, in KiB, now (`RssAnon`).
+    pub(crate) fn anonymous_rss_kib(&self) -> io::Result<f64> {
+        self.status("RssAnon:")
+    }
+
+    fn status(&self, name: &str) -> io::Result<f64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
         let number =
             line.and_then(|line| line.split_whitespace().next()).and_then(|number| number.parse().ok());
-        number.ok_or_else(|| io::Error::other("no VmHWM in /proc/PID/status"))
+        number.ok_or_else(|| io::Error::other(format!("no {name} in /proc/PID/status")))
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.child.try_wait()
     }
 
     /// The processor time of all its threads so far (`/proc/PID/task/*/schedstat`, nanoseconds). Threads that ended
@@ -53,7 +67,7 @@ impl Plugin {
     }
 }
 
-impl Drop for Plugin {
+impl Drop for Process {
     fn drop(&mut self) {
         if let Ok(pid) = i32::try_from(self.child.id()).map(Pid::from_raw)
             && let Some(pid) = pid

@@ -24,7 +24,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 
 use crate::figures::{Bar, Figure, Samples, table};
-use crate::process::Plugin;
+use crate::process::Process;
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -169,7 +169,7 @@ fn measure(
     let cores: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|&core| all.is_set(core)).take(2).collect();
     let &[first, second] = cores.as_slice() else { return Err("it takes two cores".into()) };
     on(first)?;
-    let server = Plugin::run(command, &folder.join("log"))?;
+    let server = Process::run(command, &folder.join("log"))?;
     on(second)?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT));
     let deadline = Instant::now() + Duration::from_secs(10);

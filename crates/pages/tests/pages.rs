@@ -31,7 +31,9 @@ took_seconds_bucket{who=\"a\",le=\"0.0005\"} 2
 took_seconds_bucket{who=\"a\",le=\"0.001\"} 2
 took_seconds_bucket{who=\"a\",le=\"0.002\"} 2
 took_seconds_bucket{who=\"a\",le=\"0.005\"} 3
+took_seconds_bucket{who=\"a\",le=\"0.01\"} 3
 took_seconds_bucket{who=\"a\",le=\"0.02\"} 3
+took_seconds_bucket{who=\"a\",le=\"0.05\"} 3
 took_seconds_bucket{who=\"a\",le=\"0.1\"} 3
 took_seconds_bucket{who=\"a\",le=\"+Inf\"} 4
 took_seconds_sum{who=\"a\"} 1.0032
