@@ -30,6 +30,8 @@ const METRICS_PORT: u16 = 8080;
 const CERTIFICATES: &str = "k8s-webhook-server/serving-certs";
 /// Generous: a guard against hanging.
 const PATIENCE: Duration = Duration::from_mins(3);
+/// The Go implementation writes for ever: its order of nodes is another one each time.
+const RESTLESS: Duration = Duration::from_mins(1);
 
 /// What an operator did in a while.
 #[derive(Debug, Default)]
@@ -45,8 +47,8 @@ pub(crate) struct While {
 /// The figures of one operator.
 #[derive(Debug, Default)]
 pub(crate) struct Measured {
-    /// While everything was made.
-    pub(crate) grown: While,
+    /// While everything was made, if it was there.
+    pub(crate) grown: Option<While>,
     /// With everything there.
     pub(crate) start: While,
     pub(crate) steady: While,
@@ -59,6 +61,13 @@ pub(crate) struct Measured {
     /// From the start to the end.
     pub(crate) rounds: Rounds,
     pub(crate) anonymous_mb: f64,
+}
+
+impl Measured {
+    /// A figure of the while in which everything was made; not a number if it was there.
+    pub(crate) fn growing(&self, figure: fn(&While) -> f64) -> f64 {
+        self.grown.as_ref().map_or(f64::NAN, figure)
+    }
 }
 
 /// The cluster, and how much of everything there is.
@@ -225,10 +234,10 @@ impl Bench {
         Ok(true)
     }
 
-    /// Waits until nothing is written any more.
+    /// Waits until nothing is written any more, but no longer than [`RESTLESS`].
     async fn quiet(&self) -> Outcome<()> {
-        let (mut writes, mut since) = (self.cluster.writes()?, Instant::now());
-        while since.elapsed() < self.calm {
+        let (begun, mut writes, mut since) = (Instant::now(), self.cluster.writes()?, Instant::now());
+        while since.elapsed() < self.calm && begun.elapsed() < RESTLESS {
             tokio::time::sleep(Duration::from_millis(500)).await;
             let now = self.cluster.writes()?;
             if now > writes {
@@ -351,11 +360,13 @@ impl Operator<'_> {
         };
         self.began = now;
         eprintln!(
-            "  {what}: {} writes, {:.1} ms, {} rounds, {:.1} MB at most",
+            "  {what}: {} writes, {:.1} ms, {} rounds (p99 {} ms), {:.1} MB at most, {:.1} MB of them not of files",
             done.writes,
             done.cpu_ms,
             done.rounds.count(),
-            done.rss_mb
+            done.rounds.percentile(99.0),
+            done.rss_mb,
+            self.process.anonymous_rss_kib()? / 1024.0
         );
         Ok(done)
     }
