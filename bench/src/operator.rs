@@ -89,9 +89,7 @@ fn figures(ours: &Measured, theirs: Option<&Measured>) -> Vec<Figure> {
         figure("peak memory (RSS) while nodes and pods came", "MB", at_most(30.0), |m| {
             m.growing(|it| it.rss_mb)
         }),
-        figure("rounds while they came, p99", "ms", at_most(50.0), |m| {
-            m.growing(|it| it.rounds.percentile(99.0))
-        }),
+        figure("processor time while they came", "ms", None, |m| m.growing(|it| it.cpu_ms)),
         figure("writes while they came", "", None, |m| m.growing(|it| it.writes)),
         figure("start: until all objects were looked at", "ms", None, |m| m.start.time_ms),
         figure("start: processor time", "ms", None, |m| m.start.cpu_ms),
@@ -104,6 +102,13 @@ fn figures(ours: &Measured, theirs: Option<&Measured>) -> Vec<Figure> {
         }),
         figure("time until the object says so, median", "ms", None, |m| m.latency.percentile(50.0)),
         figure("time until the object says so, p99", "ms", None, |m| m.latency.percentile(99.0)),
+        figure("processor time for each", "ms", None, |m| m.changes.cpu_ms / m.count_of_changes),
+        figure("the API server's part: answers to writes, median", "ms", None, |m| {
+            m.changes.answers.percentile(50.0)
+        }),
+        figure("the API server's part: answers to writes, p99", "ms", None, |m| {
+            m.changes.answers.percentile(99.0)
+        }),
         figure("rounds of these changes, median", "ms", None, |m| m.changes.rounds.percentile(50.0)),
         figure("rounds of these changes, p99", "ms", at_most(50.0), |m| m.changes.rounds.percentile(99.0)),
         figure("1,000 pods are ready no more: writes", "", None, |m| m.pods.writes),

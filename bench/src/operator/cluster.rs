@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Outcome;
 use super::api::{Api, Call};
@@ -107,10 +107,11 @@ impl Cluster {
         Ok(file)
     }
 
-    /// How many requests that write the operator has made so far, by the server's own account.
-    pub(crate) fn writes(&self) -> Outcome<f64> {
+    /// How long the server took for each request by which the operator has written so far, in milliseconds.
+    pub(crate) fn writes(&self) -> Outcome<Vec<f64>> {
         let log = fs::read_to_string(self.folder.join("audit.log"))?;
-        Ok(f64::from(u32::try_from(log.lines().count())?))
+        // The last line may be half written.
+        log.split_inclusive('\n').filter(|line| line.ends_with('\n')).map(took).collect()
     }
 
     /// The end of a log, for failures.
@@ -120,6 +121,19 @@ impl Cluster {
         let tail = lines.get(lines.len().saturating_sub(15)..).unwrap_or_default();
         format!("the log of {who} ends with:\n{}", tail.join("\n"))
     }
+}
+
+/// From when a request came to when it was answered, in milliseconds.
+fn took(line: &str) -> Outcome<f64> {
+    let entry: Value = serde_json::from_str(line)?;
+    let second = |field: &str| -> Outcome<f64> {
+        // Such as 2026-01-01T01:02:03.456789Z; no request takes an hour.
+        let text = entry.get(field).and_then(Value::as_str).unwrap_or_default();
+        let (minute, second) =
+            text.get(14..).and_then(|rest| rest.split_once(':')).ok_or("an entry has no time")?;
+        Ok(minute.parse::<f64>()? * 60.0 + second.trim_end_matches('Z').parse::<f64>()?)
+    };
+    Ok((second("stageTimestamp")? - second("requestReceivedTimestamp")?).rem_euclid(3600.0) * 1e3)
 }
 
 /// Only what the operator writes is logged, a line each.
@@ -171,4 +185,24 @@ fn kubeconfig(folder: &Path, user: &str) -> String {
           users: [{{name: u, user: {{{user}}}}}]}}",
         folder.join("ca.crt").display()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_a_write_is_that_of_its_entry() {
+        let entry = |from: &str, to: &str| {
+            json!({"requestReceivedTimestamp": from, "stageTimestamp": to}).to_string() + "\n"
+        };
+        for (from, to, expected) in [
+            ("2026-01-01T01:02:03.456789Z", "2026-01-01T01:02:03.500789Z", 44.0),
+            ("2026-01-01T01:59:59.900000Z", "2026-01-01T02:00:00.100000Z", 200.0),
+        ] {
+            let found = took(&entry(from, to)).unwrap();
+            assert!((found - expected).abs() < 0.01, "{found}");
+        }
+        assert!(took("{}").is_err());
+    }
 }

@@ -52,10 +52,10 @@ impl Rounds {
         self.within.last_key_value().map_or(0.0, |(_, count)| *count)
     }
 
-    /// The bound, in milliseconds, of the bucket that has the last of so many percent.
+    /// The bound, in milliseconds, of the bucket that has the last of so many percent; not a number when there were none.
     pub(crate) fn percentile(&self, percent: f64) -> f64 {
         let least = percent / 100.0 * self.count();
-        let bucket = self.within.iter().find(|(_, count)| **count >= least);
+        let bucket = self.within.iter().find(|(_, count)| **count > 0.0 && **count >= least);
         #[expect(clippy::cast_precision_loss, reason = "microseconds of a bucket")]
         bucket.map_or(
             f64::NAN,
@@ -97,5 +97,6 @@ mod tests {
             (Rounds::of(&page([90, 99, 100])).unwrap(), Rounds::of(&page([90, 109, 110])).unwrap());
         let rounds = after.since(&before);
         assert_eq!([rounds.count(), rounds.percentile(1.0)].map(|it| it.to_string()), ["10", "50"]);
+        assert!(after.since(&after).percentile(50.0).is_nan());
     }
 }

@@ -37,7 +37,10 @@ const RESTLESS: Duration = Duration::from_mins(1);
 #[derive(Debug, Default)]
 pub(crate) struct While {
     pub(crate) time_ms: f64,
+    /// How many requests wrote something.
     pub(crate) writes: f64,
+    /// How long the server took for each of them, in milliseconds.
+    pub(crate) answers: Samples,
     pub(crate) cpu_ms: f64,
     pub(crate) rounds: Rounds,
     /// The most until its end, since the process began.
@@ -92,7 +95,7 @@ struct Operator<'a> {
 /// How it was when a while began.
 struct Began {
     at: Instant,
-    writes: f64,
+    writes: usize,
     cpu: Duration,
     rounds: Rounds,
 }
@@ -191,7 +194,7 @@ impl Bench {
 
     async fn start(&self, operator: &Path, command: &[&str]) -> Outcome<Operator<'_>> {
         eprintln!("{} starts", operator.display());
-        let writes = self.cluster.writes()?;
+        let writes = self.cluster.writes()?.len();
         let mut line = Command::new(operator);
         line.args(command).arg("-kubeconfig").arg(&self.kubeconfig);
         line.env("DEVICEPLUGIN_NAMESPACE", NAMESPACE).env("TMPDIR", &self.folder);
@@ -236,10 +239,10 @@ impl Bench {
 
     /// Waits until nothing is written any more, but no longer than [`RESTLESS`].
     async fn quiet(&self) -> Outcome<()> {
-        let (begun, mut writes, mut since) = (Instant::now(), self.cluster.writes()?, Instant::now());
+        let (begun, mut writes, mut since) = (Instant::now(), self.cluster.writes()?.len(), Instant::now());
         while since.elapsed() < self.calm && begun.elapsed() < RESTLESS {
             tokio::time::sleep(Duration::from_millis(500)).await;
-            let now = self.cluster.writes()?;
+            let now = self.cluster.writes()?.len();
             if now > writes {
                 (writes, since) = (now, Instant::now());
             }
@@ -345,15 +348,19 @@ impl Operator<'_> {
     /// What it did since the last end, and since its start the first time.
     async fn end_of(&mut self, what: &str) -> Outcome<While> {
         self.check()?;
+        let all = self.bench.cluster.writes()?;
+        let mut answers = Samples::default();
+        all.iter().skip(self.began.writes).for_each(|took| answers.add(*took));
         let now = Began {
             at: Instant::now(),
-            writes: self.bench.cluster.writes()?,
+            writes: all.len(),
             cpu: self.process.cpu_time()?,
             rounds: self.rounds().await?,
         };
         let done = While {
             time_ms: (now.at - self.began.at).as_secs_f64() * 1e3,
-            writes: now.writes - self.began.writes,
+            writes: f64::from(u32::try_from(answers.len())?),
+            answers,
             cpu_ms: now.cpu.saturating_sub(self.began.cpu).as_secs_f64() * 1e3,
             rounds: now.rounds.since(&self.began.rounds),
             rss_mb: self.process.peak_rss_kib()? / 1024.0,
