@@ -5,6 +5,7 @@ mod cluster;
 mod figures;
 mod measure;
 mod objects;
+mod running;
 
 use std::error::Error;
 use std::path::Path;
@@ -49,7 +50,7 @@ async fn inside(operator: &Path, kubernetes: &Path, reference: Option<&Path>, qu
     eprintln!("the API server starts");
     let cluster = Cluster::start(kubernetes, folder.path()).await?;
     cluster.install()?;
-    let mut bench = Bench::new(cluster, folder.path(), quick)?;
+    let mut bench = Bench::new(cluster, quick);
     let measured = measure_all(&mut bench, operator, reference).await;
     let (ours, theirs) = measured.map_err(|error| {
         let logs = ["operator", "kube-apiserver"].map(|who| bench.cluster.said(who));

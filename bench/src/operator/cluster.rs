@@ -30,7 +30,7 @@ pub(crate) struct Cluster {
     _store: Process,
     pub(crate) api: Api,
     kubernetes: PathBuf,
-    folder: PathBuf,
+    pub(crate) folder: PathBuf,
 }
 
 impl Cluster {

@@ -1,23 +1,18 @@
 //! What is done to the cluster, and what an operator does then.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use client::Server;
-use http_body_util::Full;
-use hyper::Request;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::unbounded_channel;
 
 use super::Outcome;
 use super::api::Call;
-use super::cluster::{Cluster, NAMESPACE};
+use super::cluster::Cluster;
 use super::figures::Rounds;
 use super::objects;
+use super::running::{Operator, PATIENCE, While};
 use crate::figures::Samples;
-use crate::process::Process;
 
 /// What a DaemonSet is of, and so many of them there are.
 const FAMILIES: usize = 8;
@@ -25,27 +20,8 @@ const PODS: &str = "/api/v1/namespaces/inteldeviceplugins-system/pods";
 const DAEMONSETS: &str = "/apis/apps/v1/namespaces/inteldeviceplugins-system/daemonsets";
 /// Namespaces that have nothing to do with the operator.
 const OTHERS: usize = 4;
-/// Where both implementations show their figures, and look for a certificate in the folder for temporary files.
-const METRICS_PORT: u16 = 8080;
-const CERTIFICATES: &str = "k8s-webhook-server/serving-certs";
-/// Generous: a guard against hanging.
-const PATIENCE: Duration = Duration::from_mins(3);
 /// The Go implementation writes for ever: its order of nodes is another one each time.
 const RESTLESS: Duration = Duration::from_mins(1);
-
-/// What an operator did in a while.
-#[derive(Debug, Default)]
-pub(crate) struct While {
-    pub(crate) time_ms: f64,
-    /// How many requests wrote something.
-    pub(crate) writes: f64,
-    /// How long the server took for each of them, in milliseconds.
-    pub(crate) answers: Samples,
-    pub(crate) cpu_ms: f64,
-    pub(crate) rounds: Rounds,
-    /// The most until its end, since the process began.
-    pub(crate) rss_mb: f64,
-}
 
 /// The figures of one operator.
 #[derive(Debug, Default)]
@@ -76,8 +52,6 @@ impl Measured {
 /// The cluster, and how much of everything there is.
 pub(crate) struct Bench {
     pub(crate) cluster: Cluster,
-    folder: PathBuf,
-    kubeconfig: PathBuf,
     nodes: usize,
     changes: usize,
     /// How long nothing is to be written until all has been. Longer than the operator's least time between two writes of an object.
@@ -85,38 +59,16 @@ pub(crate) struct Bench {
     minute: Duration,
 }
 
-/// An operator that runs.
-struct Operator<'a> {
-    process: Process,
-    bench: &'a Bench,
-    began: Began,
-}
-
-/// How it was when a while began.
-struct Began {
-    at: Instant,
-    writes: usize,
-    cpu: Duration,
-    rounds: Rounds,
-}
-
 impl Bench {
-    pub(crate) fn new(cluster: Cluster, folder: &Path, quick: bool) -> Outcome<Self> {
-        let certificate = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
-        let certificates = folder.join(CERTIFICATES);
-        fs::create_dir_all(&certificates)?;
-        fs::write(certificates.join("tls.crt"), certificate.cert.pem())?;
-        fs::write(certificates.join("tls.key"), certificate.signing_key.serialize_pem())?;
+    pub(crate) fn new(cluster: Cluster, quick: bool) -> Self {
         let (nodes, changes, calm) = if quick { (200, 16, 3) } else { (5000, 48, 13) };
-        Ok(Self {
-            kubeconfig: cluster.kubeconfig()?,
+        Self {
             cluster,
-            folder: folder.to_owned(),
             nodes,
             changes,
             calm: Duration::from_secs(calm),
             minute: Duration::from_secs(if quick { 10 } else { 60 }),
-        })
+        }
     }
 
     /// Makes everything while this operator runs, and gives what it did meanwhile.
@@ -127,7 +79,7 @@ impl Bench {
             (0..nodes).map(|number| vec![Call::create("/api/v1/nodes", &objects::node(number))]),
         )
         .await?;
-        let mut operator = self.start(operator, command).await?;
+        let mut operator = Operator::start(operator, command, &self.cluster).await?;
         self.cluster.kubectl(&["apply", "-k", "deployments/operator/samples"])?;
         let begun = Instant::now();
         while self.daemonsets().await?.len() < FAMILIES {
@@ -153,18 +105,18 @@ impl Bench {
             operator.wait(begun, "a status that names all nodes").await?;
         }
         self.quiet().await?;
-        operator.end().await
+        operator.end_of("all was made").await
     }
 
     /// Starts the operator where everything is there already, and does this and that.
     pub(crate) async fn measure(&self, operator: &Path, command: &[&str]) -> Outcome<Measured> {
         let mut measured = Measured::default();
-        let mut operator = self.start(operator, command).await?;
-        let time = operator.began.at;
+        let mut operator = Operator::start(operator, command, &self.cluster).await?;
+        let begun = Instant::now();
         while operator.rounds().await?.controllers < FAMILIES {
-            operator.wait(time, "rounds of all controllers").await?;
+            operator.wait(begun, "rounds of all controllers").await?;
         }
-        let time_ms = time.elapsed().as_secs_f64() * 1e3;
+        let time_ms = operator.process.started.elapsed().as_secs_f64() * 1e3;
         self.settle().await?;
         measured.start = While { time_ms, ..operator.end_of("start").await? };
 
@@ -190,21 +142,6 @@ impl Bench {
         measured.rounds = operator.rounds().await?;
         measured.anonymous_mb = operator.process.anonymous_rss_kib()? / 1024.0;
         Ok(measured)
-    }
-
-    async fn start(&self, operator: &Path, command: &[&str]) -> Outcome<Operator<'_>> {
-        eprintln!("{} starts", operator.display());
-        let writes = self.cluster.writes()?.len();
-        let mut line = Command::new(operator);
-        line.args(command).arg("-kubeconfig").arg(&self.kubeconfig);
-        line.env("DEVICEPLUGIN_NAMESPACE", NAMESPACE).env("TMPDIR", &self.folder);
-        let process = Process::run(line, &self.folder.join("operator.log"))?;
-        let began = Began { at: process.started, writes, cpu: Duration::ZERO, rounds: Rounds::default() };
-        let mut operator = Operator { process, bench: self, began };
-        while operator.rounds().await.is_err() {
-            operator.wait(operator.began.at, "its figures").await?;
-        }
-        Ok(operator)
     }
 
     async fn daemonsets(&self) -> Outcome<Vec<Value>> {
@@ -315,71 +252,6 @@ impl Bench {
             calls
         });
         self.cluster.api.all("pods that fail", calls).await
-    }
-}
-
-impl Operator<'_> {
-    /// A moment; an error if it has ended, or all took too long.
-    async fn wait(&mut self, begun: Instant, what: &str) -> Outcome<()> {
-        self.check()?;
-        if begun.elapsed() > PATIENCE {
-            return Err(format!("there are no {what} after {PATIENCE:?}").into());
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        Ok(())
-    }
-
-    fn check(&mut self) -> Outcome<()> {
-        match self.process.ended()? {
-            None => Ok(()),
-            Some(status) => Err(format!("the operator has ended: {status}").into()),
-        }
-    }
-
-    async fn rounds(&self) -> Outcome<Rounds> {
-        let server = Server { host: "127.0.0.1".to_owned(), port: METRICS_PORT, tls: None };
-        let request = Request::get("/metrics").body(Full::default())?;
-        let answer = client::ask(&server, request, 8 << 20).await;
-        let (_, page) = answer
-            .map_err(|failure| format!("cannot {} the operator: {}", failure.operation, failure.source))?;
-        Rounds::of(std::str::from_utf8(&page)?)
-    }
-
-    /// What it did since the last end, and since its start the first time.
-    async fn end_of(&mut self, what: &str) -> Outcome<While> {
-        self.check()?;
-        let all = self.bench.cluster.writes()?;
-        let mut answers = Samples::default();
-        all.iter().skip(self.began.writes).for_each(|took| answers.add(*took));
-        let now = Began {
-            at: Instant::now(),
-            writes: all.len(),
-            cpu: self.process.cpu_time()?,
-            rounds: self.rounds().await?,
-        };
-        let done = While {
-            time_ms: (now.at - self.began.at).as_secs_f64() * 1e3,
-            writes: f64::from(u32::try_from(answers.len())?),
-            answers,
-            cpu_ms: now.cpu.saturating_sub(self.began.cpu).as_secs_f64() * 1e3,
-            rounds: now.rounds.since(&self.began.rounds),
-            rss_mb: self.process.peak_rss_kib()? / 1024.0,
-        };
-        self.began = now;
-        eprintln!(
-            "  {what}: {} writes, {:.1} ms, {} rounds (p99 {} ms), {:.1} MB at most, {:.1} MB of them not of files",
-            done.writes,
-            done.cpu_ms,
-            done.rounds.count(),
-            done.rounds.percentile(99.0),
-            done.rss_mb,
-            self.process.anonymous_rss_kib()? / 1024.0
-        );
-        Ok(done)
-    }
-
-    async fn end(mut self) -> Outcome<While> {
-        self.end_of("all was made").await
     }
 }
 
