@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 /// Upper bounds of a histogram's buckets, in seconds.
-const BOUNDS: [f64; 10] = [0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1];
+const BOUNDS: [f64; 13] = [0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0];
 
 /// Samples grouped by metric, as the format wants them; metrics are sorted by name.
 #[derive(Debug, Default)]
@@ -109,7 +109,7 @@ fn escape(out: &mut String, text: &str) {
     }
 }
 
-/// Durations, counted by how long they are: from a tenth of a millisecond to a tenth of a second.
+/// Durations, counted by how long they are: from a tenth of a millisecond to a second.
 #[derive(Debug, Clone, Default)]
 pub struct Histogram {
     within: [u64; BOUNDS.len()],

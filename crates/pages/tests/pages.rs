@@ -35,6 +35,9 @@ took_seconds_bucket{who=\"a\",le=\"0.01\"} 3
 took_seconds_bucket{who=\"a\",le=\"0.02\"} 3
 took_seconds_bucket{who=\"a\",le=\"0.05\"} 3
 took_seconds_bucket{who=\"a\",le=\"0.1\"} 3
+took_seconds_bucket{who=\"a\",le=\"0.2\"} 3
+took_seconds_bucket{who=\"a\",le=\"0.5\"} 3
+took_seconds_bucket{who=\"a\",le=\"1\"} 4
 took_seconds_bucket{who=\"a\",le=\"+Inf\"} 4
 took_seconds_sum{who=\"a\"} 1.0032
 took_seconds_count{who=\"a\"} 4
