@@ -65,8 +65,9 @@ async fn measure_all(
     operator: &Path,
     reference: Option<&Path>,
 ) -> Outcome<(Measured, Option<Measured>)> {
-    let grown = Some(bench.fill(operator, &["operator"]).await?);
-    let ours = Measured { grown, ..bench.measure(operator, &["operator"]).await? };
+    let (few, grown) = bench.fill(operator, &["operator"]).await?;
+    let measured = bench.measure(operator, &["operator"]).await?;
+    let ours = Measured { few: Some(few), grown: Some(grown), ..measured };
     let theirs = match reference {
         None => None,
         Some(reference) => {
@@ -87,11 +88,22 @@ fn figures(ours: &Measured, theirs: Option<&Measured>) -> Vec<Figure> {
     };
     let at_most = |bar| Some(Bar::AtMost(bar));
     vec![
-        figure("peak memory (RSS) while nodes and pods came", "MB", at_most(30.0), |m| {
-            m.growing(|it| it.rss_mb)
+        figure(
+            "before there are pods: a DaemonSet's status changes: writes for each",
+            "",
+            at_most(1.0),
+            |m| Measured::of(m.few.as_ref(), |it| it.writes) / m.count_of_changes,
+        ),
+        figure("rounds of these changes, p99", "ms", at_most(50.0), |m| {
+            Measured::of(m.few.as_ref(), |it| it.rounds.percentile(99.0))
         }),
-        figure("processor time while they came", "ms", None, |m| m.growing(|it| it.cpu_ms)),
-        figure("writes while they came", "", None, |m| m.growing(|it| it.writes)),
+        figure("peak memory (RSS) while pods came", "MB", at_most(30.0), |m| {
+            Measured::of(m.grown.as_ref(), |it| it.rss_mb)
+        }),
+        figure("processor time while they came", "ms", None, |m| {
+            Measured::of(m.grown.as_ref(), |it| it.cpu_ms)
+        }),
+        figure("writes while they came", "", None, |m| Measured::of(m.grown.as_ref(), |it| it.writes)),
         figure("start: until all objects were looked at", "ms", None, |m| m.start.time_ms),
         figure("start: processor time", "ms", None, |m| m.start.cpu_ms),
         figure("start: writes", "", None, |m| m.start.writes),

@@ -26,6 +26,8 @@ const RESTLESS: Duration = Duration::from_mins(1);
 /// The figures of one operator.
 #[derive(Debug, Default)]
 pub(crate) struct Measured {
+    /// While DaemonSets' statuses changed of which there were no pods yet, so that objects named no nodes; if it was there.
+    pub(crate) few: Option<While>,
     /// While everything was made, if it was there.
     pub(crate) grown: Option<While>,
     /// With everything there.
@@ -43,9 +45,9 @@ pub(crate) struct Measured {
 }
 
 impl Measured {
-    /// A figure of the while in which everything was made; not a number if it was there.
-    pub(crate) fn growing(&self, figure: fn(&While) -> f64) -> f64 {
-        self.grown.as_ref().map_or(f64::NAN, figure)
+    /// A figure of a while; not a number if it was not there.
+    pub(crate) fn of(a_while: Option<&While>, figure: fn(&While) -> f64) -> f64 {
+        a_while.map_or(f64::NAN, figure)
     }
 }
 
@@ -71,8 +73,8 @@ impl Bench {
         }
     }
 
-    /// Makes everything while this operator runs, and gives what it did meanwhile.
-    pub(crate) async fn fill(&mut self, operator: &Path, command: &[&str]) -> Outcome<While> {
+    /// Makes everything while this operator runs, and gives what it did while there were no pods yet, and then.
+    pub(crate) async fn fill(&mut self, operator: &Path, command: &[&str]) -> Outcome<(While, While)> {
         let (nodes, api) = (self.nodes, self.cluster.api.clone());
         api.all(
             "nodes",
@@ -85,6 +87,12 @@ impl Bench {
         while self.daemonsets().await?.len() < FAMILIES {
             operator.wait(begun, "DaemonSets").await?;
         }
+        self.count(nodes).await?;
+        self.quiet().await?;
+        operator.end_of("the beginning").await?;
+        self.change(&mut operator).await?;
+        self.quiet().await?;
+        let few = operator.end_of("changes without pods").await?;
         for number in 0..OTHERS {
             let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": format!("shop-{number}")}});
             api.call(Call::create("/api/v1/namespaces", &namespace)).await?;
@@ -105,7 +113,7 @@ impl Bench {
             operator.wait(begun, "a status that names all nodes").await?;
         }
         self.quiet().await?;
-        operator.end_of("all was made").await
+        Ok((few, operator.end_of("all was made").await?))
     }
 
     /// Starts the operator where everything is there already, and does this and that.

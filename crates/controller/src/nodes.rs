@@ -80,13 +80,35 @@ struct Amount {
 /// All nodes that offer something.
 #[derive(Debug, Default)]
 pub(crate) struct Nodes {
-    /// By the node's name; sorted by the resource's.
-    nodes: BTreeMap<Box<str>, Box<[Amount]>>,
+    /// By the node's name.
+    nodes: BTreeMap<Box<str>, Offer>,
     /// The names of resources, each once.
     resources: HashSet<Arc<str>>,
+    /// How many lists have begun. A new one is taken into what is known, so that there are never two of it.
+    list: u32,
+}
+
+/// What a node offers.
+#[derive(Debug, Default)]
+struct Offer {
+    /// Sorted by the resource's name.
+    amounts: Box<[Amount]>,
+    /// The last list that had it.
+    list: u32,
 }
 
 impl Nodes {
+    /// A list of all begins.
+    pub(crate) fn begin_list(&mut self) {
+        self.list = self.list.wrapping_add(1);
+    }
+
+    /// Forgets what the list did not have.
+    pub(crate) fn end_list(&mut self) {
+        let list = self.list;
+        self.nodes.retain(|_, offer| offer.list == list);
+    }
+
     /// Takes what a Node says now. Gives the resources of which it says something else than before; `domains` are like `example.com/`.
     pub(crate) fn apply(&mut self, node: &Node, domains: &[String]) -> BTreeSet<Arc<str>> {
         let amounts = self.amounts(&node.status, domains);
@@ -94,9 +116,9 @@ impl Nodes {
         let before = if amounts.is_empty() {
             self.nodes.remove(name)
         } else {
-            self.nodes.insert(name.into(), amounts.clone())
+            self.nodes.insert(name.into(), Offer { amounts: amounts.clone(), list: self.list })
         };
-        let before = before.unwrap_or_default();
+        let before = before.unwrap_or_default().amounts;
         let differs = |amount: &&Amount| !(before.contains(amount) && amounts.contains(amount));
         before.iter().chain(&amounts).filter(differs).map(|amount| amount.resource.clone()).collect()
     }
@@ -105,7 +127,7 @@ impl Nodes {
     pub(crate) fn delete(&mut self, node: &Node) -> BTreeSet<Arc<str>> {
         let name = node.metadata.name.as_deref().unwrap_or_default();
         let gone = self.nodes.remove(name).unwrap_or_default();
-        gone.into_iter().map(|amount| amount.resource).collect()
+        gone.amounts.into_iter().map(|amount| amount.resource).collect()
     }
 
     /// The sums of a domain's resources, of these nodes.
@@ -120,7 +142,7 @@ impl Nodes {
 
     /// The sums of all resources, of all nodes.
     pub(crate) fn all(&self) -> Vec<ResourceSummary> {
-        sums(self.nodes.iter().map(|(name, amounts)| (&**name, amounts)), "")
+        sums(self.nodes.iter().map(|(name, offer)| (&**name, offer)), "")
     }
 
     fn amounts(&mut self, status: &NodeStatus, domains: &[String]) -> Box<[Amount]> {
@@ -129,23 +151,26 @@ impl Nodes {
         };
         let is_ours = |name: &&String| domains.iter().any(|domain| name.starts_with(domain.as_str()));
         let amounts = status.capacity.keys().filter(is_ours).filter_map(|name| {
-            let devices = number(&status.capacity, name).max(0);
+            let devices = number(&status.capacity, name);
+            if devices <= 0 {
+                return None;
+            }
             let healthy = number(&status.allocatable, name).clamp(0, devices);
             let resource = match self.resources.get(name.as_str()) {
                 Some(known) => known.clone(),
                 None => Arc::from(name.as_str()),
             };
             self.resources.insert(resource.clone());
-            (devices > 0).then_some(Amount { resource, devices, unhealthy: devices - healthy })
+            Some(Amount { resource, devices, unhealthy: devices - healthy })
         });
         amounts.collect()
     }
 }
 
-fn sums<'a>(nodes: impl Iterator<Item = (&'a str, &'a Box<[Amount]>)>, domain: &str) -> Vec<ResourceSummary> {
+fn sums<'a>(nodes: impl Iterator<Item = (&'a str, &'a Offer)>, domain: &str) -> Vec<ResourceSummary> {
     let mut sums: BTreeMap<&str, ResourceSummary> = BTreeMap::new();
-    for (node, amounts) in nodes {
-        for Amount { resource, devices, unhealthy } in amounts {
+    for (node, offer) in nodes {
+        for Amount { resource, devices, unhealthy } in &offer.amounts {
             if !resource.starts_with(domain) {
                 continue;
             }
@@ -218,6 +243,19 @@ mod tests {
         assert_eq!(nodes.delete(&it("7", "0")).len(), 1);
         assert_eq!(nodes.delete(&it("7", "0")).len(), 0);
         assert_eq!(nodes.all(), []);
+    }
+
+    #[test]
+    fn a_list_adds_what_is_new_and_ends_what_it_does_not_have() {
+        let mut nodes = Nodes::default();
+        apply(&mut nodes, &node("a", &[(RED, "1", "1")]));
+        apply(&mut nodes, &node("b", &[(RED, "2", "2")]));
+        nodes.begin_list();
+        apply(&mut nodes, &node("b", &[(RED, "2", "2")]));
+        apply(&mut nodes, &node("c", &[(RED, "4", "4")]));
+        assert_eq!(nodes.all()[0].devices, 7);
+        nodes.end_list();
+        assert_eq!(nodes.all()[0].devices, 6);
     }
 
     #[test]

@@ -80,6 +80,8 @@ pub(crate) struct Pods {
     owners: BTreeMap<Box<str>, Group>,
     /// The names of nodes, each once.
     nodes: HashSet<Arc<str>>,
+    /// How many lists have begun. A new one is taken into what is known, so that there are never two of it.
+    list: u32,
 }
 
 /// The pods of one DaemonSet, by name.
@@ -95,16 +97,35 @@ struct Placed {
     node: Arc<str>,
     is_ready: bool,
     address: Option<IpAddr>,
+    /// The last list that had it.
+    list: u32,
 }
 
 impl Pods {
+    /// A list of all begins.
+    pub(crate) fn begin_list(&mut self) {
+        self.list = self.list.wrapping_add(1);
+    }
+
+    /// Forgets what the list did not have.
+    pub(crate) fn end_list(&mut self) {
+        let list = self.list;
+        for group in self.owners.values_mut() {
+            group.pods.retain(|_, placed| placed.list == list);
+            group.nodes.take();
+        }
+        self.owners.retain(|_, group| !group.pods.is_empty());
+        self.nodes.retain(|node| Arc::strong_count(node) > 1);
+    }
+
     /// Takes a pod that is new or has changed. Gives its owner's unique id if something of it is different now.
     pub(crate) fn apply<'a>(&mut self, pod: &'a Pod) -> Option<&'a str> {
         let (owner, name) = (pod.owner()?, pod.metadata.name.as_deref()?);
         let node = self.nodes.get(pod.spec.node_name.as_str()).cloned();
         let node = node.unwrap_or_else(|| pod.spec.node_name.as_str().into());
         self.nodes.insert(node.clone());
-        let placed = Placed { node, is_ready: pod.is_ready(), address: pod.status.pod_ip.parse().ok() };
+        let address = pod.status.pod_ip.parse().ok();
+        let placed = Placed { node, is_ready: pod.is_ready(), address, list: self.list };
         let group = match self.owners.get_mut(owner) {
             Some(group) => group,
             None => self.owners.entry(owner.into()).or_default(),
@@ -230,6 +251,26 @@ mod tests {
         ] {
             assert_eq!(shared(&list(one), &list(other)), both);
         }
+    }
+
+    #[test]
+    fn a_list_adds_what_is_new_and_ends_what_it_does_not_have() {
+        let mut pods = Pods::default();
+        pods.apply(&pod("p1", "1", "a", "True"));
+        pods.apply(&pod("p2", "1", "b", "True"));
+        pods.apply(&pod("q", "2", "a", "True"));
+        // One that breaks off.
+        pods.begin_list();
+        pods.apply(&pod("p1", "1", "a", "True"));
+        pods.begin_list();
+        pods.apply(&pod("p2", "1", "b", "False"));
+        assert_eq!(pods.nodes("1").len(), 2);
+        pods.end_list();
+        assert_eq!(pods.nodes("1").iter().map(|node| &**node).collect::<Vec<_>>(), ["b"]);
+        assert_eq!(pods.unready("1").len(), 1);
+        assert!(pods.nodes("2").is_empty());
+        assert_eq!(pods.nodes.len(), 1, "names that nobody needs are gone");
+        assert_eq!(pods.apply(&pod("p2", "1", "b", "False")), None);
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::stores::Key;
 
 /// `device_plugin_unhealthy_device{resource="example.com/red",device="red0",reason="too hot"} 1`.
 const METRIC: &str = "device_plugin_unhealthy_device";
-/// For all of a page.
+/// For all of a page, and for the status that waits for it.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// A page with 50 unhealthy devices has some ten kilobytes. 1 MiB.
 const MAX_BYTES: usize = 1 << 20;
@@ -38,13 +38,16 @@ const LONGEST: usize = 200;
 #[derive(Debug)]
 pub(crate) struct Reasons {
     asked: BTreeMap<Key, Asked>,
-    tasks: JoinSet<(Key, Answer)>,
+    tasks: JoinSet<(Key, u64, Answer)>,
     turns: Arc<Semaphore>,
+    /// How many questions there were.
+    questions: u64,
 }
 
 #[derive(Debug)]
 struct Asked {
     question: Question,
+    number: u64,
     at: Instant,
     /// None while it is waited for.
     answer: Option<Answer>,
@@ -66,7 +69,7 @@ type Told = BTreeMap<String, Vec<String>>;
 impl Default for Reasons {
     fn default() -> Self {
         let turns = Arc::new(Semaphore::new(AT_ONCE));
-        Self { asked: BTreeMap::new(), tasks: JoinSet::new(), turns }
+        Self { asked: BTreeMap::new(), tasks: JoinSet::new(), turns, questions: 0 }
     }
 }
 
@@ -101,10 +104,19 @@ impl Reasons {
         }
         if asked.is_none() {
             let (asking, key) = (ask(question.clone(), self.turns.clone()), key.clone());
-            self.asked.insert(key.clone(), Asked { question, at, answer: None });
-            self.tasks.spawn(async move { (key, asking.await) });
+            self.questions += 1;
+            let number = self.questions;
+            self.asked.insert(key.clone(), Asked { question, number, at, answer: None });
+            self.tasks.spawn(async move { (key, number, asking.await) });
         }
         at + LOOK_AGAIN - now
+    }
+
+    /// How much longer it is worth waiting for the answer about an object's plugins, if it is to come.
+    pub(crate) fn awaited(&self, key: &Key) -> Option<Duration> {
+        let asked = self.asked.get(key).filter(|asked| asked.answer.is_none())?;
+        let left = (asked.at + PATIENCE).saturating_duration_since(Instant::now());
+        Some(left).filter(|left| !left.is_zero())
     }
 
     /// For an object that has nothing unhealthy, or is gone.
@@ -114,8 +126,9 @@ impl Reasons {
 
     /// Waits for an answer, and says of which object's plugins. None when nobody is asked.
     pub(crate) async fn answered(&mut self) -> Option<Key> {
-        let (key, answer) = self.tasks.join_next().await?.ok()?;
-        if let Some(asked) = self.asked.get_mut(&key) {
+        let (key, number, answer) = self.tasks.join_next().await?.ok()?;
+        // Another question may have been asked since.
+        if let Some(asked) = self.asked.get_mut(&key).filter(|asked| asked.number == number) {
             asked.answer = Some(answer);
         }
         Some(key)

@@ -51,6 +51,8 @@ pub(crate) struct Reconciler<'a> {
 /// What is remembered of an object between rounds. None of it is needed to go on right.
 #[derive(Default)]
 struct State {
+    /// Of the object: one of the same name may have come in its place.
+    uid: Option<String>,
     altered: Option<Altered>,
     stall: Stall,
     /// When its status was written last.
@@ -101,14 +103,22 @@ impl<'a> Reconciler<'a> {
         let object = self.stores.object(key).filter(|object| object.metadata.deletion_timestamp.is_none());
         let (Some(family), Some(object)) = (self.families.get(key.0), object.cloned()) else {
             // Deleted, or about to be: its DaemonSet goes with it.
-            self.states.remove(key);
-            self.reasons.forget(key);
+            self.forget(key);
             return Ok(None);
         };
+        if self.states.get(key).is_some_and(|state| state.uid != object.metadata.uid) {
+            self.forget(key);
+        }
         let mut state = self.states.remove(key).unwrap_or_default();
+        state.uid.clone_from(&object.metadata.uid);
         let outcome = self.round_of(key, family, object, &mut state).await;
         self.states.insert(key.clone(), state);
         outcome
+    }
+
+    fn forget(&mut self, key: &Key) {
+        self.states.remove(key);
+        self.reasons.forget(key);
     }
 
     async fn round_of(
@@ -347,6 +357,11 @@ impl<'a> Reconciler<'a> {
             findings.again(wait);
         }
         if object.status.is_some() && next == *status {
+            return Ok(());
+        }
+        // Else an answer that is about to come would be another write.
+        if let Some(wait) = self.reasons.awaited(key) {
+            findings.again(wait);
             return Ok(());
         }
         let now = Instant::now();

@@ -48,8 +48,9 @@ pub(crate) struct Stores {
     pub(crate) pods: Pods,
     /// The version of each ConfigMap.
     config_maps: BTreeMap<String, String>,
-    /// None until they were listed, which may not be allowed.
-    nodes: Option<Nodes>,
+    nodes: Nodes,
+    /// Whether nodes were listed, which may not be allowed.
+    nodes_are_known: bool,
     listing: Listing,
 }
 
@@ -58,9 +59,7 @@ pub(crate) struct Stores {
 struct Listing {
     objects: BTreeMap<usize, BTreeMap<Key, Arc<Object>>>,
     daemonsets: BTreeMap<String, DynamicObject>,
-    pods: Pods,
     config_maps: BTreeMap<String, String>,
-    nodes: Nodes,
     /// Which of the watches that all families share have listed everything once.
     done: BTreeSet<usize>,
 }
@@ -95,7 +94,7 @@ impl Stores {
 
     /// What all nodes offer, if that is known.
     pub(crate) fn nodes(&self) -> Option<&Nodes> {
-        self.nodes.as_ref()
+        self.nodes_are_known.then_some(&self.nodes)
     }
 
     pub(crate) fn config_map_version(&self, name: &str) -> Option<&str> {
@@ -202,15 +201,15 @@ impl Stores {
     fn take_pod(&mut self, event: &Event<Pod>, families: &[Family]) -> Touched {
         let (pod, owner) = match event {
             Event::Init => {
-                self.listing.pods = Pods::default();
+                self.pods.begin_list();
                 return Touched::None;
             }
             Event::InitApply(pod) => {
-                self.listing.pods.apply(pod);
+                self.pods.apply(pod);
                 return Touched::None;
             }
             Event::InitDone => {
-                self.pods = std::mem::take(&mut self.listing.pods);
+                self.pods.end_list();
                 self.listing.done.insert(PODS);
                 return Touched::All;
             }
@@ -226,20 +225,20 @@ impl Stores {
         let domains: Vec<String> = families.iter().map(Family::domain).collect();
         let resources = match event {
             Event::Init => {
-                self.listing.nodes = Nodes::default();
+                self.nodes.begin_list();
                 return Touched::None;
             }
             Event::InitApply(node) => {
-                self.listing.nodes.apply(node, &domains);
+                self.nodes.apply(node, &domains);
                 return Touched::None;
             }
             Event::InitDone => {
-                self.nodes = Some(std::mem::take(&mut self.listing.nodes));
+                self.nodes.end_list();
+                self.nodes_are_known = true;
                 return Touched::All;
             }
-            // None before they are listed.
-            Event::Apply(node) => self.nodes.get_or_insert_default().apply(node, &domains),
-            Event::Delete(node) => self.nodes.get_or_insert_default().delete(node),
+            Event::Apply(node) => self.nodes.apply(node, &domains),
+            Event::Delete(node) => self.nodes.delete(node),
         };
         let is_touched =
             |domain: &String| resources.iter().any(|resource| resource.starts_with(domain.as_str()));

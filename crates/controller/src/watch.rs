@@ -60,7 +60,7 @@ async fn follow<K>(
     let hints = Hints {
         what,
         unknown: "apply deployments/operator/crd, or leave the device out by the flag --devices".to_owned(),
-        forbidden: "add that to the role of the operator's service account".to_owned(),
+        forbidden: "give the operator's service account that right, see docs/operator.md#rights".to_owned(),
     };
     let mut events = Follow::new(api, config, hints);
     while let Some(event) = events.next().await {

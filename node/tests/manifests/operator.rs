@@ -217,6 +217,7 @@ fn the_operator_may_do_what_it_does() {
         for resource in ["acceleratorfunctions", "fpgaregions"] {
             check("ClusterRole", read, "fpga.intel.com", resource, "x");
         }
+        check("ClusterRole", &["list", "watch"], "", "nodes", "x");
         check("ClusterRole", &["create", "patch"], "events.k8s.io", "events", "");
         check("ClusterRole", &["create"], "authentication.k8s.io", "tokenreviews", "");
         check("ClusterRole", &["create"], "authorization.k8s.io", "subjectaccessreviews", "");
@@ -264,7 +265,7 @@ fn the_operator_may_do_no_more() {
             ];
             let groups = list(&rule["apiGroups"]);
             let looks_at_nodes =
-                rule["resources"] == json!(["nodes"]) && rule["verbs"] == json!(["list", "watch"]);
+                *rule == json!({"apiGroups": [""], "resources": ["nodes"], "verbs": ["list", "watch"]});
             assert!(
                 *kind == "Role"
                     || looks_at_nodes

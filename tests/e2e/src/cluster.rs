@@ -220,6 +220,20 @@ impl Cluster {
 
     /// Kills the processes of the cluster, containers included, that run the program `name`; returns how many.
     pub fn kill(&self, name: &str) -> usize {
+        self.kill_where(name, |_| true)
+    }
+
+    /// The same for those of one pod, by its unique id.
+    pub fn kill_in_pod(&self, uid: &str, name: &str) -> usize {
+        // cgroups are named after pods, with or without a change of the id's hyphens.
+        let ids = [uid.to_owned(), uid.replace('-', "_")];
+        self.kill_where(name, |process| {
+            let groups = fs::read_to_string(process.join("cgroup")).unwrap_or_default();
+            ids.iter().any(|id| groups.contains(&format!("pod{id}")))
+        })
+    }
+
+    fn kill_where(&self, name: &str, is_meant: impl Fn(&Path) -> bool) -> usize {
         let mut killed = 0;
         for entry in fs::read_dir("/proc").expect("/proc").flatten() {
             let pid = entry.file_name().to_string_lossy().into_owned();
@@ -228,6 +242,7 @@ impl Cluster {
             let program = Path::new(OsStr::from_bytes(program));
             if program.file_name().is_some_and(|found| found == name)
                 && self.is_below(&pid)
+                && is_meant(&entry.path())
                 && let Some(pid) = pid.parse().ok().and_then(Pid::from_raw)
             {
                 kill_process(pid, Signal::KILL).expect("kill");

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::fake::OBJECTS;
 use crate::world::World;
 
 const OLD: &str = "registry.example.com:5000/intel-example-plugin:0.35.0";
@@ -15,7 +16,7 @@ fn images(world: &World) -> (Value, Value) {
 }
 
 fn named(world: &World) -> (Value, Value) {
-    let object = world.api.get(crate::fake::OBJECTS, "a").unwrap();
+    let object = world.api.get(OBJECTS, "a").unwrap();
     (object["spec"]["image"].clone(), object["spec"]["initImage"].clone())
 }
 
@@ -24,7 +25,7 @@ async fn old_images_are_replaced_in_the_daemonset_and_in_the_object() {
     let mut world = World::with_object(json!({"image": OLD, "initImage": OLD_INIT, "logLevel": 2})).await;
     assert_eq!(images(&world), (json!(NEW), json!(NEW_INIT)));
     assert_eq!(named(&world), (json!(NEW), json!(NEW_INIT)));
-    assert_eq!(world.api.get(crate::fake::OBJECTS, "a").unwrap()["spec"]["logLevel"], 2);
+    assert_eq!(world.api.get(OBJECTS, "a").unwrap()["spec"]["logLevel"], 2);
     assert_eq!(world.api.events(), ["Normal DaemonSetCreated a", "Normal ImageUpgraded a"]);
     assert_eq!(world.status("a")["observedGeneration"], 2);
     world.is_steady().await;
@@ -87,4 +88,23 @@ async fn the_daemonset_is_upgraded_even_when_the_object_cannot_be() {
     assert_eq!(world.condition("a", "Degraded"), "False AsExpected");
     assert_eq!(world.api.events(), ["Normal ImageUpgraded a"]);
     world.is_steady().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_namesake_of_a_deleted_object_does_not_wait_for_what_that_one_was_refused() {
+    let mut world = World::with_object(json!({"image": OLD})).await;
+    world.edit("a", |spec| spec["image"] = json!(OLD));
+    world.api.fail(
+        "patch exampledeviceplugins/a",
+        403,
+        "admission webhook \"x\" denied the request: no",
+        1000,
+    );
+    world.start(controller::Fence::open()).await;
+    world.pass(1200).await;
+    world.api.heal();
+    world.api.delete(OBJECTS, "a");
+    world.object("a", json!({"image": OLD}));
+    world.settle().await;
+    assert_eq!(named(&world).0, NEW);
 }

@@ -131,10 +131,13 @@ async fn a_status_tells_what_plugins_say_of_unhealthy_devices_until_these_are_he
     world.start(Fence::open()).await;
     tokio::time::resume();
 
+    world.api.writes();
     world.unhealthy("node-2", "127.0.0.1");
     let told =
         ["node-2 card1-0: 105 °C is \"too hot\" by \\5", "node-2 card1-1: 105 °C is \"too hot\" by \\5"];
     world.expect(&told).await;
+    // The pod's node, its devices and the reasons.
+    assert_eq!(world.api.writes(), [STATUS]);
     let status = &world.offers()[0];
     assert_eq!((&status["unhealthy"], &status["unhealthyNodes"]), (&json!(1), &json!(["node-2"])));
 

@@ -1,9 +1,9 @@
 #![no_main]
 
-use pages::exposition::{MAX_LABELS, MAX_SAMPLES, parse};
 use gpu_xelink::links::{FAMILY, Rules, links};
 use labels::Labels;
 use libfuzzer_sys::fuzz_target;
+use pages::exposition::{MAX_LABELS, MAX_SAMPLES, parse};
 
 fuzz_target!(|content: &[u8]| {
     let exposition = parse(content);

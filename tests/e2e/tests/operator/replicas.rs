@@ -11,12 +11,13 @@ use crate::world::{NAMESPACE, World, plural, world};
 const OUTAGE: Duration = Duration::from_mins(1);
 
 impl World {
-    /// The pod that leads.
-    fn leader(&self) -> String {
+    /// The process that leads, as it calls itself, and the unique id of its pod.
+    fn leader(&self) -> (String, String) {
         self.wait("a leader", || {
             let lease = self.json(&["get", "lease", "-n", NAMESPACE, "d1c7b6d5.intel.com"])?;
-            let holder = lease["spec"]["holderIdentity"].as_str()?.split('_').next()?.to_owned();
-            self.json(&["get", "pod", "-n", NAMESPACE, &holder]).map(|_| holder)
+            let holder = lease["spec"]["holderIdentity"].as_str()?.to_owned();
+            let pod = self.json(&["get", "pod", "-n", NAMESPACE, holder.split('_').next()?])?;
+            Some((holder, pod["metadata"]["uid"].as_str()?.to_owned()))
         })
     }
 
@@ -36,10 +37,11 @@ impl World {
 fn another_replica_goes_on_when_the_leader_is_killed() {
     let Some(world) = world() else { return };
     for round in ["first", "second"] {
-        let leader = world.leader();
-        world.cluster.kubectl(&["delete", "pod", "-n", NAMESPACE, &leader, "--force", "--grace-period=0"]);
+        let (leader, pod) = world.leader();
+        // It has no time to give up its Lease.
+        assert_eq!(world.cluster.kill_in_pod(&pod, "intel_deviceplugin_operator"), 1);
         world.expect_work(round);
-        assert_ne!(world.leader(), leader);
+        assert_ne!(world.leader().0, leader);
         world.wait_for_rollout();
     }
 }

@@ -59,16 +59,19 @@ fn dsa_and_iaa_offer_the_queues_that_their_config_maps_describe() {
     let Some(world) = world() else { return };
     world.boot();
     for family in ["dsa", "iaa"] {
-        let folder = format!("deployments/{family}_plugin/overlays/{family}_initcontainer");
-        let config = format!("{folder}/{family}-config.yaml");
-        world.cluster.kubectl(&["apply", "-n", NAMESPACE, "-f", &config]);
-        let spec = format!(
-            r#"{{"initImage": "intel/intel-idxd-config-initcontainer:0.36.0", "provisioningConfig": "intel-{family}-config"}}"#
+        // A shared queue, which the init container does not make by itself.
+        let queues = format!(
+            r#"[{{"dev": "{family}X", "groups": [{{"dev": "groupX.0", "grouped_engines": [{{"dev": "engineX.0"}}],
+                "grouped_workqueues": [{{"dev": "wqX.0", "type": "user", "name": "one", "mode": "shared", "size": 16,
+                    "threshold": 8, "priority": 10}}]}}]}}]"#
         );
-        let resource = format!("{family}.intel.com/wq-user-dedicated");
-        world.expect_resource(family, &spec, &resource);
+        let literal = format!("--from-literal={family}.conf={queues}");
+        world.cluster.kubectl(&["create", "-n", NAMESPACE, "configmap", "queues", &literal]);
+        let spec = r#"{"initImage": "intel/intel-idxd-config-initcontainer:0.36.0", "provisioningConfig": "queues"}"#;
+        let resource = format!("{family}.intel.com/wq-user-shared");
+        world.expect_resource(family, spec, &resource);
         world.expect_gone(family, &resource);
-        world.cluster.kubectl(&["delete", "-n", NAMESPACE, "-f", &config]);
+        world.cluster.kubectl(&["delete", "-n", NAMESPACE, "configmap", "queues"]);
     }
 }
 

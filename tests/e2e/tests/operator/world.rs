@@ -137,13 +137,13 @@ impl World {
         self.json(&["get", &plural(family), name])
     }
 
-    /// Waits until a part of the object's DaemonSet is this, by a JSON pointer.
+    /// Waits until a part of the object's DaemonSet is this, by a JSON pointer; null if there is no such part.
     pub(crate) fn expect(&self, family: &str, name: &str, pointer: &str, value: &Value) {
-        let found = || self.daemonset(family, name)?.pointer(pointer).cloned();
+        let found = || Some(self.daemonset(family, name)?.pointer(pointer).cloned().unwrap_or_default());
         self.kubernetes.wait_for(
             &format!("{value} at {pointer} of the DaemonSet of {family} {name}"),
             || format!("{:?}\n{}", found(), self.state()),
-            || (found().unwrap_or_default() == *value).then_some(()),
+            || (found()? == *value).then_some(()),
         );
     }
 
