@@ -58,10 +58,11 @@ fn qat_offers_the_services_that_its_config_map_names() {
 fn dsa_and_iaa_offer_the_queues_that_their_config_maps_describe() {
     let Some(world) = world() else { return };
     world.boot();
-    for family in ["dsa", "iaa"] {
+    // IAA's devices have a name of their own.
+    for (family, device) in [("dsa", "dsa"), ("iaa", "iax")] {
         // A shared queue, which the init container does not make by itself.
         let queues = format!(
-            r#"[{{"dev": "{family}X", "groups": [{{"dev": "groupX.0", "grouped_engines": [{{"dev": "engineX.0"}}],
+            r#"[{{"dev": "{device}X", "groups": [{{"dev": "groupX.0", "grouped_engines": [{{"dev": "engineX.0"}}],
                 "grouped_workqueues": [{{"dev": "wqX.0", "type": "user", "name": "one", "mode": "shared", "size": 16,
                     "threshold": 8, "priority": 10}}]}}]}}]"#
         );
