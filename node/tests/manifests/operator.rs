@@ -265,7 +265,7 @@ fn the_operator_may_do_no_more() {
             ];
             let groups = list(&rule["apiGroups"]);
             let looks_at_nodes =
-                *rule == json!({"apiGroups": [""], "resources": ["nodes"], "verbs": ["list", "watch"]});
+                **rule == json!({"apiGroups": [""], "resources": ["nodes"], "verbs": ["list", "watch"]});
             assert!(
                 *kind == "Role"
                     || looks_at_nodes
