@@ -1,9 +1,10 @@
 //! `cargo xtask invariants`: promises of the architecture that the compiler does not check.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::{links, root};
+use crate::{book, links, metrics, root};
 
 /// Words that only a device's own folder may use.
 const DEVICES: [&str; 9] = ["dlb", "dsa", "fpga", "gpu", "i915", "iaa", "npu", "qat", "sgx"];
@@ -24,19 +25,35 @@ const AFTER_UNSAFE: [&str; 7] = ["{", "fn", "impl", "trait", "extern", "mod", "(
 
 /// Checks all of them and fails with each offending line.
 pub(crate) fn run() -> Result<(), String> {
-    let mut offences = Vec::new();
-    let mut files = 0;
+    let mut files = BTreeMap::new();
     for path in sources(&root())? {
-        let shown = path.strip_prefix(root()).unwrap_or(&path);
+        let shown = path.strip_prefix(root()).unwrap_or(&path).to_owned();
         let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", shown.display()))?;
-        let found = if is_document(&path) { links::check(&path, &text) } else { check(shown, &text) };
-        offences.extend(found.iter().map(|(line, what)| format!("{}:{line}: {what}", shown.display())));
-        files += 1;
+        files.insert(shown, text);
     }
+    let mut offences = Vec::new();
+    let mut add = |path: &Path, found: Vec<(usize, String)>| {
+        offences.extend(found.iter().map(|(line, what)| format!("{}:{line}: {what}", path.display())));
+    };
+    let (documents, code): (Vec<_>, Vec<_>) = files.iter().partition(|(path, _)| is_document(path));
+    for (path, text) in &code {
+        add(path, check(path, text));
+    }
+    for (path, text) in &documents {
+        add(path, links::check(&root().join(path), text));
+    }
+    let page = |path: &'static str| {
+        let text = files.get(Path::new(path)).ok_or_else(|| format!("{path} is not there"))?;
+        Ok::<_, String>((Path::new(path), text))
+    };
+    let (path, summary) = page(book::SUMMARY)?;
+    add(path, book::check(summary, documents.iter().map(|(path, _)| path.as_path())));
+    let (path, table) = page(metrics::PAGE)?;
+    add(path, metrics::check(table, code.iter().map(|(path, text)| (path.as_path(), text.as_str()))));
     if !offences.is_empty() {
         return Err(offences.join("\nxtask: "));
     }
-    println!("{files} source files and documents keep the invariants");
+    println!("{} source files and documents keep the invariants", files.len());
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! The links in documents: each that leads to a place of the repository must find it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -8,21 +8,71 @@ use std::path::Path;
 pub(crate) fn check(path: &Path, text: &str) -> Vec<(usize, String)> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut offences = Vec::new();
-    for (number, line) in prose(text) {
-        for target in targets(line).filter(|target| !target.contains("://") && !target.starts_with("mailto:"))
+    let local = all(text).filter(|(_, target)| !target.contains("://") && !target.starts_with("mailto:"));
+    for (number, target) in local {
+        let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+        let found = if file.is_empty() { path.to_owned() } else { folder.join(file) };
+        if !found.exists() {
+            offences.push((number, format!("the link {target} leads to no file")));
+        } else if !anchor.is_empty()
+            && !fs::read_to_string(&found).is_ok_and(|text| anchors(&text).any(|known| known == anchor))
         {
-            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
-            let found = if file.is_empty() { path.to_owned() } else { folder.join(file) };
-            if !found.exists() {
-                offences.push((number, format!("the link {target} leads to no file")));
-            } else if !anchor.is_empty()
-                && !fs::read_to_string(&found).is_ok_and(|text| anchors(&text).any(|known| known == anchor))
-            {
-                offences.push((number, format!("the link {target} leads to no heading")));
-            }
+            offences.push((number, format!("the link {target} leads to no heading")));
         }
     }
     offences
+}
+
+/// All links of a document with their lines.
+pub(crate) fn all(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    prose(text).flat_map(|(number, line)| targets(line).map(move |target| (number, target)))
+}
+
+/// What becomes of a link.
+pub(crate) enum Target {
+    /// It leads there.
+    Link(String),
+    /// It is no link; its text is followed by this path.
+    Named(String),
+}
+
+/// The document with links of the form `[text](target)` changed.
+pub(crate) fn rewrite(text: &str, becomes: impl Fn(&str) -> Target) -> String {
+    let prose: BTreeSet<usize> = prose(text).map(|(number, _)| number).collect();
+    let mut out = String::with_capacity(text.len());
+    for (number, line) in (1..).zip(text.split_inclusive('\n')) {
+        if !prose.contains(&number) {
+            out.push_str(line);
+            continue;
+        }
+        for (index, part) in line.split('`').enumerate() {
+            if index > 0 {
+                out.push('`');
+            }
+            // Between backquotes is code.
+            if index % 2 == 0 { rewrite_links(&mut out, part, &becomes) } else { out.push_str(part) }
+        }
+    }
+    out
+}
+
+/// Appends a part of a line without code.
+fn rewrite_links(out: &mut String, part: &str, becomes: &impl Fn(&str) -> Target) {
+    let mut rest = part;
+    while let Some((before, (target, after))) =
+        rest.split_once("](").and_then(|(before, link)| Some((before, link.split_once(')')?)))
+    {
+        out.push_str(before);
+        match (becomes(target), out.rfind('[')) {
+            (Target::Named(path), Some(start)) => {
+                out.remove(start);
+                out.push_str(&format!(" (`{path}`)"));
+            }
+            (Target::Named(target) | Target::Link(target), _) => out.push_str(&format!("]({target})")),
+        }
+        rest = after;
+    }
+    out.push_str(rest);
 }
 
 /// The lines outside of blocks of code, with their numbers.

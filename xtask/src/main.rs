@@ -2,11 +2,13 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool for the command line")]
 
+mod book;
 mod budget;
 mod build;
 mod elf;
 mod invariants;
 mod links;
+mod metrics;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
@@ -16,7 +18,9 @@ Usage: cargo xtask COMMAND
 
   build        build the binaries that are shipped, and print where they are
   budget       build them and compare size, number of crates and linking with xtask/budget.txt
-  invariants   check what the architecture promises and the compiler cannot see, and where links of documents lead
+  invariants   check what the architecture promises and the compiler cannot see, and documents: their links, the book's contents,
+               the page of metrics
+  book         change links of the book while mdBook makes it, which runs this and talks with it (book.toml)
   help         print this text
 
 Each ends with 0 if all is well, with 1 if not, and with 2 if the command line is wrong.
@@ -29,6 +33,9 @@ fn main() -> ExitCode {
         ["build"] => build::run(),
         ["budget"] => budget::run(),
         ["invariants"] => invariants::run(),
+        ["book"] => book::run(std::io::stdin().lock()).map(|answer| print!("{answer}")),
+        // mdBook asks whether pages of HTML can be made; links are the same for all.
+        ["book", "supports", _] => Ok(()),
         ["help" | "-h" | "--help"] => {
             print!("{HELP}");
             Ok(())
