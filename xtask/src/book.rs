@@ -131,20 +131,20 @@ mod tests {
     use super::*;
 
     /// A chapter as mdBook gives it.
-    fn chapter(path: &str, content: &str, sub_items: Value) -> Value {
+    fn chapter(path: &str, content: &str, sub_items: &Value) -> Value {
         json!({"Chapter": {"name": path, "content": content, "path": path, "source_path": path, "sub_items": sub_items}})
     }
 
     #[test]
     fn links_lead_to_where_pages_are_in_the_book() {
         let family = "[a](../../docs/gpu/health.md#states), [b](#here), [c](../qat/README.md)";
-        let nested = json!([chapter("../devices/qat/README.md", "[d](../../docs/README.md)", json!([]))]);
+        let nested = json!([chapter("../devices/qat/README.md", "[d](../../docs/README.md)", &json!([]))]);
         let book = json!({"items": [
-            chapter("README.md", "[e](../devices/gpu/README.md#flags) [f](https://example.com/a.md)", json!([])),
+            chapter("README.md", "[e](../devices/gpu/README.md#flags) [f](https://example.com/a.md)", &json!([])),
             "Separator",
             {"PartTitle": "For [all](none.md)"},
-            chapter("../devices/gpu/README.md", family, nested),
-            chapter("gpu/health.md", "[g](../../devices/gpu/README.md)\nand [h](../README.md)", json!([])),
+            chapter("../devices/gpu/README.md", family, &nested),
+            chapter("gpu/health.md", "[g](../../devices/gpu/README.md)\nand [h](../README.md)", &json!([])),
         ]});
         let answer = run(json!([{"root": "/"}, book]).to_string().as_bytes()).unwrap();
         let mut answer: Value = serde_json::from_str(&answer).unwrap();
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn what_is_no_page_is_named() {
         let content = "see [the overlays](../deployments/x) or [`a.rs`](../crates/a.rs), not `[y](../z)`";
-        let book = json!({"items": [chapter("a.md", content, json!([]))]});
+        let book = json!({"items": [chapter("a.md", content, &json!([]))]});
         let answer = run(json!([{}, book]).to_string().as_bytes()).unwrap();
         let told = "see the overlays (`deployments/x`) or `a.rs` (`crates/a.rs`), not `[y](../z)`";
         assert!(answer.contains(told), "{answer}");
