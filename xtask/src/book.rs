@@ -169,10 +169,10 @@ mod tests {
 
     #[test]
     fn what_is_no_page_is_named() {
-        let content = "see [the overlays](../deployments/x) or [`a.rs`](../crates/a.rs), not `[y](../z)`";
+        let content = "see [the overlays](../deployments/x) or [`a.rs`](../crates/a.rs), [`demo`](../demo), not `[y](../z)`";
         let book = json!({"items": [chapter("a.md", content, &json!([]))]});
         let answer = run(json!([{}, book]).to_string().as_bytes()).unwrap();
-        let told = "see the overlays (`deployments/x`) or `a.rs` (`crates/a.rs`), not `[y](../z)`";
+        let told = "see the overlays (`deployments/x`) or `a.rs` (`crates/a.rs`), `demo`, not `[y](../z)`";
         assert!(answer.contains(told), "{answer}");
     }
 

@@ -32,7 +32,7 @@ pub(crate) fn all(text: &str) -> impl Iterator<Item = (usize, &str)> {
 pub(crate) enum Target {
     /// It leads there.
     Link(String),
-    /// It is no link; its text is followed by this path.
+    /// It is no link; its text is followed by this path, unless it is that.
     Named(String),
 }
 
@@ -66,7 +66,10 @@ fn rewrite_links(out: &mut String, part: &str, becomes: &impl Fn(&str) -> Target
         match (becomes(target), out.rfind('[')) {
             (Target::Named(path), Some(start)) => {
                 out.remove(start);
-                out.push_str(&format!(" (`{path}`)"));
+                let path = format!("`{path}`");
+                if !out.ends_with(&path) {
+                    out.push_str(&format!(" ({path})"));
+                }
             }
             (Target::Named(target) | Target::Link(target), _) => out.push_str(&format!("]({target})")),
         }
