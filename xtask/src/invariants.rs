@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::{book, links, metrics, root};
+use crate::{book, links, metrics, reference, root};
 
 /// Words that only a device's own folder may use.
 const DEVICES: [&str; 9] = ["dlb", "dsa", "fpga", "gpu", "i915", "iaa", "npu", "qat", "sgx"];
@@ -50,6 +50,11 @@ pub(crate) fn run() -> Result<(), String> {
     add(path, book::check(summary, documents.iter().map(|(path, _)| path.as_path())));
     let (path, table) = page(metrics::PAGE)?;
     add(path, metrics::check(table, code.iter().map(|(path, text)| (path.as_path(), text.as_str()))));
+    for (path, wanted) in reference::pages()? {
+        if files.get(Path::new(path)) != Some(&wanted) {
+            offences.push(format!("{path} is not as cargo xtask reference writes it"));
+        }
+    }
     if !offences.is_empty() {
         return Err(offences.join("\nxtask: "));
     }

@@ -9,6 +9,7 @@ mod elf;
 mod invariants;
 mod links;
 mod metrics;
+mod reference;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
@@ -19,7 +20,8 @@ Usage: cargo xtask COMMAND
   build        build the binaries that are shipped, and print where they are
   budget       build them and compare size, number of crates and linking with xtask/budget.txt
   invariants   check what the architecture promises and the compiler cannot see, and documents: their links, the book's contents,
-               the page of metrics
+               the pages of metrics, flags and custom resources
+  reference    write the pages of flags and custom resources
   book         change links of the book while mdBook makes it, which runs this and talks with it (book.toml)
   help         print this text
 
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         ["build"] => build::run(),
         ["budget"] => budget::run(),
         ["invariants"] => invariants::run(),
+        ["reference"] => reference::run(),
         ["book"] => book::run(std::io::stdin().lock()).map(|answer| print!("{answer}")),
         // mdBook asks whether pages of HTML can be made; links are the same for all.
         ["book", "supports", _] => Ok(()),
