@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::{book, links, metrics, reference, root};
+use crate::{book, links, metrics, quotes, reference, root};
 
 /// Words that only a device's own folder may use.
 const DEVICES: [&str; 9] = ["dlb", "dsa", "fpga", "gpu", "i915", "iaa", "npu", "qat", "sgx"];
@@ -41,6 +41,7 @@ pub(crate) fn run() -> Result<(), String> {
     }
     for (path, text) in &documents {
         add(path, links::check(&root().join(path), text));
+        add(path, quotes::check(&root(), text));
     }
     let page = |path: &'static str| {
         let text = files.get(Path::new(path)).ok_or_else(|| format!("{path} is not there"))?;

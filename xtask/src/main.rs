@@ -9,6 +9,7 @@ mod elf;
 mod invariants;
 mod links;
 mod metrics;
+mod quotes;
 mod reference;
 
 use std::path::PathBuf;
