@@ -38,8 +38,6 @@ fn main() -> ExitCode {
         ["invariants"] => invariants::run(),
         ["reference"] => reference::run(),
         ["book"] => book::run(std::io::stdin().lock()).map(|answer| print!("{answer}")),
-        // mdBook asks whether pages of HTML can be made; links are the same for all.
-        ["book", "supports", _] => Ok(()),
         ["help" | "-h" | "--help"] => {
             print!("{HELP}");
             Ok(())
