@@ -13,6 +13,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use webhook::Quantity;
 
+use crate::pods::once;
+
 /// A Node as it comes from the API server, without what nobody asks for.
 #[derive(Debug, Clone, Deserialize, Resource)]
 #[resource(inherit = core::Node)]
@@ -156,11 +158,7 @@ impl Nodes {
                 return None;
             }
             let healthy = number(&status.allocatable, name).clamp(0, devices);
-            let resource = match self.resources.get(name.as_str()) {
-                Some(known) => known.clone(),
-                None => Arc::from(name.as_str()),
-            };
-            self.resources.insert(resource.clone());
+            let resource = once(&mut self.resources, name);
             Some(Amount { resource, devices, unhealthy: devices - healthy })
         });
         amounts.collect()

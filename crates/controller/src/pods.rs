@@ -121,9 +121,7 @@ impl Pods {
     /// Takes a pod that is new or has changed. Gives its owner's unique id if something of it is different now.
     pub(crate) fn apply<'a>(&mut self, pod: &'a Pod) -> Option<&'a str> {
         let (owner, name) = (pod.owner()?, pod.metadata.name.as_deref()?);
-        let node = self.nodes.get(pod.spec.node_name.as_str()).cloned();
-        let node = node.unwrap_or_else(|| pod.spec.node_name.as_str().into());
-        self.nodes.insert(node.clone());
+        let node = once(&mut self.nodes, &pod.spec.node_name);
         let address = pod.status.pod_ip.parse().ok();
         let placed = Placed { node, is_ready: pod.is_ready(), address, list: self.list };
         let group = match self.owners.get_mut(owner) {
@@ -178,6 +176,16 @@ impl Pods {
         }
         found.into_iter().map(|(node, (_, address))| (node, address)).collect()
     }
+}
+
+/// A name that many things have, kept once for all of them.
+pub(crate) fn once(names: &mut HashSet<Arc<str>>, name: &str) -> Arc<str> {
+    if let Some(known) = names.get(name) {
+        return known.clone();
+    }
+    let new: Arc<str> = name.into();
+    names.insert(new.clone());
+    new
 }
 
 /// The nodes of pods, each once, without that of pods that have none yet.
