@@ -57,16 +57,16 @@ async fn an_environment_variable_names_the_image() {
     world.is_steady().await;
 }
 
+fn refuse_upgrades(world: &World) {
+    let refused = "admission webhook \"x\" denied the request: no";
+    world.api.fail("patch exampledeviceplugins/a", 403, refused, 1000);
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_daemonset_is_upgraded_even_when_the_object_cannot_be() {
     let mut world = World::empty();
     world.object("a", json!({"image": OLD}));
-    world.api.fail(
-        "patch exampledeviceplugins/a",
-        403,
-        "admission webhook \"x\" denied the request: no",
-        1000,
-    );
+    refuse_upgrades(&world);
     world.start(controller::Fence::open()).await;
     assert_eq!(images(&world).0, NEW);
     assert_eq!(named(&world).0, OLD);
@@ -92,14 +92,9 @@ async fn the_daemonset_is_upgraded_even_when_the_object_cannot_be() {
 
 #[tokio::test(start_paused = true)]
 async fn a_namesake_of_a_deleted_object_does_not_wait_for_what_that_one_was_refused() {
-    let mut world = World::with_object(json!({"image": OLD})).await;
-    world.edit("a", |spec| spec["image"] = json!(OLD));
-    world.api.fail(
-        "patch exampledeviceplugins/a",
-        403,
-        "admission webhook \"x\" denied the request: no",
-        1000,
-    );
+    let mut world = World::empty();
+    world.object("a", json!({"image": OLD}));
+    refuse_upgrades(&world);
     world.start(controller::Fence::open()).await;
     world.pass(1200).await;
     world.api.heal();
