@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use crate::build::Shipped;
+use crate::crates::linked;
 use crate::elf::Linking;
-use crate::{build, cargo, output_of, root};
+use crate::{build, root};
 
 const TABLE: &str = "xtask/budget.txt";
 
@@ -47,8 +48,8 @@ pub(crate) fn run() -> Result<(), String> {
         let path = build::ship(&shipped)?;
         let file = fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         let linking = Linking::of(&file).ok_or_else(|| format!("{} is no ELF file", path.display()))?;
-        let (bytes, crates) = (file.len() as u64, crates(package)?);
-        let measured = Measured { bytes, crates, linking };
+        let crates = linked(package)?.into_iter().map(|(name, _)| name).collect();
+        let measured = Measured { bytes: file.len() as u64, crates, linking };
         println!(
             "{package:<32}{:>12}{:>12}{:>10}{:>8}  {}",
             measured.bytes,
@@ -143,20 +144,6 @@ fn parse(text: &str) -> Result<Vec<Budget>, String> {
             Ok(Budget { binary: binary.to_owned(), bytes, crates })
         })
         .collect()
-}
-
-/// The names of the crates that are linked into the package's binary, itself included.
-fn crates(package: &str) -> Result<BTreeSet<String>, String> {
-    let edges = "normal,no-proc-macro";
-    let host = build::host()?;
-    let tree = output_of(cargo().args(["tree", "--locked", "--prefix=none", "--edges", edges]).args([
-        "--package",
-        package,
-        "--target",
-        &host,
-        "--format={p}",
-    ]))?;
-    Ok(tree.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect())
 }
 
 #[cfg(test)]

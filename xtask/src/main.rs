@@ -5,7 +5,9 @@
 mod book;
 mod budget;
 mod build;
+mod crates;
 mod elf;
+mod images;
 mod invariants;
 mod links;
 mod metrics;
@@ -20,6 +22,12 @@ Usage: cargo xtask COMMAND
 
   build        build the binaries that are shipped, and print where they are
   budget       build them and compare size, number of crates and linking with xtask/budget.txt
+  images       build them and pack them into images, target/images/NAME.tar each (docs/images.md)
+                 --tag TAG       instead of those that manifests and the operator name; can be repeated
+                 --registry R    instead of docker.io/intel
+                 --binaries DIR  take the binaries from there, and build none
+                 --output DIR    instead of target/images
+                 --source URL    for the images' labels: where their source can be had
   invariants   check what the architecture promises and the compiler cannot see, and documents: their links, the book's contents,
                the pages of metrics, flags and custom resources
   reference    write the pages of flags and custom resources
@@ -35,6 +43,13 @@ fn main() -> ExitCode {
     let result = match args.as_slice() {
         ["build"] => build::run(),
         ["budget"] => budget::run(),
+        ["images", flags @ ..] => match images::Options::parse(flags) {
+            Ok(options) => images::run(&options),
+            Err(error) => {
+                eprintln!("xtask images: {error}");
+                return ExitCode::from(2);
+            }
+        },
         ["invariants"] => invariants::run(),
         ["reference"] => reference::run(),
         ["book"] => book::run(std::io::stdin().lock()).map(|answer| print!("{answer}")),

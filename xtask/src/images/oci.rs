@@ -1,0 +1,160 @@
+//! Images by the [OCI image specification](https://github.com/opencontainers/image-spec), v1.1: layer, configuration, manifest, and
+//! the archive of a layout with one image.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write as _};
+
+use flate2::{Compression, GzBuilder};
+use ring::digest::{SHA256, digest};
+use serde_json::{Value, json};
+
+use super::archive::{Entry, Tree, pack};
+
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+
+/// The one that images are built for; Go's name of it.
+const ARCHITECTURE: &str = "amd64";
+
+/// Bytes with the name that they go by.
+#[derive(Debug, Clone)]
+struct Blob {
+    media_type: &'static str,
+    /// SHA-256, in hexadecimal digits.
+    digest: String,
+    content: Vec<u8>,
+}
+
+impl Blob {
+    fn new(media_type: &'static str, content: Vec<u8>) -> Self {
+        Self { media_type, digest: sha256(&content), content }
+    }
+
+    fn json(media_type: &'static str, value: &Value) -> Self {
+        Self::new(media_type, value.to_string().into_bytes())
+    }
+
+    fn descriptor(&self) -> Value {
+        let digest = format!("sha256:{}", self.digest);
+        json!({"mediaType": self.media_type, "digest": digest, "size": self.content.len()})
+    }
+
+    /// Its path in a layout.
+    fn path(&self) -> String {
+        format!("blobs/sha256/{}", self.digest)
+    }
+}
+
+fn sha256(content: &[u8]) -> String {
+    let digits: Vec<String> =
+        digest(&SHA256, content).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    digits.concat()
+}
+
+/// The object with these fields, too.
+fn with(mut object: Value, fields: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
+    if let Some(object) = object.as_object_mut() {
+        object.extend(fields.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    }
+    object
+}
+
+/// The files of images, packed.
+#[derive(Debug, Clone)]
+pub(crate) struct Layer {
+    /// The digest before compression.
+    diff_id: String,
+    blob: Blob,
+}
+
+impl Layer {
+    /// Compresses without a name, a time or an operating system in the header.
+    pub(crate) fn of(tree: &Tree) -> io::Result<Self> {
+        let archive = pack(tree)?;
+        let mut gzip = GzBuilder::new().write(Vec::new(), Compression::best());
+        gzip.write_all(&archive)?;
+        Ok(Self { diff_id: sha256(&archive), blob: Blob::new(LAYER, gzip.finish()?) })
+    }
+}
+
+/// How an image's container begins, and what is said of the image.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    /// The program and the name that it is run by.
+    pub(crate) entry_point: String,
+    /// `USER:GROUP`; root without.
+    pub(crate) user: Option<String>,
+    pub(crate) working_folder: String,
+    pub(crate) labels: BTreeMap<&'static str, String>,
+    /// As RFC 3339 has it.
+    pub(crate) created: String,
+}
+
+/// An image, ready to be written.
+#[derive(Debug)]
+pub(crate) struct Packed {
+    config: Blob,
+    layer: Layer,
+    manifest: Blob,
+}
+
+impl Packed {
+    pub(crate) fn new(config: &Config, layer: &Layer) -> Self {
+        let run = json!({
+            "Entrypoint": [config.entry_point],
+            "Env": ["PATH=/usr/local/bin"],
+            "WorkingDir": config.working_folder,
+            "Labels": config.labels,
+        });
+        let run = with(run, config.user.iter().map(|user| ("User", json!(user))));
+        let config = Blob::json(
+            CONFIG,
+            &json!({
+                "architecture": ARCHITECTURE,
+                "os": "linux",
+                "created": config.created,
+                "config": run,
+                "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{}", layer.diff_id)]},
+            }),
+        );
+        let manifest = json!({
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": config.descriptor(),
+            "layers": [layer.blob.descriptor()],
+        });
+        Self { manifest: Blob::json(MANIFEST, &manifest), config, layer: layer.clone() }
+    }
+
+    /// What a registry calls the image, whatever its names.
+    pub(crate) fn digest(&self) -> String {
+        format!("sha256:{}", self.manifest.digest)
+    }
+
+    /// A layout (<https://github.com/opencontainers/image-spec/blob/v1.1.0/image-layout.md>) with the image under each of these
+    /// names, such as `docker.io/intel/intel-gpu-plugin:devel`. The file `manifest.json` is for Docker without containerd's store.
+    pub(crate) fn archive(&self, names: &[String]) -> io::Result<Vec<u8>> {
+        let descriptor = |name: &String| {
+            let annotations =
+                json!({"org.opencontainers.image.ref.name": name, "io.containerd.image.name": name});
+            let platform = json!({"architecture": ARCHITECTURE, "os": "linux"});
+            with(self.manifest.descriptor(), [("annotations", annotations), ("platform", platform)])
+        };
+        let manifests: Vec<Value> = names.iter().map(descriptor).collect();
+        let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests});
+        let docker =
+            json!([{"Config": self.config.path(), "RepoTags": names, "Layers": [self.layer.blob.path()]}]);
+        let file = |value: Value| Entry::File(value.to_string().into_bytes());
+        let mut tree = Tree::from([
+            ("oci-layout".to_owned(), file(json!({"imageLayoutVersion": "1.0.0"}))),
+            ("index.json".to_owned(), file(index)),
+            ("manifest.json".to_owned(), file(docker)),
+        ]);
+        for blob in [&self.config, &self.layer.blob, &self.manifest] {
+            tree.insert(blob.path(), Entry::File(blob.content.clone()));
+        }
+        pack(&tree)
+    }
+}

@@ -1,0 +1,121 @@
+//! The flags of `cargo xtask images`.
+
+use std::path::PathBuf;
+
+/// `crates/controller` says which images the operator deploys; images are of no other version.
+const CONTROLLER: &str = include_str!("../../../crates/controller/src/lib.rs");
+
+/// What images are called where no flag says so.
+const REGISTRY: &str = "docker.io/intel";
+/// That which the manifests of `deployments` name.
+const DEVELOPMENT: &str = "devel";
+
+/// The flags.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Options {
+    /// What stands before the names of images, without a slash at the end.
+    pub(crate) registry: String,
+    pub(crate) tags: Vec<String>,
+    /// The folder of the binaries; they are built without it.
+    pub(crate) binaries: Option<PathBuf>,
+    /// Where archives go; `target/images` without.
+    pub(crate) output: Option<PathBuf>,
+    /// Where the source of what is in the images can be had, for their labels.
+    pub(crate) source: Option<String>,
+}
+
+impl Options {
+    /// Reads `--flag VALUE` and `--flag=VALUE`.
+    pub(crate) fn parse(args: &[&str]) -> Result<Self, String> {
+        let mut options = Self {
+            registry: REGISTRY.to_owned(),
+            tags: Vec::new(),
+            binaries: None,
+            output: None,
+            source: None,
+        };
+        let mut words = args.iter().flat_map(|word| match word.split_once('=') {
+            Some((flag, value)) if word.starts_with("--") => vec![flag, value],
+            _ => vec![*word],
+        });
+        while let Some(flag) = words.next() {
+            let value = words.next().filter(|value| !value.is_empty());
+            let value = value.ok_or_else(|| format!("{flag} needs a value"))?.to_owned();
+            match flag {
+                "--registry" => value.trim_end_matches('/').clone_into(&mut options.registry),
+                "--tag" if is_tag(&value) => options.tags.push(value),
+                "--tag" => {
+                    return Err(format!("--tag {value:?} is no tag: letters, digits, `_`, `.` and `-`"));
+                }
+                "--binaries" => options.binaries = Some(value.into()),
+                "--output" => options.output = Some(value.into()),
+                "--source" => options.source = Some(value),
+                _ => return Err(format!("there is no flag {flag}")),
+            }
+        }
+        if options.tags.is_empty() {
+            options.tags = vec![image_version().to_owned(), DEVELOPMENT.to_owned()];
+        }
+        Ok(options)
+    }
+
+    /// The full names of an image, one for each tag.
+    pub(crate) fn names(&self, image: &str) -> Vec<String> {
+        self.tags.iter().map(|tag| format!("{}/{image}:{tag}", self.registry)).collect()
+    }
+}
+
+/// By the [distribution specification](https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md#pulling-manifests).
+fn is_tag(text: &str) -> bool {
+    text.len() <= 128
+        && !text.starts_with(['.', '-'])
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c))
+}
+
+/// The version of the images.
+pub(crate) fn image_version() -> &'static str {
+    let value = CONTROLLER.split("IMAGE_VERSION: &str = \"").nth(1).and_then(|rest| rest.split('"').next());
+    value.unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_flags_images_are_called_what_manifests_and_the_operator_call_them() {
+        let options = Options::parse(&[]).unwrap();
+        let names = ["docker.io/intel/x:0.36.0", "docker.io/intel/x:devel"];
+        assert_eq!(options.names("x"), names);
+    }
+
+    #[test]
+    fn flags_take_their_value_as_the_next_word_or_after_an_equals_sign() {
+        let options = Options::parse(&[
+            "--tag",
+            "a",
+            "--tag=b",
+            "--registry=localhost:5000/",
+            "--source",
+            "https://x/?a=b",
+        ]);
+        let options = options.unwrap();
+        assert_eq!(options.names("x"), ["localhost:5000/x:a", "localhost:5000/x:b"]);
+        assert_eq!(options.source.as_deref(), Some("https://x/?a=b"));
+    }
+
+    #[test]
+    fn flags_that_are_wrong_are_refused() {
+        for (args, why) in [
+            (&["--tag"][..], "--tag needs a value"),
+            (&["--tag="], "--tag needs a value"),
+            (&["--tag", "a:b"], "--tag \"a:b\" is no tag"),
+            (&["--tag", ".a"], "--tag \".a\" is no tag"),
+            (&["--push", "x"], "there is no flag --push"),
+            (&["word", "x"], "there is no flag word"),
+        ] {
+            let error = Options::parse(args).unwrap_err();
+            assert!(error.starts_with(why), "{args:?}: {error}");
+        }
+    }
+}
