@@ -232,6 +232,27 @@ fn a_container_runs_the_program_by_its_entry_points_name_where_the_image_says() 
 }
 
 #[test]
+fn every_name_of_a_program_runs_it_by_that_name() {
+    for (image, package) in [
+        ("intel-gpu-plugin", "intel-device-plugins"),
+        ("intel-sgx-admissionwebhook", "intel-device-plugins-operator"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        make(package, folder.path());
+        let archive = decompress(&read(&folder.path().join(format!("{image}.tar"))).layer);
+        tar::Archive::new(archive.as_slice()).unpack(folder.path()).unwrap();
+        let names = unpack(&archive).into_keys();
+        let names: Vec<String> =
+            names.filter(|path| path.starts_with("usr/local/bin/") && !path.ends_with('/')).collect();
+        for name in &names {
+            let output = Command::new(folder.path().join(name)).output().unwrap();
+            assert!(String::from_utf8(output.stdout).unwrap().trim().ends_with(name), "{name}");
+        }
+        assert!(names.len() > 3, "{names:?}");
+    }
+}
+
+#[test]
 fn an_image_holds_its_program_licences_and_nothing_else_that_can_be_run() {
     let folder = tempfile::tempdir().unwrap();
     make("intel-device-plugins-operator", folder.path());
