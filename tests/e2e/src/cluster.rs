@@ -3,7 +3,6 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::iter;
 use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -16,7 +15,7 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use simulated_sysfs::mounted;
 use simulator::{Kernel, Profile, SimulatedNode};
 
-use crate::{Kubernetes, Prerequisites, levelzero};
+use crate::{Kubernetes, LEVELZERO_IMAGE, Prerequisites, levelzero};
 
 /// Generous: a guard against hanging.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -45,48 +44,9 @@ impl Drop for OnNode {
     }
 }
 
-/// A program that is shipped.
-#[derive(Debug, Clone, Copy)]
-pub enum Binary {
-    /// `intel-device-plugins`.
-    Plugins,
-    /// `intel-device-plugins-operator`.
-    Operator,
-    /// `intel_gpu_levelzero`, with Debian's loader and a driver that does what a file says ([`crate::FAKE_DRIVER`]).
-    LevelZero,
-}
-
-/// An image of a program under one of its names.
-#[derive(Debug, Clone, Copy)]
-pub struct Image {
-    /// Such as `intel-gpu-plugin`, of `intel/intel-gpu-plugin:devel`.
-    pub name: &'static str,
-    /// The program in it.
-    pub binary: Binary,
-    /// The name that the program has there: `intel_gpu_device_plugin`.
-    pub entry_point: &'static str,
-}
-
-impl Image {
-    /// Of a plugin, or of what comes with one.
-    pub const fn of_plugin(name: &'static str, entry_point: &'static str) -> Self {
-        Self { name, binary: Binary::Plugins, entry_point }
-    }
-
-    /// Of the Level-Zero sidecar.
-    pub const fn of_levelzero() -> Self {
-        Self { name: "intel-gpu-levelzero", binary: Binary::LevelZero, entry_point: "intel_gpu_levelzero" }
-    }
-
-    /// Of a webhook.
-    pub const fn of_webhook(name: &'static str, entry_point: &'static str) -> Self {
-        Self { name, binary: Binary::Operator, entry_point }
-    }
-}
-
 impl Cluster {
-    /// Starts a cluster on a node of this profile, with these images in its store.
-    pub fn start(prerequisites: &Prerequisites, profile: &str, images: &[Image]) -> Self {
+    /// Starts a cluster on a node of this profile, with these images in its store, such as `intel-gpu-plugin`.
+    pub fn start(prerequisites: &Prerequisites, profile: &str, images: &[&str]) -> Self {
         // `up` removes it, for this outlives what would: statics are not dropped.
         let state = tempfile::tempdir().expect("a temporary folder").keep();
         let profile = Profile::builtin(profile).expect("a built-in profile");
@@ -109,24 +69,14 @@ impl Cluster {
         let binary = prerequisites.kubernetes.clone();
         let cluster = Self { state, kernel, binary, pid, _process: process, _input: input };
         assert!(ready, "the cluster did not start\n{}", cluster.logs());
-        for Image { name, binary, entry_point } in images {
-            let path = format!("/usr/local/bin/{entry_point}");
-            let program = match binary {
-                Binary::Plugins => &prerequisites.plugins,
-                Binary::Operator => &prerequisites.operator,
-                Binary::LevelZero => &prerequisites.levelzero,
-            };
-            let (others, env): (_, &[&str]) = match binary {
-                Binary::LevelZero => (levelzero::files(prerequisites), &levelzero::ENVIRONMENT),
-                Binary::Plugins | Binary::Operator => (Vec::new(), &[]),
-            };
-            let files: Vec<String> = iter::once((program.clone(), path.clone()))
-                .chain(others)
-                .map(|(file, path)| format!("{}={path}", file.display()))
-                .collect();
-            // As manifests name it, and as the operator does.
-            let names = ["devel", "0.36.0"].map(|tag| format!("docker.io/intel/{name}:{tag}")).join(",");
-            cluster.import(&names, &path, &files, env);
+        for name in images {
+            if *name == LEVELZERO_IMAGE {
+                let archive = cluster.state.join("levelzero.tar");
+                levelzero::pack(prerequisites, &archive);
+                cluster.import(&archive);
+            } else {
+                cluster.import(&prerequisites.images.join(format!("{name}.tar")));
+            }
         }
         cluster
     }
@@ -266,25 +216,12 @@ impl Cluster {
         false
     }
 
-    /// Makes an image of files, `FILE=PATH` each, under one or more names, and puts it in the store of containerd.
-    fn import(&self, names: &str, entrypoint: &str, files: &[String], env: &[&str]) {
-        let archive = self.state.join("image.tar");
-        let run = |command: &mut Command| {
-            let output = command.output().expect("a program of tests/cluster or containerd");
-            assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-        };
-        let entrypoint = format!("[\"{entrypoint}\"]");
-        run(Command::new(folder().join("image"))
-            .arg(&archive)
-            .args([names, &entrypoint])
-            .args(files)
-            .env("IMAGE_ENV", serde_json::to_string(env).expect("a list of texts")));
-        let socket = self.state.join("containerd.sock");
-        run(Command::new(self.binary.with_file_name("ctr"))
-            .arg("-a")
-            .arg(socket)
-            .args(["-n", "k8s.io", "images", "import"])
-            .arg(&archive));
+    /// Puts the image of an archive in the store of containerd.
+    fn import(&self, archive: &Path) {
+        let mut command = Command::new(self.binary.with_file_name("ctr"));
+        command.arg("-a").arg(self.state.join("containerd.sock"));
+        let output = command.args(["-n", "k8s.io", "images", "import"]).arg(archive).output().expect("ctr");
+        assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
     /// The ends of all components' logs, for failures.
@@ -309,6 +246,6 @@ fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     repository().join("tests/cluster")
 }

@@ -6,8 +6,8 @@ mod levelzero;
 mod objects;
 mod shared;
 
-pub use cluster::{Binary, Cluster, Image, OnNode};
-pub use levelzero::FAKE_DRIVER;
+pub use cluster::{Cluster, OnNode};
+pub use levelzero::{FAKE_DRIVER, LEVELZERO_IMAGE};
 pub use objects::{Counts, Kubernetes, healthy, pod, with_variables};
 pub use shared::SharedCluster;
 
@@ -18,11 +18,9 @@ use std::path::{Path, PathBuf};
 pub struct Prerequisites {
     /// Kubernetes in one program, as `tests/cluster/build` makes it.
     pub kubernetes: PathBuf,
-    /// The static `intel-device-plugins`, as `cargo xtask build` makes it.
-    pub plugins: PathBuf,
-    /// The static `intel-device-plugins-operator`, from there too.
-    pub operator: PathBuf,
-    /// The `intel_gpu_levelzero`, from there too.
+    /// The folder of images, as `cargo xtask images` makes them.
+    pub images: PathBuf,
+    /// The `intel_gpu_levelzero`, as `cargo xtask build` makes it.
     pub levelzero: PathBuf,
     /// The library `fake-levelzero-driver`, which stands in for the driver of GPUs.
     pub levelzero_driver: PathBuf,
@@ -45,23 +43,16 @@ impl Prerequisites {
             return missing(format!("a cluster needs {}: modprobe fuse", simulated_sysfs::DEVICE));
         }
         let path = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.exists());
-        let names = [
-            "E2E_KUBERNETES",
-            "E2E_PLUGINS",
-            "E2E_OPERATOR",
-            "E2E_LEVELZERO",
-            "E2E_LEVELZERO_DRIVER",
-            "E2E_FPGA_EMULATOR",
-        ];
+        let names =
+            ["E2E_KUBERNETES", "E2E_IMAGES", "E2E_LEVELZERO", "E2E_LEVELZERO_DRIVER", "E2E_FPGA_EMULATOR"];
         match names.map(path) {
             [
                 Some(kubernetes),
-                Some(plugins),
-                Some(operator),
+                Some(images),
                 Some(levelzero),
                 Some(levelzero_driver),
                 Some(fpga_emulator),
-            ] => Some(Self { kubernetes, plugins, operator, levelzero, levelzero_driver, fpga_emulator }),
+            ] => Some(Self { kubernetes, images, levelzero, levelzero_driver, fpga_emulator }),
             _ => missing(format!("{names:?} do not all name files; run ./test")),
         }
     }

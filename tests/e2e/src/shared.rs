@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use crate::{Cluster, Image, Kubernetes, Prerequisites};
+use crate::{Cluster, Kubernetes, Prerequisites};
 
 /// A cluster that starts for the first test that asks for it.
 #[derive(Debug, Default)]
@@ -19,7 +19,7 @@ impl SharedCluster {
     pub fn take(
         &'static self,
         profile: &str,
-        images: &[Image],
+        images: &[&str],
     ) -> Option<(MutexGuard<'static, Cluster>, Kubernetes)> {
         let start = || Some(Mutex::new(Cluster::start(&Prerequisites::find()?, profile, images)));
         let mutex = self.0.get_or_init(start).as_ref()?;

@@ -5,14 +5,13 @@
 
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use e2e::{Cluster, Image, Kubernetes, Prerequisites, healthy, pod};
+use e2e::{Cluster, Kubernetes, Prerequisites, healthy, pod};
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 
 const DOMAIN: &str = "gpu.intel.com/";
 const I915: &str = "gpu.intel.com/i915";
 const XE: &str = "gpu.intel.com/xe";
 const PLUGIN: &str = "intel-gpu-plugin";
-const IMAGE: Image = Image::of_plugin(PLUGIN, "intel_gpu_device_plugin");
 /// What the node has when nobody has changed it.
 const GPUS: [(&str, i64); 2] = [(I915, 1), (XE, 1)];
 const FIRST_GPU: &str = "igpu as=card0 device=0xa780 driver=i915 card=0 render=128 monitor=HDMI-A-1";
@@ -24,7 +23,7 @@ const THIRD_GPU: &str = "arc-b580 as=card2 at=pci0000:00 pci=0000:00:0a.0 card=2
 fn cluster() -> Option<(MutexGuard<'static, Cluster>, Kubernetes)> {
     static CLUSTER: OnceLock<Option<Mutex<Cluster>>> = OnceLock::new();
     let cluster = CLUSTER.get_or_init(|| {
-        let cluster = Cluster::start(&Prerequisites::find()?, "arc-b580-igpu", &[IMAGE]);
+        let cluster = Cluster::start(&Prerequisites::find()?, "arc-b580-igpu", &[PLUGIN]);
         cluster.kubectl(&["apply", "-k", "deployments/gpu_plugin"]);
         Some(Mutex::new(cluster))
     });

@@ -5,16 +5,16 @@
 
 use std::sync::MutexGuard;
 
-use e2e::{Cluster, Image, Kubernetes, SharedCluster, healthy, pod};
+use e2e::{Cluster, Kubernetes, SharedCluster, healthy, pod};
 
-const IMAGES: [Image; 7] = [
-    Image::of_plugin("intel-dlb-plugin", "intel_dlb_device_plugin"),
-    Image::of_plugin("intel-dlb-initcontainer", "intel-dlb-initcontainer"),
-    Image::of_plugin("intel-dsa-plugin", "intel_dsa_device_plugin"),
-    Image::of_plugin("intel-iaa-plugin", "intel_iaa_device_plugin"),
-    Image::of_plugin("intel-idxd-config-initcontainer", "intel-idxd-config-initcontainer"),
-    Image::of_plugin("intel-qat-plugin", "intel_qat_device_plugin"),
-    Image::of_plugin("intel-qat-initcontainer", "intel-qat-initcontainer"),
+const IMAGES: [&str; 7] = [
+    "intel-dlb-plugin",
+    "intel-dlb-initcontainer",
+    "intel-dsa-plugin",
+    "intel-iaa-plugin",
+    "intel-idxd-config-initcontainer",
+    "intel-qat-plugin",
+    "intel-qat-initcontainer",
 ];
 
 /// A cluster, and its client, for one test at a time.

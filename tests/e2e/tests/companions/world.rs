@@ -5,16 +5,16 @@ use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::MutexGuard;
 
-use e2e::{Cluster, FAKE_DRIVER, Image, Kubernetes, SharedCluster};
+use e2e::{Cluster, FAKE_DRIVER, Kubernetes, LEVELZERO_IMAGE, SharedCluster};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
-const IMAGES: [Image; 6] = [
-    Image::of_plugin("intel-gpu-plugin", "intel_gpu_device_plugin"),
-    Image::of_plugin("intel-xpumanager-sidecar", "intel_xpumanager_sidecar"),
-    Image::of_plugin("intel-gpu-initcontainer", "gpu-sw/intel-gpu-nfdhook"),
-    Image::of_plugin("intel-sgx-initcontainer", "sgx-sw/intel-sgx-epchook"),
-    Image::of_plugin("intel-sgx-plugin", "intel_sgx_device_plugin"),
-    Image::of_levelzero(),
+const IMAGES: [&str; 6] = [
+    "intel-gpu-plugin",
+    "intel-xpumanager-sidecar",
+    "intel-gpu-initcontainer",
+    "intel-sgx-initcontainer",
+    "intel-sgx-plugin",
+    LEVELZERO_IMAGE,
 ];
 
 const DOMAIN: &str = "gpu.intel.com/";

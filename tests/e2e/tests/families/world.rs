@@ -2,21 +2,21 @@
 
 use std::sync::MutexGuard;
 
-use e2e::{Cluster, Counts, Image, Kubernetes, SharedCluster, healthy, pod};
+use e2e::{Cluster, Counts, Kubernetes, SharedCluster, healthy, pod};
 use host::PciFunction;
 
-const IMAGES: [Image; 11] = [
-    Image::of_plugin("intel-device-plugins", "intel-device-plugins"),
-    Image::of_plugin("intel-npu-plugin", "intel_npu_device_plugin"),
-    Image::of_plugin("intel-qat-plugin", "intel_qat_device_plugin"),
-    Image::of_plugin("intel-qat-initcontainer", "intel-qat-initcontainer"),
-    Image::of_plugin("intel-dsa-plugin", "intel_dsa_device_plugin"),
-    Image::of_plugin("intel-iaa-plugin", "intel_iaa_device_plugin"),
-    Image::of_plugin("intel-dlb-plugin", "intel_dlb_device_plugin"),
-    Image::of_plugin("intel-sgx-plugin", "intel_sgx_device_plugin"),
-    Image::of_plugin("intel-fpga-plugin", "intel_fpga_device_plugin"),
-    Image::of_plugin("intel-fpga-initcontainer", "intel-fpga-initcontainer"),
-    Image::of_webhook("intel-fpga-admissionwebhook", "intel_fpga_admissionwebhook"),
+const IMAGES: [&str; 11] = [
+    "intel-device-plugins",
+    "intel-npu-plugin",
+    "intel-qat-plugin",
+    "intel-qat-initcontainer",
+    "intel-dsa-plugin",
+    "intel-iaa-plugin",
+    "intel-dlb-plugin",
+    "intel-sgx-plugin",
+    "intel-fpga-plugin",
+    "intel-fpga-initcontainer",
+    "intel-fpga-admissionwebhook",
 ];
 
 pub(crate) const FPGA: &str = "fpga.intel.com/af-695.d84.aVKNtusxV3qMNmj5-qCB9thCTcSko8QT-J5DNoP5BAs";

@@ -3,24 +3,24 @@
 use std::io::Write as _;
 use std::sync::MutexGuard;
 
-use e2e::{Cluster, Image, Kubernetes, SharedCluster};
+use e2e::{Cluster, Kubernetes, SharedCluster};
 use serde_json::Value;
 
-const IMAGES: [Image; 14] = [
-    Image::of_webhook("intel-deviceplugin-operator", "intel_deviceplugin_operator"),
-    Image::of_plugin("intel-dlb-plugin", "intel_dlb_device_plugin"),
-    Image::of_plugin("intel-dlb-initcontainer", "intel-dlb-initcontainer"),
-    Image::of_plugin("intel-dsa-plugin", "intel_dsa_device_plugin"),
-    Image::of_plugin("intel-idxd-config-initcontainer", "intel-idxd-config-initcontainer"),
-    Image::of_plugin("intel-fpga-plugin", "intel_fpga_device_plugin"),
-    Image::of_plugin("intel-fpga-initcontainer", "intel-fpga-initcontainer"),
-    Image::of_plugin("intel-gpu-plugin", "intel_gpu_device_plugin"),
-    Image::of_plugin("intel-gpu-initcontainer", "intel-gpu-initcontainer"),
-    Image::of_plugin("intel-iaa-plugin", "intel_iaa_device_plugin"),
-    Image::of_plugin("intel-npu-plugin", "intel_npu_device_plugin"),
-    Image::of_plugin("intel-qat-plugin", "intel_qat_device_plugin"),
-    Image::of_plugin("intel-qat-initcontainer", "intel-qat-initcontainer"),
-    Image::of_plugin("intel-sgx-plugin", "intel_sgx_device_plugin"),
+const IMAGES: [&str; 14] = [
+    "intel-deviceplugin-operator",
+    "intel-dlb-plugin",
+    "intel-dlb-initcontainer",
+    "intel-dsa-plugin",
+    "intel-idxd-config-initcontainer",
+    "intel-fpga-plugin",
+    "intel-fpga-initcontainer",
+    "intel-gpu-plugin",
+    "intel-gpu-initcontainer",
+    "intel-iaa-plugin",
+    "intel-npu-plugin",
+    "intel-qat-plugin",
+    "intel-qat-initcontainer",
+    "intel-sgx-plugin",
 ];
 
 pub(crate) const FAMILIES: [&str; 8] = ["dlb", "dsa", "fpga", "gpu", "iaa", "npu", "qat", "sgx"];

@@ -6,5 +6,6 @@
 
 mod certificates;
 mod fpga;
+mod image;
 mod sgx;
 mod world;

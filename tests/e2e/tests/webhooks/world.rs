@@ -4,15 +4,15 @@ use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use e2e::{Cluster, Image, Kubernetes, SharedCluster};
+use e2e::{Cluster, Kubernetes, SharedCluster};
 use serde_json::{Value, json};
 
-const IMAGES: [Image; 5] = [
-    Image::of_webhook("intel-sgx-admissionwebhook", "intel_sgx_admissionwebhook"),
-    Image::of_webhook("intel-fpga-admissionwebhook", "intel_fpga_admissionwebhook"),
-    Image::of_plugin("intel-sgx-plugin", "intel_sgx_device_plugin"),
-    Image::of_plugin("intel-fpga-plugin", "intel_fpga_device_plugin"),
-    Image::of_plugin("intel-fpga-initcontainer", "intel-fpga-initcontainer"),
+const IMAGES: [&str; 5] = [
+    "intel-sgx-admissionwebhook",
+    "intel-fpga-admissionwebhook",
+    "intel-sgx-plugin",
+    "intel-fpga-plugin",
+    "intel-fpga-initcontainer",
 ];
 
 /// A cluster, and its client, for one test at a time.
