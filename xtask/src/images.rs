@@ -64,7 +64,7 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
             println!("{name:<34}{digest:<74}{bytes:>10}");
         }
     }
-    println!("in {}", output.display());
+    println!("in {}", fs::canonicalize(&output).unwrap_or(output).display());
     Ok(())
 }
 
