@@ -51,7 +51,8 @@ pub fn schema(chart: &str) -> Value {
 /// The fields of a family's custom resource.
 fn fields(family: &str) -> Value {
     let file = format!("deployments/operator/crd/bases/deviceplugin.intel.com_{family}deviceplugins.yaml");
-    yaml(&file)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"].clone()
+    yaml(&file)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+        .clone()
 }
 
 fn of_value(chart: &str, entry: &Entry, default: &Value, fields: &Value) -> Value {

@@ -5,7 +5,8 @@ use charts::{FAMILIES, charts, read, repository, schema, table, values, yaml};
 use serde_json::Value;
 use simulator::golden;
 
-const MARK: &str = "<!-- Written by `UPDATE_GOLDEN=1 cargo test -p charts` from the comments of values.yaml. -->\n";
+const MARK: &str =
+    "<!-- Written by `UPDATE_GOLDEN=1 cargo test -p charts` from the comments of values.yaml. -->\n";
 
 #[test]
 fn each_chart_has_a_table_of_its_values() {

@@ -103,17 +103,41 @@ impl Cluster {
 
     /// As [`kubectl`](Self::kubectl), or what it complains of.
     pub fn try_kubectl(&self, args: &[&str]) -> Result<String, String> {
+        let binary = [self.binary.as_os_str(), "kubectl".as_ref(), "--request-timeout=1m".as_ref()];
+        self.ask(&binary, args)
+    }
+
+    /// Runs Helm with the repository as the working folder, and returns what it prints.
+    pub fn helm(&self, args: &[&str]) -> String {
+        let answer = self.try_helm(args);
+        assert!(answer.is_ok(), "helm {args:?}: {answer:?}\n{}", self.logs());
+        answer.unwrap_or_default()
+    }
+
+    /// As [`helm`](Self::helm), or what it complains of.
+    pub fn try_helm(&self, args: &[&str]) -> Result<String, String> {
+        self.ask(&[self.binary.with_file_name("helm").as_os_str()], args)
+    }
+
+    /// Runs a client of the API server.
+    fn ask(&self, program: &[&OsStr], args: &[&str]) -> Result<String, String> {
         let output = Command::new("timeout")
             .args(["120", "nsenter", "--target", &self.pid, "--net"])
-            .arg(&self.binary)
-            .args(["kubectl", "--request-timeout=1m", "--kubeconfig"])
+            .args(program)
+            .arg("--kubeconfig")
             .arg(self.state.join("admin.kubeconfig"))
             .args(args)
             .current_dir(repository())
+            // Where Helm keeps files.
+            .envs(["CACHE", "CONFIG", "DATA"].map(|kind| (format!("HELM_{kind}_HOME"), self.state.join("helm"))))
             .output()
             .expect("coreutils' timeout");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+        if output.status.success() {
+            return Ok(text(&output.stdout));
+        }
+        // What `helm lint` finds is its output.
+        Err(text(&output.stdout) + &text(&output.stderr))
     }
 
     /// Runs a program on the node until the answer is dropped, with the node's processes and mounts around it.

@@ -1,0 +1,60 @@
+//! Operator and plugin as releases of their own.
+
+use serde_json::json;
+
+use crate::world::{OPERATOR, world};
+
+const NPU: &str = "charts/npu-device-plugin";
+
+#[test]
+fn operator_and_plugin_are_installed_changed_and_uninstalled() {
+    let Some(world) = world() else { return };
+    world.install("operator", OPERATOR, &[]);
+    world.wait_for_operator();
+    world.install("npu", NPU, &[]);
+    world.expect_resource("npu.intel.com/accel", 1);
+    assert!(world.left().contains(&"nodefeaturerule.nfd.k8s-sigs.io/intel-dp-npu-device".to_owned()));
+
+    world.upgrade("npu", NPU, &["--set", "sharedDevNum=3,metrics.port=9090"]);
+    world.expect_resource("npu.intel.com/accel", 3);
+    // What is taken away again goes from the object, too.
+    world.upgrade("npu", NPU, &["--set", "sharedDevNum=2"]);
+    world.expect_resource("npu.intel.com/accel", 2);
+    let object = world.json(&["get", "npudeviceplugin", "npudeviceplugin-sample"]).unwrap();
+    assert!(object["spec"]["metrics"].is_null(), "{object}");
+
+    // An operator whose release is upgraded keeps its certificates: nothing of Helm's is in those fields.
+    let authority = || {
+        world
+            .json(&[
+                "get",
+                "mutatingwebhookconfigurations",
+                "inteldeviceplugins-mutating-webhook-configuration",
+            ])
+            .unwrap()["webhooks"][0]["clientConfig"]["caBundle"]
+            .clone()
+    };
+    let before = authority();
+    assert!(before.is_string());
+    world.upgrade("operator", OPERATOR, &["--set", "manager.devices.npu=true"]);
+    world.wait_for_operator();
+    assert_eq!(authority(), before);
+
+    world.uninstall("npu");
+    world.wait("no DaemonSet", || {
+        let left = world.left();
+        (!left.iter().any(|name| name.contains("npu"))).then_some(())
+    });
+    world.uninstall("operator");
+    // The Lease, by which another operator knows that this one is gone; and what others may have objects of.
+    world.wait("nothing but a Lease", || {
+        (world.left() == ["lease.coordination.k8s.io/d1c7b6d5.intel.com"]).then_some(())
+    });
+    let definition = world.definition("npu").unwrap();
+    assert_eq!(definition["metadata"]["annotations"]["helm.sh/resource-policy"], json!("keep"));
+
+    // They are no hindrance to the next one.
+    world.install("operator", OPERATOR, &[]);
+    world.wait_for_operator();
+    world.uninstall("operator");
+}
