@@ -1,5 +1,4 @@
 //! What is said of values, and what is checked of them.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use charts::{FAMILIES, charts, read, repository, schema, table, values, yaml};
 use serde_json::Value;
