@@ -86,7 +86,7 @@ fn of_field(field: &Value, default: &Value) -> Option<Value> {
         Value::Object(_) => Value::Null,
         _ => return Some(schema),
     };
-    if let Some(choices) = schema["enum"].as_array_mut() {
+    if let Some(choices) = schema.get_mut("enum").and_then(Value::as_array_mut) {
         choices.push(empty);
     } else if empty.is_null() {
         // As an empty mapping says nothing, what else would be needed in it is not.

@@ -86,7 +86,8 @@ fn values_of_the_go_implementations_charts_give_the_objects_that_they_gave_there
         let (values, spec) = values_of(family);
         let chart = format!("charts/{family}-device-plugin");
         let objects = world.with_values(&chart, &values);
-        let names: Vec<&Value> = objects.iter().map(|object| &object["metadata"]["name"]).collect();
+        let names: Vec<&str> =
+            objects.iter().map(|object| object["metadata"]["name"].as_str().unwrap()).collect();
         let mut expected = vec![format!("{family}deviceplugin-sample"), format!("intel-dp-{family}-device")];
         if family == "gpu" {
             expected.push("intel-gpu-platform-labeling".to_owned());

@@ -71,7 +71,11 @@ pub(crate) fn copy_of_charts() -> TempDir {
         fs::create_dir_all(to).unwrap();
         for entry in fs::read_dir(from).unwrap() {
             let (path, target) = entry.map(|entry| (entry.path(), to.join(entry.file_name()))).unwrap();
-            if path.is_dir() { copy(&path, &target) } else { drop(fs::copy(path, target).unwrap()) }
+            if path.is_dir() {
+                copy(&path, &target);
+            } else {
+                fs::copy(path, target).unwrap();
+            }
         }
     }
     let folder = TempDir::new().unwrap();
