@@ -28,7 +28,7 @@ fn comparable(objects: Vec<Value>) -> BTreeMap<String, Value> {
         if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
             annotations.remove("helm.sh/resource-policy");
         }
-        metadata.retain(|name, value| name != "labels" || *value != json!({}));
+        metadata.retain(|_, value| *value != json!({}));
         match object["kind"].as_str().unwrap() {
             "Deployment" => simplify_deployment(&mut object["spec"]),
             "MutatingWebhookConfiguration" => {

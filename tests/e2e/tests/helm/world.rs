@@ -98,9 +98,12 @@ impl World {
         self.cluster.helm(&["uninstall", release, "-n", NAMESPACE, "--wait", "--cascade", "foreground"]);
     }
 
-    /// What a chart renders.
+    /// What a chart renders, rules of Node Feature Discovery last.
     pub(crate) fn template(&self, chart: &str, args: &[&str]) -> Vec<Value> {
-        objects(&self.cluster.helm(&[&["template", "x", chart, "-n", NAMESPACE], args].concat()))
+        let rendered = self.cluster.helm(&[&["template", "x", chart, "-n", NAMESPACE], args].concat());
+        let mut objects = objects(&rendered);
+        objects.sort_by_key(|object| object["kind"] == "NodeFeatureRule");
+        objects
     }
 
     pub(crate) fn apply(&self, text: &str) {
