@@ -41,11 +41,16 @@ pub(crate) struct World {
     pub(crate) kubernetes: Kubernetes,
 }
 
-/// The cluster without any release; `None` where no cluster can be had.
-pub(crate) fn world() -> Option<World> {
+/// The cluster as it is, to render charts; `None` where no cluster can be had.
+pub(crate) fn any_world() -> Option<World> {
     static CLUSTER: SharedCluster = SharedCluster::new();
     let (cluster, kubernetes) = CLUSTER.take("xeon-full", &IMAGES)?;
-    let world = World { cluster, kubernetes };
+    Some(World { cluster, kubernetes })
+}
+
+/// The cluster without any release.
+pub(crate) fn world() -> Option<World> {
+    let world = any_world()?;
     // What a test left behind that failed.
     for release in world.cluster.helm(&["list", "-n", NAMESPACE, "-a", "-q"]).lines() {
         world.uninstall(release);
