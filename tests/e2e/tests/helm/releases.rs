@@ -9,6 +9,7 @@ const NPU: &str = "charts/npu-device-plugin";
 #[test]
 fn operator_and_plugin_are_installed_changed_and_uninstalled() {
     let Some(world) = world() else { return };
+    let before = world.left();
     world.install("operator", OPERATOR, &[]);
     world.wait_for_operator();
     world.install("npu", NPU, &[]);
@@ -34,11 +35,11 @@ fn operator_and_plugin_are_installed_changed_and_uninstalled() {
             .unwrap()["webhooks"][0]["clientConfig"]["caBundle"]
             .clone()
     };
-    let before = authority();
-    assert!(before.is_string());
+    let ours = authority();
+    assert!(ours.is_string());
     world.upgrade("operator", OPERATOR, &["--set", "manager.devices.npu=true"]);
     world.wait_for_operator();
-    assert_eq!(authority(), before);
+    assert_eq!(authority(), ours);
 
     world.uninstall("npu");
     world.wait("no DaemonSet", || {
@@ -46,10 +47,8 @@ fn operator_and_plugin_are_installed_changed_and_uninstalled() {
         (!left.iter().any(|name| name.contains("npu"))).then_some(())
     });
     world.uninstall("operator");
-    // The Lease, by which another operator knows that this one is gone; and what others may have objects of.
-    world.wait("nothing but a Lease", || {
-        (world.left() == ["lease.coordination.k8s.io/d1c7b6d5.intel.com"]).then_some(())
-    });
+    world.expect_nothing_but_a_lease(&before);
+    // Others may have objects of them.
     let definition = world.definition("npu").unwrap();
     assert_eq!(definition["metadata"]["annotations"]["helm.sh/resource-policy"], json!("keep"));
 

@@ -18,6 +18,7 @@ fn one_command_installs_the_operator_and_the_plugins_that_were_chosen() {
     let chart = chart.to_str().unwrap();
     world.cluster.helm(&["dependency", "update", chart]);
     world.cluster.helm(&["lint", "--strict", chart]);
+    let before = world.left();
     let chosen = ["--set", "gpu.enabled=true,npu.enabled=true"];
     world.install("all", chart, &chosen);
     for family in ["gpu", "npu"] {
@@ -38,9 +39,7 @@ fn one_command_installs_the_operator_and_the_plugins_that_were_chosen() {
     assert_eq!(owner, "all", "from now on, upgrades upgrade it");
 
     world.uninstall("all");
-    world.wait("nothing but a Lease", || {
-        (world.left() == ["lease.coordination.k8s.io/d1c7b6d5.intel.com"]).then_some(())
-    });
+    world.expect_nothing_but_a_lease(&before);
     assert!(world.definition("gpu").is_some());
 }
 

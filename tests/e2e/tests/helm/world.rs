@@ -135,6 +135,16 @@ impl World {
         names.lines().filter(is_ours).filter(is_new).map(str::to_owned).collect()
     }
 
+    /// Waits until nothing is left of releases that there was not `before` but the Lease, by which another operator knows that none
+    /// is there.
+    pub(crate) fn expect_nothing_but_a_lease(&self, before: &[String]) {
+        let is_new =
+            |name: &String| !before.contains(name) && name != "lease.coordination.k8s.io/d1c7b6d5.intel.com";
+        let new = || -> Vec<String> { self.left().into_iter().filter(is_new).collect() };
+        let state = || format!("{:?}\n{}", new(), self.state());
+        self.kubernetes.wait_for("nothing but a Lease", state, || new().is_empty().then_some(()));
+    }
+
     /// The definition of a family's custom resource.
     pub(crate) fn definition(&self, family: &str) -> Option<Value> {
         self.json(&["get", "crd", &format!("{family}deviceplugins.deviceplugin.intel.com")])
