@@ -52,7 +52,9 @@ pub(crate) fn any_world() -> Option<World> {
 pub(crate) fn world() -> Option<World> {
     let world = any_world()?;
     // What a test left behind that failed.
-    for release in world.cluster.helm(&["list", "-n", NAMESPACE, "-a", "-q"]).lines() {
+    for release in
+        world.cluster.helm(&["list", "-n", NAMESPACE, "--deployed", "--failed", "--pending", "-q"]).lines()
+    {
         world.uninstall(release);
     }
     for folder in DEFINITIONS {
