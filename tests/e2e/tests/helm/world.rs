@@ -102,7 +102,7 @@ impl World {
     }
 
     pub(crate) fn uninstall(&self, release: &str) {
-        self.cluster.helm(&["uninstall", release, "-n", NAMESPACE, "--wait", "--cascade", "foreground"]);
+        self.cluster.helm(&["uninstall", release, "-n", NAMESPACE]);
     }
 
     /// What a chart renders, rules of Node Feature Discovery last.
