@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::world::{OPERATOR, world};
+use crate::world::{FAMILIES, OPERATOR, world};
 
 const NPU: &str = "charts/npu-device-plugin";
 
@@ -52,8 +52,18 @@ fn operator_and_plugin_are_installed_changed_and_uninstalled() {
     let definition = world.definition("npu").unwrap();
     assert_eq!(definition["metadata"]["annotations"]["helm.sh/resource-policy"], json!("keep"));
 
-    // They are no hindrance to the next one.
+    // They are no hindrance to the next one, which takes the objects of all charts.
     world.install("operator", OPERATOR, &[]);
     world.wait_for_operator();
+    for family in FAMILIES {
+        let object = &world.template(&format!("charts/{family}-device-plugin"), &[])[0];
+        let list = format!("/apis/deviceplugin.intel.com/v1/{family}deviceplugins");
+        let made = world.kubernetes.try_out(&list, object);
+        assert_eq!(
+            made.map(|made| made["spec"]["image"].clone()),
+            Ok(object["spec"]["image"].clone()),
+            "{family}"
+        );
+    }
     world.uninstall("operator");
 }
