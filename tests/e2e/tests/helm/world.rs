@@ -4,15 +4,11 @@ use std::fs;
 use std::path::Path;
 use std::sync::MutexGuard;
 
-use e2e::{Cluster, Image, Kubernetes, SharedCluster, pod};
+use e2e::{Cluster, Kubernetes, SharedCluster, pod};
 use serde_json::Value;
 use tempfile::TempDir;
 
-const IMAGES: [Image; 3] = [
-    Image::of_webhook("intel-deviceplugin-operator", "intel_deviceplugin_operator"),
-    Image::of_plugin("intel-gpu-plugin", "intel_gpu_device_plugin"),
-    Image::of_plugin("intel-npu-plugin", "intel_npu_device_plugin"),
-];
+const IMAGES: [&str; 3] = ["intel-deviceplugin-operator", "intel-gpu-plugin", "intel-npu-plugin"];
 
 pub(crate) const FAMILIES: [&str; 8] = ["dlb", "dsa", "fpga", "gpu", "iaa", "npu", "qat", "sgx"];
 pub(crate) const NAMESPACE: &str = "inteldeviceplugins-system";
