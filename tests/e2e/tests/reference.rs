@@ -285,7 +285,7 @@ fn its_daemonsets_offer_what_they_did() {
         world.cluster.kubectl(&["create", "configmap", &format!("intel-{family}-config"), &content]);
     }
     for (folder, daemonset, resource) in [
-        ("dlb_plugin", "intel-dlb-plugin", "dlb.intel.com/pf"),
+        ("dlb_plugin", "intel-dlb-plugin", "dlb.intel.com/vf"),
         ("dlb_plugin/overlays/dlb_initcontainer", "intel-dlb-plugin", "dlb.intel.com/vf"),
         ("dsa_plugin", "intel-dsa-plugin", "dsa.intel.com/wq-user-shared"),
         ("dsa_plugin/overlays/dsa_initcontainer", "intel-dsa-plugin", "dsa.intel.com/wq-user-dedicated"),
