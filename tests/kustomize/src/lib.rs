@@ -180,10 +180,18 @@ fn merge_entry(old: &mut Map<String, Value>, key: &str, value: &Value) {
     };
     let items = old.entry(key).or_insert_with(|| Value::Array(Vec::new()));
     let items = items.as_array_mut().unwrap();
+    // What the patch has comes first, in its order.
+    let mut merged = Vec::new();
     for item in list(value) {
-        match items.iter_mut().find(|old| old[id] == item[id]) {
-            Some(old) => merge(old, item),
-            None => items.push(item.clone()),
+        match items.iter().position(|old| old[id] == item[id]) {
+            Some(at) => {
+                let mut old = items.remove(at);
+                merge(&mut old, item);
+                merged.push(old);
+            }
+            None => merged.push(item.clone()),
         }
     }
+    merged.append(items);
+    *items = merged;
 }
