@@ -42,8 +42,8 @@ fn folders() -> Vec<String> {
 /// Each with its folder. There is one of a plugin in every folder of a plugin, and maybe one that helps it, or a labeler.
 fn daemon_sets() -> Vec<(String, Value)> {
     let has_plugin = |folder: &Folder| {
-        let folder = folder.folder.as_str();
-        !folder.contains("_admissionwebhook") && !folder.starts_with("operator") && folder != nfd::RULES
+        let part = folder.folder.split('/').next().unwrap();
+        part.ends_with("_plugin") || ["node", "gpu_labels"].contains(&part)
     };
     let find = |folder: Folder| {
         let sets: Vec<(String, Value)> =
