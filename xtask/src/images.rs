@@ -18,6 +18,7 @@ use std::process::Command;
 
 use crate::build::{self, SHIPPED, Shipped};
 use crate::elf::Linking;
+use crate::version::VERSION;
 use crate::{output_of, root};
 use oci::{Config, Layer, Packed};
 use program::Program;
@@ -110,11 +111,10 @@ fn pack(
 /// Labels are the [annotations of OCI](https://github.com/opencontainers/image-spec/blob/v1.1.0/annotations.md), and those of the Go
 /// implementation's images, which registries of Red Hat ask for.
 fn config(image: &Image, commit: &Commit, options: &Options) -> Config {
-    let version = options::image_version();
     let mut labels: Vec<(&str, &str)> = vec![
         ("org.opencontainers.image.title", image.name),
         ("org.opencontainers.image.description", image.summary),
-        ("org.opencontainers.image.version", version),
+        ("org.opencontainers.image.version", VERSION),
         ("org.opencontainers.image.revision", &commit.revision),
         ("org.opencontainers.image.created", &commit.created),
         ("org.opencontainers.image.licenses", "Apache-2.0"),
@@ -123,7 +123,7 @@ fn config(image: &Image, commit: &Commit, options: &Options) -> Config {
         ("summary", image.summary),
         ("description", image.summary),
         ("vendor", VENDOR),
-        ("version", version),
+        ("version", VERSION),
         ("release", "1"),
     ];
     labels.extend(options.source.as_deref().map(|source| ("org.opencontainers.image.source", source)));

@@ -13,6 +13,7 @@ mod links;
 mod metrics;
 mod quotes;
 mod reference;
+mod version;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
@@ -28,6 +29,7 @@ Usage: cargo xtask COMMAND
                  --binaries DIR  take the binaries from there, and build none
                  --output DIR    instead of target/images
                  --source URL    for the images' labels: where their source can be had
+  version      print the version of binaries, images, charts and manifests; with a new one after it, set it
   invariants   check what the architecture promises and the compiler cannot see, and documents: their links, the book's contents,
                the pages of metrics, flags and custom resources
   reference    write the pages of flags and custom resources
@@ -52,6 +54,8 @@ fn main() -> ExitCode {
         },
         ["invariants"] => invariants::run(),
         ["reference"] => reference::run(),
+        ["version"] => version::run(None),
+        ["version", new] => version::run(Some(new)),
         ["book"] => book::run(std::io::stdin().lock()).map(|answer| print!("{answer}")),
         ["help" | "-h" | "--help"] => {
             print!("{HELP}");

@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-/// `crates/controller` says which images the operator deploys; images are of no other version.
-const CONTROLLER: &str = include_str!("../../../crates/controller/src/lib.rs");
+use crate::version::VERSION;
 
 /// What images are called where no flag says so.
 const REGISTRY: &str = "docker.io/intel";
@@ -54,7 +53,7 @@ impl Options {
             }
         }
         if options.tags.is_empty() {
-            options.tags = vec![image_version().to_owned(), DEVELOPMENT.to_owned()];
+            options.tags = vec![VERSION.to_owned(), DEVELOPMENT.to_owned()];
         }
         Ok(options)
     }
@@ -72,12 +71,6 @@ fn is_tag(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c))
 }
 
-/// The version of the images.
-pub(crate) fn image_version() -> &'static str {
-    let value = CONTROLLER.split("IMAGE_VERSION: &str = \"").nth(1).and_then(|rest| rest.split('"').next());
-    value.unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,7 +78,7 @@ mod tests {
     #[test]
     fn without_flags_images_are_called_what_manifests_and_the_operator_call_them() {
         let options = Options::parse(&[]).unwrap();
-        let names = ["docker.io/intel/x:0.36.0", "docker.io/intel/x:devel"];
+        let names = [format!("docker.io/intel/x:{VERSION}"), "docker.io/intel/x:devel".to_owned()];
         assert_eq!(options.names("x"), names);
     }
 

@@ -2,10 +2,10 @@
 
 use crate::crates::{self, Crate};
 use crate::root;
+use crate::version::VERSION;
 
 use super::archive::{Entry, Tree};
 use super::component::{Component, bill, read};
-use super::options::image_version;
 use super::table::{IMAGES, MORE_NAMES};
 use super::{licences, toolchain};
 
@@ -28,7 +28,7 @@ impl Program {
         let licence = read(&root().join("LICENSE"))?;
         let mut components = of_crates(&crates::of_others(package)?, &licence)?;
         components.extend(toolchain::components()?);
-        let bill = format!("{:#}\n", bill(package, image_version(), created, &components)).into_bytes();
+        let bill = format!("{:#}\n", bill(package, VERSION, created, &components)).into_bytes();
         Ok(Self { package, binary, licence, components, bill })
     }
 

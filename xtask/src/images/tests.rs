@@ -14,6 +14,7 @@ use super::component::Component;
 use super::program::{Program, of_crates};
 use super::table::{IMAGES, User};
 use super::{Commit, Options, pack};
+use crate::version::VERSION;
 use crate::{crates, root};
 
 /// Of the Level-Zero sidecar, which is no image of ours.
@@ -290,7 +291,7 @@ fn labels_say_what_an_image_is_and_of_which_source() {
     let labels = &config["config"]["Labels"];
     assert_eq!(labels["org.opencontainers.image.title"], "intel-qat-plugin");
     assert_eq!(labels["org.opencontainers.image.revision"], "c0ffee");
-    assert_eq!(labels["org.opencontainers.image.version"], "0.36.0");
+    assert_eq!(labels["org.opencontainers.image.version"], VERSION);
     assert_eq!(labels["summary"], "Device plugin for Intel QAT");
     assert_eq!(labels["org.opencontainers.image.source"], Value::Null, "no flag says where");
 }
