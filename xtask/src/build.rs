@@ -2,11 +2,11 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 
 use serde_json::Value;
 
-use crate::{cargo, output_of, root};
+use crate::platform::Platform;
+use crate::{cargo, flags, output_of, root};
 
 /// A package that is shipped: it has one binary of its own name.
 pub(crate) struct Shipped {
@@ -21,6 +21,11 @@ pub(crate) struct Shipped {
 impl Shipped {
     pub(crate) fn is_static(&self) -> bool {
         self.libraries.is_empty()
+    }
+
+    /// What runs on the nodes with Intel's devices has nothing to do elsewhere.
+    pub(crate) fn is_for(&self, platform: Platform) -> bool {
+        platform == Platform::Amd64 || !self.on_nodes
     }
 }
 
@@ -40,30 +45,45 @@ const STATIC_FLAGS: &str = "-C target-feature=+crt-static -C symbol-mangling-ver
 /// static and on nodes.
 const LAYOUT: &str = "xtask/start.ld";
 
-/// Builds and prints them all.
-pub(crate) fn run() -> Result<(), String> {
-    for shipped in SHIPPED {
-        let path = ship(&shipped)?;
-        let size = fs::metadata(&path).map_err(|error| format!("{}: {error}", path.display()))?.len();
-        println!("{} ({size} bytes)", path.display());
+/// Reads `--target TRIPLE`, any number of times.
+pub(crate) fn platforms(args: &[&str]) -> Result<Vec<Platform>, String> {
+    let read = |(flag, value): (&str, String)| match flag {
+        "--target" => Platform::of_target(&value),
+        _ => Err(format!("there is no flag {flag}")),
+    };
+    flags::pairs(args)?.into_iter().map(read).collect()
+}
+
+/// Builds and prints all that is shipped for these, or for this machine's.
+pub(crate) fn run(platforms: &[Platform]) -> Result<(), String> {
+    let host = [Platform::host()?];
+    for platform in if platforms.is_empty() { &host } else { platforms } {
+        for shipped in SHIPPED.iter().filter(|shipped| shipped.is_for(*platform)) {
+            let path = ship(shipped, *platform)?;
+            let size = fs::metadata(&path).map_err(|error| format!("{}: {error}", path.display()))?.len();
+            println!("{} ({size} bytes)", path.display());
+        }
     }
     Ok(())
 }
 
 /// Builds one and returns its path.
-pub(crate) fn ship(shipped: &Shipped) -> Result<PathBuf, String> {
+pub(crate) fn ship(shipped: &Shipped, platform: Platform) -> Result<PathBuf, String> {
     let package = shipped.package;
-    let host = host()?;
+    let target = platform.target();
+    let variable = |name: &str| format!("CARGO_TARGET_{}_{name}", target.to_uppercase().replace('-', "_"));
     // With --target, flags reach neither build scripts nor procedural macros, which cannot be static.
-    let variable = format!("CARGO_TARGET_{}_RUSTFLAGS", host.to_uppercase().replace('-', "_"));
     let mut command = cargo();
     command
         .args(["rustc", "--release", "--locked", "--message-format=json-render-diagnostics"])
-        .args(["--package", package, "--target", &host])
-        .env(variable, if shipped.is_static() { STATIC_FLAGS } else { "" })
+        .args(["--package", package, "--target", target])
+        .env(variable("RUSTFLAGS"), if shipped.is_static() { STATIC_FLAGS } else { "" })
         // These would be taken in place of the variable above.
         .env_remove("RUSTFLAGS")
         .env_remove("CARGO_ENCODED_RUSTFLAGS");
+    if platform != Platform::host()? && std::env::var_os(variable("LINKER")).is_none() {
+        command.env(variable("LINKER"), platform.compiler()?);
+    }
     if shipped.on_nodes {
         command.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "z");
     }
@@ -77,11 +97,4 @@ pub(crate) fn ship(shipped: &Shipped) -> Result<PathBuf, String> {
         .filter(|message| message.pointer("/target/name").and_then(Value::as_str) == Some(package))
         .find_map(|message| message.get("executable")?.as_str().map(PathBuf::from))
         .ok_or_else(|| format!("package {package} has no binary of that name"))
-}
-
-/// The target triple of this machine.
-pub(crate) fn host() -> Result<String, String> {
-    let version = output_of(Command::new("rustc").arg("-vV"))?;
-    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
-    host.map(str::to_owned).ok_or_else(|| "rustc -vV names no host".to_owned())
 }

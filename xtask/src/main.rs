@@ -7,10 +7,12 @@ mod budget;
 mod build;
 mod crates;
 mod elf;
+mod flags;
 mod images;
 mod invariants;
 mod links;
 mod metrics;
+mod platform;
 mod quotes;
 mod reference;
 mod version;
@@ -22,11 +24,13 @@ const HELP: &str = "\
 Usage: cargo xtask COMMAND
 
   build        build the binaries that are shipped, and print where they are
+                 --target T      for this target triple instead of this machine's; can be repeated (docs/images.md#arm64)
   budget       build them and compare size, number of crates and linking with xtask/budget.txt
   images       build them and pack them into images, target/images/NAME.tar each (docs/images.md)
                  --tag TAG       instead of those that manifests and the operator name; can be repeated
                  --registry R    instead of docker.io/intel
-                 --binaries DIR  take the binaries from there, and build none
+                 --target T      as for build; images for several are an index of them
+                 --binaries DIR  take the binaries from there, and build none; can be repeated, for several targets
                  --output DIR    instead of target/images
                  --source URL    for the images' labels: where their source can be had
   version      print the version of binaries, images, charts and manifests; with a new one after it, set it
@@ -43,14 +47,14 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let result = match args.as_slice() {
-        ["build"] => build::run(),
+        ["build", flags @ ..] => match build::platforms(flags) {
+            Ok(platforms) => build::run(&platforms),
+            Err(error) => return wrong("build", &error),
+        },
         ["budget"] => budget::run(),
         ["images", flags @ ..] => match images::Options::parse(flags) {
             Ok(options) => images::run(&options),
-            Err(error) => {
-                eprintln!("xtask images: {error}");
-                return ExitCode::from(2);
-            }
+            Err(error) => return wrong("images", &error),
         },
         ["invariants"] => invariants::run(),
         ["reference"] => reference::run(),
@@ -75,9 +79,19 @@ fn main() -> ExitCode {
     }
 }
 
+fn wrong(command: &str, error: &str) -> ExitCode {
+    eprintln!("xtask {command}: {error}");
+    ExitCode::from(2)
+}
+
 /// The root of the repository.
 fn root() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+/// Where cargo builds, and results go.
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
 /// Runs a command in the root and returns its standard output; its standard error is passed on.

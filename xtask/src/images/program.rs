@@ -1,6 +1,7 @@
 //! A program as it is in images: the files that all of its images have.
 
 use crate::crates::{self, Crate};
+use crate::platform::Platform;
 use crate::root;
 use crate::version::VERSION;
 
@@ -13,6 +14,7 @@ use super::{licences, toolchain};
 #[derive(Debug)]
 pub(crate) struct Program {
     pub(crate) package: &'static str,
+    pub(crate) platform: Platform,
     pub(crate) binary: Vec<u8>,
     /// The project's own licence.
     pub(crate) licence: Vec<u8>,
@@ -24,12 +26,17 @@ pub(crate) struct Program {
 
 impl Program {
     /// With what others wrote of it, as the registry's folders and this machine have it.
-    pub(crate) fn of(package: &'static str, binary: Vec<u8>, created: &str) -> Result<Self, String> {
+    pub(crate) fn of(
+        package: &'static str,
+        platform: Platform,
+        binary: Vec<u8>,
+        created: &str,
+    ) -> Result<Self, String> {
         let licence = read(&root().join("LICENSE"))?;
-        let mut components = of_crates(&crates::of_others(package)?, &licence)?;
-        components.extend(toolchain::components()?);
+        let mut components = of_crates(&crates::of_others(package, platform)?, &licence)?;
+        components.extend(toolchain::components(platform)?);
         let bill = format!("{:#}\n", bill(package, VERSION, created, &components)).into_bytes();
-        Ok(Self { package, binary, licence, components, bill })
+        Ok(Self { package, platform, binary, licence, components, bill })
     }
 
     /// Nothing but the program under its names, the folders that it and manifests count on, and `/licenses`.
