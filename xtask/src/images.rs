@@ -1,6 +1,6 @@
 //! `cargo xtask images`: the images that are shipped, as archives. The same binaries of the same commit give the same bytes.
 
-mod archive;
+pub(crate) mod archive;
 mod component;
 mod licences;
 mod oci;
@@ -23,9 +23,10 @@ use crate::version::VERSION;
 use crate::{output_of, target};
 use oci::{Config, Layer, Packed, Variant};
 use program::Program;
-use table::{IMAGES, Image, User};
+use table::{Image, User};
 
 pub(crate) use options::Options;
+pub(crate) use table::IMAGES;
 
 const VENDOR: &str = "Intel Device Plugins for Kubernetes, in Rust";
 
@@ -77,12 +78,27 @@ pub(crate) fn make(options: &Options, output: &Path) -> Result<Vec<Made>, String
     for shipped in
         SHIPPED.iter().filter(|shipped| IMAGES.iter().any(|image| image.package == shipped.package))
     {
-        let of_it = |(platform, binary)| Program::of(shipped.package, platform, binary, &commit.created);
+        let of_it = |(platform, binary)| Program::of(shipped, platform, binary, &commit.created);
         let programs = binaries(shipped, options)?.into_iter().map(of_it).collect::<Result<Vec<_>, _>>()?;
         all.extend(pack(programs, &commit, options, output)?);
     }
     all.sort_by_key(|made| made.name);
     Ok(all)
+}
+
+/// What is shipped but in no image: an archive of the program with its licences, and its bill of materials.
+pub(crate) fn archive_of(shipped: &Shipped, options: &Options) -> Result<(Vec<u8>, Vec<u8>), String> {
+    let path = match options.binaries.first() {
+        Some(folder) => folder.join(shipped.package),
+        None => build::ship(shipped, Platform::Amd64)?,
+    };
+    let content = fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let program = Program::of(shipped, Platform::Amd64, content, &Commit::find()?.created)?;
+    let mut files = program.files();
+    files.retain(|path, _| path != "tmp");
+    let failed = |error| format!("{}: {error}", shipped.package);
+    let archive = archive::pack(&files).and_then(|archive| archive::compress(&archive)).map_err(failed)?;
+    Ok((archive, program.bill))
 }
 
 /// A binary for each platform that it is for, which runs without anything beside it.

@@ -8,6 +8,7 @@ mod build;
 mod crates;
 mod elf;
 mod flags;
+mod hash;
 mod images;
 mod invariants;
 mod links;
@@ -15,6 +16,7 @@ mod metrics;
 mod platform;
 mod quotes;
 mod reference;
+mod release;
 mod version;
 
 use std::path::PathBuf;
@@ -33,6 +35,9 @@ Usage: cargo xtask COMMAND
                  --binaries DIR  take the binaries from there, and build none; can be repeated, for several targets
                  --output DIR    instead of target/images
                  --source URL    for the images' labels: where their source can be had
+  release      make all of a release, target/dist, and push it (docs/versions.md); the flags of images but --tag, and
+                 --dry-run       push nothing
+                 --helm PROGRAM  instead of the one that tests build, or that is installed
   version      print the version of binaries, images, charts and manifests; with a new one after it, set it
   invariants   check what the architecture promises and the compiler cannot see, and documents: their links, the book's contents,
                the pages of metrics, flags and custom resources
@@ -55,6 +60,10 @@ fn main() -> ExitCode {
         ["images", flags @ ..] => match images::Options::parse(flags) {
             Ok(options) => images::run(&options),
             Err(error) => return wrong("images", &error),
+        },
+        ["release", flags @ ..] => match release::Options::parse(flags) {
+            Ok(options) => release::run(&options),
+            Err(error) => return wrong("release", &error),
         },
         ["invariants"] => invariants::run(),
         ["reference"] => reference::run(),

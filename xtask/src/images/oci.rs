@@ -2,13 +2,12 @@
 //! index, and the archive of a layout with one image.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write as _};
+use std::io;
 
-use flate2::{Compression, GzBuilder};
-use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
-use super::archive::{Entry, Tree, pack};
+use super::archive::{Entry, Tree, compress, pack};
+use crate::hash::sha256;
 use crate::platform::Platform;
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -45,12 +44,6 @@ impl Blob {
     }
 }
 
-fn sha256(content: &[u8]) -> String {
-    let digits: Vec<String> =
-        digest(&SHA256, content).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    digits.concat()
-}
-
 /// The object with these fields, too.
 fn with(mut object: Value, fields: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
     if let Some(object) = object.as_object_mut() {
@@ -68,12 +61,9 @@ pub(crate) struct Layer {
 }
 
 impl Layer {
-    /// Compresses without a name, a time or an operating system in the header.
     pub(crate) fn of(tree: &Tree) -> io::Result<Self> {
         let archive = pack(tree)?;
-        let mut gzip = GzBuilder::new().write(Vec::new(), Compression::best());
-        gzip.write_all(&archive)?;
-        Ok(Self { diff_id: sha256(&archive), blob: Blob::new(LAYER, gzip.finish()?) })
+        Ok(Self { diff_id: sha256(&archive), blob: Blob::new(LAYER, compress(&archive)?) })
     }
 }
 

@@ -1,5 +1,6 @@
 //! A program as it is in images: the files that all of its images have.
 
+use crate::build::Shipped;
 use crate::crates::{self, Crate};
 use crate::platform::Platform;
 use crate::root;
@@ -27,14 +28,15 @@ pub(crate) struct Program {
 impl Program {
     /// With what others wrote of it, as the registry's folders and this machine have it.
     pub(crate) fn of(
-        package: &'static str,
+        shipped: &Shipped,
         platform: Platform,
         binary: Vec<u8>,
         created: &str,
     ) -> Result<Self, String> {
+        let package = shipped.package;
         let licence = read(&root().join("LICENSE"))?;
         let mut components = of_crates(&crates::of_others(package, platform)?, &licence)?;
-        components.extend(toolchain::components(platform)?);
+        components.extend(toolchain::components(platform, shipped.is_static())?);
         let bill = format!("{:#}\n", bill(package, VERSION, created, &components)).into_bytes();
         Ok(Self { package, platform, binary, licence, components, bill })
     }

@@ -16,11 +16,11 @@ const ARCHIVES: [(&str, &str, Option<&str>); 2] = [
     ("libgcc_eh.a", "GPL-3.0-or-later WITH GCC-exception-3.1", None),
 ];
 
-/// All of them, as this machine has them for the platform.
-pub(crate) fn components(platform: Platform) -> Result<Vec<Component>, String> {
+/// All of them, as this machine has them for the platform; the C libraries only of what is static.
+pub(crate) fn components(platform: Platform, is_static: bool) -> Result<Vec<Component>, String> {
     let compiler = platform.compiler()?;
     let mut components = vec![rust()?];
-    for (archive, licence, text) in ARCHIVES {
+    for (archive, licence, text) in ARCHIVES.into_iter().filter(|_| is_static) {
         components.push(of_distribution(&compiler, archive, licence, text)?);
     }
     Ok(components)
