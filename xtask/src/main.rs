@@ -18,6 +18,7 @@ mod quotes;
 mod reference;
 mod release;
 mod version;
+mod workflows;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
