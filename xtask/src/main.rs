@@ -13,6 +13,7 @@ mod images;
 mod invariants;
 mod links;
 mod metrics;
+mod pictures;
 mod platform;
 mod quotes;
 mod reference;
@@ -43,6 +44,7 @@ Usage: cargo xtask COMMAND
   invariants   check what the architecture promises and the compiler cannot see, and documents: their links, the book's contents,
                the pages of metrics, flags and custom resources
   reference    write the pages of flags and custom resources
+  pictures     draw what docs/pictures says that terminals show
   book         change links of the book while mdBook makes it, which runs this and talks with it (book.toml)
   help         print this text
 
@@ -67,6 +69,7 @@ fn main() -> ExitCode {
             Err(error) => return wrong("release", &error),
         },
         ["invariants"] => invariants::run(),
+        ["pictures"] => pictures::run(),
         ["reference"] => reference::run(),
         ["version"] => version::run(None),
         ["version", new] => version::run(Some(new)),
