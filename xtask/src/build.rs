@@ -1,12 +1,12 @@
 //! `cargo xtask build`: the binaries as they are shipped.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use crate::platform::Platform;
-use crate::{cargo, flags, output_of, root};
+use crate::{cargo, flags, output_of, root, target};
 
 /// A package that is shipped: it has one binary of its own name.
 pub(crate) struct Shipped {
@@ -38,8 +38,11 @@ pub(crate) const SHIPPED: [Shipped; 3] = [
 
 /// Of what is static. Names of sections with the types in them, which the layout needs; and few bytes for each relocation, a
 /// format that would bind what is not static to glibc 2.36.
-const STATIC_FLAGS: &str = "-C target-feature=+crt-static -C symbol-mangling-version=v0 \
-                     -C link-arg=-Wl,-z,pack-relative-relocs";
+const STATIC_FLAGS: [&str; 3] = [
+    "-Ctarget-feature=+crt-static",
+    "-Csymbol-mangling-version=v0",
+    "-Clink-arg=-Wl,-z,pack-relative-relocs",
+];
 
 /// A linker script that lays what runs at the start side by side (`docs/decisions/0007-the-start-in-one-place.md`), in what is
 /// static and on nodes.
@@ -69,20 +72,28 @@ pub(crate) fn run(platforms: &[Platform]) -> Result<(), String> {
 
 /// Builds one and returns its path.
 pub(crate) fn ship(shipped: &Shipped, platform: Platform) -> Result<PathBuf, String> {
+    ship_into(shipped, platform, &target())
+}
+
+/// Builds one with this target folder of cargo's, and returns its path. The folder makes no difference to the binary, nor where the
+/// repository is.
+pub(crate) fn ship_into(shipped: &Shipped, platform: Platform, folder: &Path) -> Result<PathBuf, String> {
     let package = shipped.package;
     let target = platform.target();
-    let variable = |name: &str| format!("CARGO_TARGET_{}_{name}", target.to_uppercase().replace('-', "_"));
+    let mut flags = places(folder)?;
+    if shipped.is_static() {
+        flags.extend(STATIC_FLAGS.map(str::to_owned));
+    }
     // With --target, flags reach neither build scripts nor procedural macros, which cannot be static.
     let mut command = cargo();
     command
         .args(["rustc", "--release", "--locked", "--message-format=json-render-diagnostics"])
         .args(["--package", package, "--target", target])
-        .env(variable("RUSTFLAGS"), if shipped.is_static() { STATIC_FLAGS } else { "" })
-        // These would be taken in place of the variable above.
-        .env_remove("RUSTFLAGS")
-        .env_remove("CARGO_ENCODED_RUSTFLAGS");
-    if platform != Platform::host()? && std::env::var_os(variable("LINKER")).is_none() {
-        command.env(variable("LINKER"), platform.compiler()?);
+        .env("CARGO_TARGET_DIR", folder)
+        .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
+    let linker = format!("CARGO_TARGET_{}_LINKER", target.to_uppercase().replace('-', "_"));
+    if platform != Platform::host()? && std::env::var_os(&linker).is_none() {
+        command.env(linker, platform.compiler()?);
     }
     if shipped.on_nodes {
         command.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "z");
@@ -97,4 +108,18 @@ pub(crate) fn ship(shipped: &Shipped, platform: Platform) -> Result<PathBuf, Str
         .filter(|message| message.pointer("/target/name").and_then(Value::as_str) == Some(package))
         .find_map(|message| message.get("executable")?.as_str().map(PathBuf::from))
         .ok_or_else(|| format!("package {package} has no binary of that name"))
+}
+
+/// Flags that give places of this machine, which messages of panics name, the same names as on any other.
+fn places(folder: &Path) -> Result<Vec<String>, String> {
+    let home = std::env::home_dir().unwrap_or_default().join(".cargo");
+    let cargo = std::env::var_os("CARGO_HOME").map_or(home, PathBuf::from);
+    let named =
+        [(root(), "/source"), (folder.to_owned(), "/target"), (cargo.join("registry/src"), "/crates")];
+    let flag = |(place, name): (PathBuf, &str)| {
+        let place = if place.exists() { fs::canonicalize(&place) } else { std::path::absolute(&place) };
+        place.map(|place| format!("--remap-path-prefix={}={name}", place.display()))
+    };
+    let flags: std::io::Result<Vec<String>> = named.into_iter().map(flag).collect();
+    flags.map_err(|error| format!("places of this machine: {error}"))
 }

@@ -39,6 +39,7 @@ Usage: cargo xtask COMMAND
                  --source URL    for the images' labels: where their source can be had
   release      make all of a release, target/dist, and push it (docs/versions.md); the flags of images but --tag, and
                  --dry-run       push nothing
+                 --twice         build binaries again in another folder, and compare
                  --helm PROGRAM  instead of the one that tests build, or that is installed
   version      print the version of binaries, images, charts and manifests; with a new one after it, set it
   invariants   check what the architecture promises and the compiler cannot see, and documents: their links, the book's contents,

@@ -10,11 +10,12 @@ mod push;
 mod tests;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::build::SHIPPED;
+use crate::build::{self, SHIPPED};
 use crate::images;
+use crate::platform::Platform;
 use crate::version::VERSION;
 use crate::{hash, output_of, root};
 
@@ -49,6 +50,11 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         copy(&output.join(format!("images/{name}.cdx.json")), &files.join(format!("{package}.cdx.json")))?;
     }
 
+    if options.twice {
+        step("the same binaries again, elsewhere");
+        twice(options, &output.join("again"))?;
+    }
+
     step("binaries that are in no image");
     for shipped in SHIPPED.iter().filter(|shipped| !shipped.is_static()) {
         let (archive, bill) = images::archive_of(shipped, &options.images)?;
@@ -78,6 +84,33 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     }
     step("push");
     output_of(Command::new("bash").arg(script)).map(|said| print!("{said}"))
+}
+
+/// Builds all in another folder, and fails where a binary comes out otherwise.
+fn twice(options: &Options, folder: &Path) -> Result<(), String> {
+    let host = [Platform::host()?];
+    let platforms = if options.images.platforms.is_empty() { &host[..] } else { &options.images.platforms };
+    for platform in platforms {
+        for shipped in SHIPPED.iter().filter(|shipped| shipped.is_for(*platform)) {
+            let paths = [build::ship(shipped, *platform)?, build::ship_into(shipped, *platform, folder)?];
+            let sum = |path: &PathBuf| {
+                fs::read(path)
+                    .map(|file| hash::sha256(&file))
+                    .map_err(|error| format!("{}: {error}", path.display()))
+            };
+            let [first, second] = paths.each_ref().map(sum);
+            let first = first?;
+            println!("{first}  {} for {}", shipped.package, platform.name());
+            if first != second? {
+                return Err(format!(
+                    "{} and {} differ: the build is not reproducible",
+                    paths[0].display(),
+                    paths[1].display()
+                ));
+            }
+        }
+    }
+    fs::remove_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))
 }
 
 fn step(title: &str) {

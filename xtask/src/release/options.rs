@@ -11,21 +11,24 @@ use crate::version::VERSION;
 pub(crate) struct Options {
     /// Whether nothing is pushed.
     pub(crate) dry_run: bool,
+    /// Whether binaries are built again, to see that they come out the same.
+    pub(crate) twice: bool,
     /// Those of images; the folder is that of the release, and the only tag its version.
     pub(crate) images: images::Options,
     helm: Option<PathBuf>,
 }
 
 impl Options {
-    /// Reads the command line: `--dry-run`, `--helm PROGRAM`, and the flags of images but `--tag`.
+    /// Reads the command line: `--dry-run`, `--twice`, `--helm PROGRAM`, and the flags of images but `--tag`.
     pub(crate) fn parse(args: &[&str]) -> Result<Self, String> {
         let mut helm = None;
-        let mut dry_run = false;
+        let (mut dry_run, mut twice) = (false, false);
         let mut of_images = vec!["--tag", VERSION];
         let mut words = args.iter();
         while let Some(word) = words.next() {
             match word.split_once('=').unwrap_or((word, "")) {
                 ("--dry-run", "") => dry_run = true,
+                ("--twice", "") => twice = true,
                 ("--helm", "") => helm = Some(words.next().ok_or("--helm needs a value")?.into()),
                 ("--helm", value) => helm = Some(value.into()),
                 ("--tag", _) => {
@@ -34,7 +37,11 @@ impl Options {
                 _ => of_images.push(word),
             }
         }
-        Ok(Self { dry_run, images: images::Options::parse(&of_images)?, helm })
+        let images = images::Options::parse(&of_images)?;
+        if twice && !images.binaries.is_empty() {
+            return Err("--twice builds: leave out --binaries".to_owned());
+        }
+        Ok(Self { dry_run, twice, images, helm })
     }
 
     /// The folder of the release.

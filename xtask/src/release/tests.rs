@@ -112,10 +112,12 @@ fn a_release_takes_the_flags_of_images_with_one_tag() {
     assert_eq!(options.images.names("a"), [format!("example.com/x/a:{VERSION}")]);
     assert_eq!(options.helm(), Path::new("/bin/helm"));
     assert_eq!(options.output(), Path::new("o"));
+    assert!(!options.twice && Options::parse(&["--twice"]).unwrap().twice);
     assert!(!Options::parse(&[]).unwrap().dry_run);
     for (args, why) in [
         (&["--tag", "x"][..], "a release has one tag"),
         (&["--tag=x"], "a release has one tag"),
+        (&["--twice", "--binaries", "x"], "--twice builds"),
         (&["--helm"], "--helm needs a value"),
         (&["--dryrun", "x"], "there is no flag --dryrun"),
     ] {
