@@ -172,7 +172,7 @@ mod tests {
             "intel-color-initcontainer:1.36.0",
             "intel/intel-color-initcontainer:v1.36.0",
             "host:5000/x/intel-color-initimage:1.36.1",
-            "intel/intel-color-initcontainer:1.0.0-rc.1+build.5",
+            "intel/intel-color-initcontainer:2.0.0-rc.1+build.5",
             "intel/intel-color-initcontainer:1.36.0-rc.1",
             &format!("intel/intel-color-initcontainer@{DIGEST}"),
             &format!("intel/intel-color-initcontainer:1.36.0@{DIGEST}"),
