@@ -80,6 +80,11 @@ mod tests {
     fn a_program_tells_what_it_runs_on() {
         let this = fs::read(std::env::current_exe().unwrap()).unwrap();
         assert_eq!(Platform::of_program(&this).unwrap(), Platform::host().unwrap());
+        let mut header = [0; 64];
+        for (machine, platform) in [(62, Some(Platform::Amd64)), (183, Some(Platform::Arm64)), (243, None)] {
+            header[18] = machine;
+            assert_eq!(Platform::of_program(&header), platform, "e_machine {machine}");
+        }
         assert_eq!(Platform::of_program(b"#!/bin/sh"), None);
     }
 

@@ -58,6 +58,7 @@ mod tests {
             ("permissions: {}\njobs", "permissions: write-all\njobs", "has to begin with"),
             ("    permissions: {contents: read}\n", "", "job a says no permissions"),
             ("@0123456789012345678901234567890123456789 # v1.2.3", "@v1.2.3", "x/y@v1.2.3 is not pinned"),
+            ("@0123456789012345678901234567890123456789", "@0123456", "x/y@0123456 # v1.2.3 is not pinned"),
             (" # v1.2.3", "", "is not pinned"),
         ] {
             let offences = of_workflow(&GOOD.replacen(good, bad, 1)).unwrap();

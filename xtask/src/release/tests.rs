@@ -63,8 +63,8 @@ fn a_folder_without_a_repository_is_an_error() {
 
 #[test]
 fn notes_are_the_versions_part_of_the_changelog() {
-    let changelog = "# Changelog\n\n## Unreleased\n\n- later\n\n## 1.2.3 (2026-01-02)\n\n- one\n  goes on\n\n### More\n\n- two\n\n\
-                     ## 1.2.30 (2026-01-01)\n\n- other\n\n## 1.2.2 (2025-01-01)\n\n";
+    let changelog = "# Changelog\n\n## Unreleased\n\n- later\n\n## 1.2.30 (2026-01-03)\n\n- other\n\n## 1.2.3 (2026-01-02)\n\n- one\n  goes on\n\n\
+                     ### More\n\n- two\n\n## 1.2.2 (2025-01-01)\n\n";
     assert_eq!(checks::notes(changelog, "1.2.3").unwrap(), "- one\n  goes on\n\n### More\n\n- two\n");
     assert_eq!(checks::notes(changelog, "1.2.30").unwrap(), "- other\n");
     for (version, why) in [("1.2.4", "has no heading `## 1.2.4 (DATE)`"), ("1.2.2", "says nothing of 1.2.2")]
