@@ -63,7 +63,7 @@ fn copies(registry: &str, copy: &Path) -> Result<BTreeSet<String>, String> {
 }
 
 /// A package without the times of its files, which are of the moment when Helm made it.
-fn without_times(package: &[u8]) -> std::io::Result<Vec<u8>> {
+pub(super) fn without_times(package: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut archive = tar::Archive::new(GzDecoder::new(package));
     let mut tree = Tree::new();
     for entry in archive.entries()? {

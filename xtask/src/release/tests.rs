@@ -1,11 +1,14 @@
 //! What a release is refused for, and what is in it.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
+use super::charts::without_times;
 use super::manifests::released;
-use super::{Options, checks};
+use super::{Options, checks, push, sums};
+use crate::images::archive::compress;
 use crate::version::VERSION;
 
 /// A repository with one commit.
@@ -124,4 +127,81 @@ fn a_release_takes_the_flags_of_images_with_one_tag() {
         let error = Options::parse(args).unwrap_err();
         assert!(error.contains(why), "{args:?}: {error}");
     }
+}
+
+#[test]
+fn packages_of_charts_do_not_tell_when_they_were_made() {
+    let package = |time| {
+        let mut archive = tar::Builder::new(Vec::new());
+        for path in ["chart/values.yaml", "chart/Chart.yaml"] {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(3);
+            header.set_mtime(time);
+            archive.append_data(&mut header, path, &b"a: "[..]).unwrap();
+        }
+        without_times(&compress(&archive.into_inner().unwrap()).unwrap()).unwrap()
+    };
+    assert_eq!(package(1), package(2));
+    let content = package(1);
+    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(content.as_slice()));
+    let paths = archive.entries().unwrap().map(|entry| entry.unwrap().path().unwrap().display().to_string());
+    assert_eq!(paths.collect::<Vec<_>>(), ["chart/", "chart/Chart.yaml", "chart/values.yaml"]);
+}
+
+#[test]
+fn checksums_are_of_every_file_as_sha256sum_reads_them() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("b"), "2").unwrap();
+    fs::write(folder.path().join("a"), "1").unwrap();
+    let found = sums(folder.path()).unwrap();
+    assert_eq!(found.lines().map(|line| line.rsplit("  ").next().unwrap()).collect::<Vec<_>>(), ["a", "b"]);
+    fs::write(folder.path().join("SHA256SUMS"), found).unwrap();
+    let check =
+        || Command::new("sha256sum").args(["--check", "--quiet", "SHA256SUMS"]).current_dir(&folder).output();
+    assert!(check().unwrap().status.success());
+    fs::write(folder.path().join("b"), "3").unwrap();
+    assert!(!check().unwrap().status.success());
+}
+
+#[test]
+fn every_image_and_chart_is_pushed_and_what_the_registry_calls_charts_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name);
+    let program = |name: &str, script: &str| {
+        fs::write(place(name), format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(place(name), fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    program("skopeo", "echo skopeo \"$@\" >>said");
+    program(
+        "helm",
+        "echo helm \"$@\" >>said\necho Pushed: r.com:5000/x/charts/c:1.2.3 >&2\necho Digest: sha256:c0 >&2",
+    );
+    fs::create_dir(place("files")).unwrap();
+    fs::write(place("files/c-1.2.3.tgz"), "").unwrap();
+    fs::write(place("images.txt"), "r.com:5000/x/a:1.2.3@sha256:a0\nr.com:5000/x/b:1.2.3@sha256:b0\n")
+        .unwrap();
+    fs::write(place("push.sh"), push::SCRIPT).unwrap();
+    let run = || {
+        let mut bash = Command::new("bash");
+        bash.arg(place("push.sh"))
+            .env("SKOPEO", place("skopeo"))
+            .env("HELM", place("helm"))
+            .env_remove("PLAIN_HTTP");
+        bash.output().unwrap()
+    };
+    assert!(run().status.success());
+    let copy = |name: &str| {
+        let image = format!("r.com:5000/x/{name}:1.2.3");
+        format!(
+            "skopeo copy --all --preserve-digests oci-archive:images/{name}.tar:{image} docker://{image}\n"
+        )
+    };
+    let expected = copy("a") + &copy("b") + "helm push files/c-1.2.3.tgz oci://r.com:5000/x/charts\n";
+    assert_eq!(fs::read_to_string(place("said")).unwrap(), expected);
+    assert_eq!(fs::read_to_string(place("charts.txt")).unwrap(), "r.com:5000/x/charts/c:1.2.3@sha256:c0\n");
+
+    program("helm", "echo no such registry >&2; exit 1");
+    let failed = run();
+    assert!(!failed.status.success());
+    assert!(String::from_utf8_lossy(&failed.stderr).contains("no such registry"));
 }
