@@ -47,6 +47,18 @@ fn simulate_shows_what_a_node_offers_and_what_a_container_is_given() {
 }
 
 #[test]
+fn the_picture_of_simulate_shows_what_it_prints() {
+    let profile = "npu-laptop";
+    let printed = text(&run(&["simulate", "-profile", profile]).stdout);
+    let (before, rest) = printed.split_once("(in /").unwrap();
+    let (_, after) = rest.split_once(')').unwrap();
+    golden(
+        "../docs/pictures/simulate.txt",
+        &format!("$ intel-device-plugins simulate -profile {profile}\n{before}(in …){after}"),
+    );
+}
+
+#[test]
 fn simulate_prints_json_for_programs() {
     let flags = "gpu: -shared-dev-num=2 -enable-monitoring";
     let output = run(&[

@@ -74,6 +74,13 @@ fn leads_to(target: &str, path: &Path, pages: &BTreeSet<PathBuf>) -> links::Targ
     }
     let (file, anchor) = target.split_once('#').map_or((target, None), |(file, anchor)| (file, Some(anchor)));
     let found = plain(&path.parent().unwrap_or(Path::new("")).join(file));
+    // mdBook copies pictures that lie beside the pages.
+    let picture =
+        found.strip_prefix(FOLDER).ok().filter(|path| path.extension().is_some_and(|end| end == "svg"));
+    if let Some(picture) = picture {
+        let up = "../".repeat(place(path).matches('/').count());
+        return links::Target::Link(format!("{up}{}", picture.display()));
+    }
     if !pages.contains(&found) {
         return links::Target::Named(found.to_string_lossy().into_owned());
     }
@@ -173,6 +180,15 @@ mod tests {
         let book = json!({"items": [chapter("a.md", content, &json!([]))]});
         let answer = run(json!([{}, book]).to_string().as_bytes()).unwrap();
         let told = "see the overlays (`deployments/x`) or `a.rs` (`crates/a.rs`), `demo`, not `[y](../z)`";
+        assert!(answer.contains(told), "{answer}");
+    }
+
+    #[test]
+    fn pictures_beside_the_pages_are_shown() {
+        let content = "![p](../../docs/pictures/p.svg) ![q](q.svg)";
+        let book = json!({"items": [chapter("../devices/gpu/README.md", content, &json!([]))]});
+        let answer = run(json!([{}, book]).to_string().as_bytes()).unwrap();
+        let told = "![p](../pictures/p.svg) !q (`devices/gpu/q.svg`)";
         assert!(answer.contains(told), "{answer}");
     }
 

@@ -6,6 +6,7 @@ use std::fs;
 use crate::build::Shipped;
 use crate::crates::linked;
 use crate::elf::Linking;
+use crate::platform::Platform;
 use crate::{build, root};
 
 const TABLE: &str = "xtask/budget.txt";
@@ -39,16 +40,17 @@ struct Budget {
 pub(crate) fn run() -> Result<(), String> {
     let text = fs::read_to_string(root().join(TABLE)).map_err(|error| format!("{TABLE}: {error}"))?;
     let budgets = parse(&text)?;
+    let platform = Platform::host()?;
     let mut excesses = Vec::new();
     println!("{:<32}{:>12}{:>12}{:>10}{:>8}  linked", "binary", "bytes", "at most", "crates", "at most");
     for shipped in build::SHIPPED {
         let package = shipped.package;
         let budget = budgets.iter().find(|budget| budget.binary == package);
         let budget = budget.ok_or_else(|| format!("{TABLE} has no line for {package}"))?;
-        let path = build::ship(&shipped)?;
+        let path = build::ship(&shipped, platform)?;
         let file = fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         let linking = Linking::of(&file).ok_or_else(|| format!("{} is no ELF file", path.display()))?;
-        let crates = linked(package)?.into_iter().map(|(name, _)| name).collect();
+        let crates = linked(package, platform)?.into_iter().map(|(name, _)| name).collect();
         let measured = Measured { bytes: file.len() as u64, crates, linking };
         println!(
             "{package:<32}{:>12}{:>12}{:>10}{:>8}  {}",

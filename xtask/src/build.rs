@@ -1,12 +1,12 @@
 //! `cargo xtask build`: the binaries as they are shipped.
 
 use std::fs;
-use std::path::PathBuf;
-use std::process::Command;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::{cargo, output_of, root};
+use crate::platform::Platform;
+use crate::{cargo, flags, output_of, root, target};
 
 /// A package that is shipped: it has one binary of its own name.
 pub(crate) struct Shipped {
@@ -22,6 +22,11 @@ impl Shipped {
     pub(crate) fn is_static(&self) -> bool {
         self.libraries.is_empty()
     }
+
+    /// What runs on the nodes with Intel's devices has nothing to do elsewhere.
+    pub(crate) fn is_for(&self, platform: Platform) -> bool {
+        platform == Platform::Amd64 || !self.on_nodes
+    }
 }
 
 pub(crate) const SHIPPED: [Shipped; 3] = [
@@ -33,37 +38,63 @@ pub(crate) const SHIPPED: [Shipped; 3] = [
 
 /// Of what is static. Names of sections with the types in them, which the layout needs; and few bytes for each relocation, a
 /// format that would bind what is not static to glibc 2.36.
-const STATIC_FLAGS: &str = "-C target-feature=+crt-static -C symbol-mangling-version=v0 \
-                     -C link-arg=-Wl,-z,pack-relative-relocs";
+const STATIC_FLAGS: [&str; 3] = [
+    "-Ctarget-feature=+crt-static",
+    "-Csymbol-mangling-version=v0",
+    "-Clink-arg=-Wl,-z,pack-relative-relocs",
+];
 
 /// A linker script that lays what runs at the start side by side (`docs/decisions/0007-the-start-in-one-place.md`), in what is
 /// static and on nodes.
 const LAYOUT: &str = "xtask/start.ld";
 
-/// Builds and prints them all.
-pub(crate) fn run() -> Result<(), String> {
-    for shipped in SHIPPED {
-        let path = ship(&shipped)?;
-        let size = fs::metadata(&path).map_err(|error| format!("{}: {error}", path.display()))?.len();
-        println!("{} ({size} bytes)", path.display());
+/// Reads `--target TRIPLE`, any number of times.
+pub(crate) fn platforms(args: &[&str]) -> Result<Vec<Platform>, String> {
+    let read = |(flag, value): (&str, String)| match flag {
+        "--target" => Platform::of_target(&value),
+        _ => Err(format!("there is no flag {flag}")),
+    };
+    flags::pairs(args)?.into_iter().map(read).collect()
+}
+
+/// Builds and prints all that is shipped for these, or for this machine's.
+pub(crate) fn run(platforms: &[Platform]) -> Result<(), String> {
+    let host = [Platform::host()?];
+    for platform in if platforms.is_empty() { &host } else { platforms } {
+        for shipped in SHIPPED.iter().filter(|shipped| shipped.is_for(*platform)) {
+            let path = ship(shipped, *platform)?;
+            let size = fs::metadata(&path).map_err(|error| format!("{}: {error}", path.display()))?.len();
+            println!("{} ({size} bytes)", path.display());
+        }
     }
     Ok(())
 }
 
 /// Builds one and returns its path.
-pub(crate) fn ship(shipped: &Shipped) -> Result<PathBuf, String> {
+pub(crate) fn ship(shipped: &Shipped, platform: Platform) -> Result<PathBuf, String> {
+    ship_into(shipped, platform, &target())
+}
+
+/// Builds one with this target folder of cargo's, and returns its path. The folder makes no difference to the binary, nor where the
+/// repository is.
+pub(crate) fn ship_into(shipped: &Shipped, platform: Platform, folder: &Path) -> Result<PathBuf, String> {
     let package = shipped.package;
-    let host = host()?;
+    let target = platform.target();
+    let mut flags = places(folder)?;
+    if shipped.is_static() {
+        flags.extend(STATIC_FLAGS.map(str::to_owned));
+    }
     // With --target, flags reach neither build scripts nor procedural macros, which cannot be static.
-    let variable = format!("CARGO_TARGET_{}_RUSTFLAGS", host.to_uppercase().replace('-', "_"));
     let mut command = cargo();
     command
         .args(["rustc", "--release", "--locked", "--message-format=json-render-diagnostics"])
-        .args(["--package", package, "--target", &host])
-        .env(variable, if shipped.is_static() { STATIC_FLAGS } else { "" })
-        // These would be taken in place of the variable above.
-        .env_remove("RUSTFLAGS")
-        .env_remove("CARGO_ENCODED_RUSTFLAGS");
+        .args(["--package", package, "--target", target])
+        .env("CARGO_TARGET_DIR", folder)
+        .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
+    let linker = format!("CARGO_TARGET_{}_LINKER", target.to_uppercase().replace('-', "_"));
+    if platform != Platform::host()? && std::env::var_os(&linker).is_none() {
+        command.env(linker, platform.compiler()?);
+    }
     if shipped.on_nodes {
         command.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "z");
     }
@@ -79,9 +110,16 @@ pub(crate) fn ship(shipped: &Shipped) -> Result<PathBuf, String> {
         .ok_or_else(|| format!("package {package} has no binary of that name"))
 }
 
-/// The target triple of this machine.
-pub(crate) fn host() -> Result<String, String> {
-    let version = output_of(Command::new("rustc").arg("-vV"))?;
-    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
-    host.map(str::to_owned).ok_or_else(|| "rustc -vV names no host".to_owned())
+/// Flags that give places of this machine, which messages of panics name, the same names as on any other.
+fn places(folder: &Path) -> Result<Vec<String>, String> {
+    let home = std::env::home_dir().unwrap_or_default().join(".cargo");
+    let cargo = std::env::var_os("CARGO_HOME").map_or(home, PathBuf::from);
+    let named =
+        [(root(), "/source"), (folder.to_owned(), "/target"), (cargo.join("registry/src"), "/crates")];
+    let flag = |(place, name): (PathBuf, &str)| {
+        let place = if place.exists() { fs::canonicalize(&place) } else { std::path::absolute(&place) };
+        place.map(|place| format!("--remap-path-prefix={}={name}", place.display()))
+    };
+    let flags: std::io::Result<Vec<String>> = named.into_iter().map(flag).collect();
+    flags.map_err(|error| format!("places of this machine: {error}"))
 }

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::{build, cargo, output_of, root};
+use crate::platform::Platform;
+use crate::{cargo, output_of, root};
 
 /// A crate of a registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,12 +25,11 @@ pub(crate) struct Crate {
 }
 
 /// Names and versions of all crates that are linked into the package's binary, sorted, itself included.
-pub(crate) fn linked(package: &str) -> Result<Vec<(String, String)>, String> {
-    let host = build::host()?;
+pub(crate) fn linked(package: &str, platform: Platform) -> Result<Vec<(String, String)>, String> {
     let tree = output_of(
         cargo()
             .args(["tree", "--locked", "--prefix=none", "--edges=normal,no-proc-macro", "--format={p}"])
-            .args(["--package", package, "--target", &host]),
+            .args(["--package", package, "--target", platform.target()]),
     )?;
     // Lines such as `libc v0.2.186` and `cli v0.1.0 (/folder)`.
     let mut crates: Vec<(String, String)> = tree
@@ -45,8 +45,8 @@ pub(crate) fn linked(package: &str) -> Result<Vec<(String, String)>, String> {
 }
 
 /// Those of them that come from a registry.
-pub(crate) fn of_others(package: &str) -> Result<Vec<Crate>, String> {
-    let metadata = ["metadata", "--locked", "--format-version=1", "--filter-platform", &build::host()?];
+pub(crate) fn of_others(package: &str, platform: Platform) -> Result<Vec<Crate>, String> {
+    let metadata = ["metadata", "--locked", "--format-version=1", "--filter-platform", platform.target()];
     let metadata = output_of(cargo().args(metadata))?;
     let metadata: Value =
         serde_json::from_str(&metadata).map_err(|error| format!("cargo metadata: {error}"))?;
@@ -56,7 +56,7 @@ pub(crate) fn of_others(package: &str) -> Result<Vec<Crate>, String> {
     let lock = fs::read_to_string(&lock).map_err(|error| format!("{}: {error}", lock.display()))?;
     let checksums = checksums(&lock);
     let mut crates = Vec::new();
-    for (name, version) in linked(package)? {
+    for (name, version) in linked(package, platform)? {
         let is_it =
             |found: &&Value| field(found, "name") == Some(&name) && field(found, "version") == Some(&version);
         let found = packages.iter().find(is_it);

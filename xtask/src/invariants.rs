@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::{book, links, metrics, quotes, reference, root};
+use crate::{book, links, metrics, pictures, quotes, reference, root, version, workflows};
 
 /// Words that only a device's own folder may use.
 const DEVICES: [&str; 9] = ["dlb", "dsa", "fpga", "gpu", "i915", "iaa", "npu", "qat", "sgx"];
@@ -56,6 +56,9 @@ pub(crate) fn run() -> Result<(), String> {
             offences.push(format!("{path} is not as cargo xtask reference writes it"));
         }
     }
+    offences.extend(version::check()?);
+    offences.extend(workflows::check()?);
+    offences.extend(pictures::check()?);
     if !offences.is_empty() {
         return Err(offences.join("\nxtask: "));
     }

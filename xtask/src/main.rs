@@ -7,12 +7,19 @@ mod budget;
 mod build;
 mod crates;
 mod elf;
+mod flags;
+mod hash;
 mod images;
 mod invariants;
 mod links;
 mod metrics;
+mod pictures;
+mod platform;
 mod quotes;
 mod reference;
+mod release;
+mod version;
+mod workflows;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
@@ -21,16 +28,24 @@ const HELP: &str = "\
 Usage: cargo xtask COMMAND
 
   build        build the binaries that are shipped, and print where they are
+                 --target T      for this target triple instead of this machine's; can be repeated (docs/images.md#arm64)
   budget       build them and compare size, number of crates and linking with xtask/budget.txt
   images       build them and pack them into images, target/images/NAME.tar each (docs/images.md)
                  --tag TAG       instead of those that manifests and the operator name; can be repeated
                  --registry R    instead of docker.io/intel
-                 --binaries DIR  take the binaries from there, and build none
+                 --target T      as for build; images for several are an index of them
+                 --binaries DIR  take the binaries from there, and build none; can be repeated, for several targets
                  --output DIR    instead of target/images
                  --source URL    for the images' labels: where their source can be had
+  release      make all of a release, target/dist, and push it (docs/versions.md); the flags of images but --tag, and
+                 --dry-run       push nothing
+                 --twice         build binaries again in another folder, and compare
+                 --helm PROGRAM  instead of the one that tests build, or that is installed
+  version      print the version of binaries, images, charts and manifests; with a new one after it, set it
   invariants   check what the architecture promises and the compiler cannot see, and documents: their links, the book's contents,
                the pages of metrics, flags and custom resources
   reference    write the pages of flags and custom resources
+  pictures     draw what docs/pictures says that terminals show
   book         change links of the book while mdBook makes it, which runs this and talks with it (book.toml)
   help         print this text
 
@@ -41,17 +56,24 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let result = match args.as_slice() {
-        ["build"] => build::run(),
+        ["build", flags @ ..] => match build::platforms(flags) {
+            Ok(platforms) => build::run(&platforms),
+            Err(error) => return wrong("build", &error),
+        },
         ["budget"] => budget::run(),
         ["images", flags @ ..] => match images::Options::parse(flags) {
             Ok(options) => images::run(&options),
-            Err(error) => {
-                eprintln!("xtask images: {error}");
-                return ExitCode::from(2);
-            }
+            Err(error) => return wrong("images", &error),
+        },
+        ["release", flags @ ..] => match release::Options::parse(flags) {
+            Ok(options) => release::run(&options),
+            Err(error) => return wrong("release", &error),
         },
         ["invariants"] => invariants::run(),
+        ["pictures"] => pictures::run(),
         ["reference"] => reference::run(),
+        ["version"] => version::run(None),
+        ["version", new] => version::run(Some(new)),
         ["book"] => book::run(std::io::stdin().lock()).map(|answer| print!("{answer}")),
         ["help" | "-h" | "--help"] => {
             print!("{HELP}");
@@ -71,9 +93,19 @@ fn main() -> ExitCode {
     }
 }
 
+fn wrong(command: &str, error: &str) -> ExitCode {
+    eprintln!("xtask {command}: {error}");
+    ExitCode::from(2)
+}
+
 /// The root of the repository.
 fn root() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+/// Where cargo builds, and results go.
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
 /// Runs a command in the root and returns its standard output; its standard error is passed on.

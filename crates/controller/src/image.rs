@@ -4,7 +4,7 @@ use std::fmt;
 
 use semver::Version;
 
-/// The parts of an image's name such as `registry.example.com:5000/intel/intel-color-plugin:0.36.0`.
+/// The parts of an image's name such as `registry.example.com:5000/intel/intel-color-plugin:1.36.0`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Image<'a> {
     /// Everything before tag and digest.
@@ -169,15 +169,15 @@ mod tests {
     #[test]
     fn images_of_the_family_and_not_older_than_the_operator_are_taken() {
         for good in [
-            "intel-color-initcontainer:0.36.0",
-            "intel/intel-color-initcontainer:v0.36.0",
-            "host:5000/x/intel-color-initimage:0.36.1",
-            "intel/intel-color-initcontainer:1.0.0-rc.1+build.5",
-            "intel/intel-color-initcontainer:0.36.0-rc.1",
+            "intel-color-initcontainer:1.36.0",
+            "intel/intel-color-initcontainer:v1.36.0",
+            "host:5000/x/intel-color-initimage:1.36.1",
+            "intel/intel-color-initcontainer:2.0.0-rc.1+build.5",
+            "intel/intel-color-initcontainer:1.36.0-rc.1",
             &format!("intel/intel-color-initcontainer@{DIGEST}"),
-            &format!("intel/intel-color-initcontainer:0.36.0@{DIGEST}"),
+            &format!("intel/intel-color-initcontainer:1.36.0@{DIGEST}"),
         ] {
-            assert_eq!(check(good, NAMES, "0.36.0"), Ok(()), "{good}");
+            assert_eq!(check(good, NAMES, "1.36.0"), Ok(()), "{good}");
         }
     }
 
@@ -185,39 +185,39 @@ mod tests {
     fn other_images_are_refused_and_the_reason_tells_what_to_write() {
         for (bad, why) in [
             ("", "is not intel-color-initcontainer"),
-            ("intel/intel-color-plugin:0.36.0", "is not intel-color-initcontainer"),
-            ("intel/xintel-color-initcontainer:0.36.0", "is not"),
+            ("intel/intel-color-plugin:1.36.0", "is not intel-color-initcontainer"),
+            ("intel/xintel-color-initcontainer:1.36.0", "is not"),
             ("intel/intel-color-initcontainer", "has no version"),
-            ("intel/intel-color-initcontainer:devel", "no version such as 0.36.0"),
-            ("intel/intel-color-initcontainer:0.36", "no version such as 0.36.0"),
-            ("intel/intel-color-initcontainer:0.036.0", "no version such as 0.36.0"),
-            ("intel/intel-color-initcontainer:0.35.9", "too old"),
-            ("intel/intel-color-initcontainer:0.35.9@sha256:00", "no digest"),
+            ("intel/intel-color-initcontainer:devel", "no version such as 1.36.0"),
+            ("intel/intel-color-initcontainer:1.36", "no version such as 1.36.0"),
+            ("intel/intel-color-initcontainer:1.036.0", "no version such as 1.36.0"),
+            ("intel/intel-color-initcontainer:1.35.9", "too old"),
+            ("intel/intel-color-initcontainer:1.35.9@sha256:00", "no digest"),
             ("intel/intel-color-initcontainer@sha256:ABC", "no digest"),
         ] {
-            let error = check(bad, NAMES, "0.36.0").unwrap_err().to_string();
+            let error = check(bad, NAMES, "1.36.0").unwrap_err().to_string();
             assert!(error.contains(why), "{bad}: {error}");
         }
-        let old = format!("intel/intel-color-initcontainer:0.35.0@{DIGEST}");
-        assert!(check(&old, NAMES, "0.36.0").is_err());
+        let old = format!("intel/intel-color-initcontainer:1.35.0@{DIGEST}");
+        assert!(check(&old, NAMES, "1.36.0").is_err());
     }
 
     #[test]
     fn only_lower_versions_are_upgraded() {
         let none = |_: &str| None;
         for (from, to) in [
-            ("intel/intel-shape-plugin:0.35.0", Some("intel/intel-shape-plugin:0.36.0")),
-            ("host:5000/intel/intel-shape-plugin:v0.32.1", Some("host:5000/intel/intel-shape-plugin:0.36.0")),
-            ("intel/intel-shape-plugin:0.36.0", None),
-            ("intel/intel-shape-plugin:0.36.0-rc.1", None),
-            ("intel/intel-shape-plugin:0.37.0", None),
+            ("intel/intel-shape-plugin:1.35.0", Some("intel/intel-shape-plugin:1.36.0")),
+            ("host:5000/intel/intel-shape-plugin:v1.32.1", Some("host:5000/intel/intel-shape-plugin:1.36.0")),
+            ("intel/intel-shape-plugin:1.36.0", None),
+            ("intel/intel-shape-plugin:1.36.0-rc.1", None),
+            ("intel/intel-shape-plugin:1.37.0", None),
             ("intel/intel-shape-plugin:devel", None),
             ("intel/intel-shape-plugin", None),
-            (&format!("intel/intel-shape-plugin:0.35.0@{DIGEST}"), None),
+            (&format!("intel/intel-shape-plugin:1.35.0@{DIGEST}"), None),
             (&format!("intel/intel-shape-plugin@{DIGEST}"), None),
             ("", None),
         ] {
-            assert_eq!(upgrade(from, "0.36.0", none).as_deref(), to, "{from}");
+            assert_eq!(upgrade(from, "1.36.0", none).as_deref(), to, "{from}");
         }
     }
 
@@ -226,13 +226,13 @@ mod tests {
         let wanted = format!("registry.example.com/intel-sound-plugin@{DIGEST}");
         let variable = |name: &str| (name == "INTEL_SOUND_PLUGIN_SHA").then(|| wanted.clone());
         for from in [
-            "intel/intel-sound-plugin:0.35.0",
+            "intel/intel-sound-plugin:1.35.0",
             "intel/intel-sound-plugin:0.99.0",
             "x:1/intel-sound-plugin@sha256:1",
         ] {
-            assert_eq!(upgrade(from, "0.36.0", variable), Some(wanted.clone()), "{from}");
+            assert_eq!(upgrade(from, "1.36.0", variable), Some(wanted.clone()), "{from}");
         }
-        assert_eq!(upgrade(&wanted, "0.36.0", variable), None);
-        assert_eq!(upgrade("intel/intel-shape-plugin:0.36.0", "0.36.0", variable), None);
+        assert_eq!(upgrade(&wanted, "1.36.0", variable), None);
+        assert_eq!(upgrade("intel/intel-shape-plugin:1.36.0", "1.36.0", variable), None);
     }
 }

@@ -45,7 +45,7 @@ pub use template::Template;
 pub use webhooks::webhooks;
 
 /// The version of the images that the operator deploys where an object names none, and the lowest that an object may name: what
-/// runs on a node is never older than what made its DaemonSet.
-pub const IMAGE_VERSION: &str = "0.36.0";
+/// runs on a node is never older than what made its DaemonSet. The operator's own.
+pub const IMAGE_VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The group of the custom resources.
 pub const GROUP: &str = "deviceplugin.intel.com";

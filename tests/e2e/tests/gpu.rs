@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use e2e::{Cluster, Kubernetes, Prerequisites, healthy, pod};
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use simulator::golden;
 
 const DOMAIN: &str = "gpu.intel.com/";
 const I915: &str = "gpu.intel.com/i915";
@@ -101,6 +102,25 @@ fn a_pod_sees_its_own_gpu_and_nothing_of_the_other() {
     for (name, _, _) in cases {
         kubernetes.delete(name);
     }
+}
+
+#[test]
+fn the_picture_of_a_pod_shows_what_a_cluster_says() {
+    const SHOWN: &str = "../../docs/pictures/pod.txt";
+    let Some((cluster, _kubernetes)) = cluster() else { return };
+    let shown = std::fs::read_to_string(SHOWN).unwrap();
+    let mut found = String::new();
+    for command in shown.lines().filter_map(|line| line.strip_prefix("$ ")) {
+        let mut words = command.split(' ').map(|word| word.trim_matches('\''));
+        let printed = match words.next() {
+            Some("kubectl") => cluster.kubectl(&words.collect::<Vec<_>>()),
+            Some("cat") => std::fs::read_to_string(format!("../../{}", words.next().unwrap())).unwrap(),
+            _ => panic!("{command}"),
+        };
+        found.push_str(&format!("$ {command}\n{printed}"));
+    }
+    cluster.kubectl(&["delete", "pod", "first", "--now"]);
+    golden(SHOWN, &found);
 }
 
 #[test]

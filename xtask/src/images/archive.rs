@@ -1,8 +1,9 @@
 //! Files in an archive (tar), the same bytes for the same files: sorted, all of them root's and of the year 1970.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Write as _};
 
+use flate2::{Compression, GzBuilder};
 use tar::{EntryType, Header};
 
 /// What is at a path.
@@ -53,4 +54,11 @@ pub(crate) fn pack(tree: &Tree) -> io::Result<Vec<u8>> {
         }
     }
     archive.into_inner()
+}
+
+/// Compresses (gzip) without a name, a time or an operating system in the header.
+pub(crate) fn compress(content: &[u8]) -> io::Result<Vec<u8>> {
+    let mut gzip = GzBuilder::new().write(Vec::new(), Compression::best());
+    gzip.write_all(content)?;
+    gzip.finish()
 }

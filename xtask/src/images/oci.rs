@@ -1,22 +1,19 @@
 //! Images by the [OCI image specification](https://github.com/opencontainers/image-spec), v1.1: layer, configuration, manifest, and
-//! the archive of a layout with one image.
+//! index, and the archive of a layout with one image.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write as _};
+use std::io;
 
-use flate2::{Compression, GzBuilder};
-use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
-use super::archive::{Entry, Tree, pack};
+use super::archive::{Entry, Tree, compress, pack};
+use crate::hash::sha256;
+use crate::platform::Platform;
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
-
-/// The one that images are built for; Go's name of it.
-const ARCHITECTURE: &str = "amd64";
 
 /// Bytes with the name that they go by.
 #[derive(Debug, Clone)]
@@ -47,12 +44,6 @@ impl Blob {
     }
 }
 
-fn sha256(content: &[u8]) -> String {
-    let digits: Vec<String> =
-        digest(&SHA256, content).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    digits.concat()
-}
-
 /// The object with these fields, too.
 fn with(mut object: Value, fields: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
     if let Some(object) = object.as_object_mut() {
@@ -70,12 +61,9 @@ pub(crate) struct Layer {
 }
 
 impl Layer {
-    /// Compresses without a name, a time or an operating system in the header.
     pub(crate) fn of(tree: &Tree) -> io::Result<Self> {
         let archive = pack(tree)?;
-        let mut gzip = GzBuilder::new().write(Vec::new(), Compression::best());
-        gzip.write_all(&archive)?;
-        Ok(Self { diff_id: sha256(&archive), blob: Blob::new(LAYER, gzip.finish()?) })
+        Ok(Self { diff_id: sha256(&archive), blob: Blob::new(LAYER, compress(&archive)?) })
     }
 }
 
@@ -92,16 +80,17 @@ pub(crate) struct Config {
     pub(crate) created: String,
 }
 
-/// An image, ready to be written.
+/// An image for one platform.
 #[derive(Debug)]
-pub(crate) struct Packed {
+pub(crate) struct Variant {
+    platform: Platform,
     config: Blob,
     layer: Layer,
     manifest: Blob,
 }
 
-impl Packed {
-    pub(crate) fn new(config: &Config, layer: &Layer) -> Self {
+impl Variant {
+    pub(crate) fn new(platform: Platform, config: &Config, layer: &Layer) -> Self {
         let run = json!({
             "Entrypoint": [config.entry_point],
             "Env": ["PATH=/usr/local/bin"],
@@ -112,7 +101,7 @@ impl Packed {
         let config = Blob::json(
             CONFIG,
             &json!({
-                "architecture": ARCHITECTURE,
+                "architecture": platform.name(),
                 "os": "linux",
                 "created": config.created,
                 "config": run,
@@ -125,34 +114,66 @@ impl Packed {
             "config": config.descriptor(),
             "layers": [layer.blob.descriptor()],
         });
-        Self { manifest: Blob::json(MANIFEST, &manifest), config, layer: layer.clone() }
+        Self { platform, manifest: Blob::json(MANIFEST, &manifest), config, layer: layer.clone() }
+    }
+
+    fn descriptor(&self) -> Value {
+        let platform = json!({"architecture": self.platform.name(), "os": "linux"});
+        with(self.manifest.descriptor(), [("platform", platform)])
+    }
+}
+
+/// An image, ready to be written: for one platform, or an index of those for several.
+#[derive(Debug)]
+pub(crate) struct Packed {
+    /// At least one, the one for most nodes first.
+    variants: Vec<Variant>,
+    index: Option<Blob>,
+}
+
+impl Packed {
+    /// Of at least one.
+    pub(crate) fn new(variants: Vec<Variant>) -> Self {
+        let descriptors: Vec<Value> = variants.iter().map(Variant::descriptor).collect();
+        let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": descriptors});
+        Self { index: (variants.len() > 1).then(|| Blob::json(INDEX, &index)), variants }
+    }
+
+    fn descriptor(&self) -> Value {
+        let only = self.variants.first().map(Variant::descriptor);
+        self.index.as_ref().map(Blob::descriptor).or(only).unwrap_or_default()
     }
 
     /// What a registry calls the image, whatever its names.
     pub(crate) fn digest(&self) -> String {
-        format!("sha256:{}", self.manifest.digest)
+        self.descriptor().get("digest").and_then(Value::as_str).unwrap_or_default().to_owned()
     }
 
     /// A layout (<https://github.com/opencontainers/image-spec/blob/v1.1.0/image-layout.md>) with the image under each of these
-    /// names, such as `docker.io/intel/intel-gpu-plugin:devel`. The file `manifest.json` is for Docker without containerd's store.
+    /// names, such as `docker.io/intel/intel-gpu-plugin:devel`. The file `manifest.json` is for Docker without containerd's store,
+    /// which keeps images for one platform.
     pub(crate) fn archive(&self, names: &[String]) -> io::Result<Vec<u8>> {
         let descriptor = |name: &String| {
             let annotations =
                 json!({"org.opencontainers.image.ref.name": name, "io.containerd.image.name": name});
-            let platform = json!({"architecture": ARCHITECTURE, "os": "linux"});
-            with(self.manifest.descriptor(), [("annotations", annotations), ("platform", platform)])
+            with(self.descriptor(), [("annotations", annotations)])
         };
         let manifests: Vec<Value> = names.iter().map(descriptor).collect();
         let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests});
-        let docker =
-            json!([{"Config": self.config.path(), "RepoTags": names, "Layers": [self.layer.blob.path()]}]);
+        let docker = self.variants.first().map(|variant| {
+            json!({"Config": variant.config.path(), "RepoTags": names, "Layers": [variant.layer.blob.path()]})
+        });
         let file = |value: Value| Entry::File(value.to_string().into_bytes());
         let mut tree = Tree::from([
             ("oci-layout".to_owned(), file(json!({"imageLayoutVersion": "1.0.0"}))),
             ("index.json".to_owned(), file(index)),
-            ("manifest.json".to_owned(), file(docker)),
+            ("manifest.json".to_owned(), file(docker.into_iter().collect())),
         ]);
-        for blob in [&self.config, &self.layer.blob, &self.manifest] {
+        let of_variants = self
+            .variants
+            .iter()
+            .flat_map(|variant| [&variant.config, &variant.layer.blob, &variant.manifest]);
+        for blob in of_variants.chain(&self.index) {
             tree.insert(blob.path(), Entry::File(blob.content.clone()));
         }
         pack(&tree)

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-/// `crates/controller` says which images the operator deploys; images are of no other version.
-const CONTROLLER: &str = include_str!("../../../crates/controller/src/lib.rs");
+use crate::flags;
+use crate::platform::Platform;
+use crate::version::VERSION;
 
 /// What images are called where no flag says so.
 const REGISTRY: &str = "docker.io/intel";
@@ -16,8 +17,10 @@ pub(crate) struct Options {
     /// What stands before the names of images, without a slash at the end.
     pub(crate) registry: String,
     pub(crate) tags: Vec<String>,
-    /// The folder of the binaries; they are built without it.
-    pub(crate) binaries: Option<PathBuf>,
+    /// What binaries are built for; this machine's processor without.
+    pub(crate) platforms: Vec<Platform>,
+    /// Folders of binaries, one for each platform; they are built without it.
+    pub(crate) binaries: Vec<PathBuf>,
     /// Where archives go; `target/images` without.
     pub(crate) output: Option<PathBuf>,
     /// Where the source of what is in the images can be had, for their labels.
@@ -25,36 +28,35 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// Reads `--flag VALUE` and `--flag=VALUE`.
+    /// Reads the command line.
     pub(crate) fn parse(args: &[&str]) -> Result<Self, String> {
         let mut options = Self {
             registry: REGISTRY.to_owned(),
             tags: Vec::new(),
-            binaries: None,
+            platforms: Vec::new(),
+            binaries: Vec::new(),
             output: None,
             source: None,
         };
-        let mut words = args.iter().flat_map(|word| match word.split_once('=') {
-            Some((flag, value)) if word.starts_with("--") => vec![flag, value],
-            _ => vec![*word],
-        });
-        while let Some(flag) = words.next() {
-            let value = words.next().filter(|value| !value.is_empty());
-            let value = value.ok_or_else(|| format!("{flag} needs a value"))?.to_owned();
+        for (flag, value) in flags::pairs(args)? {
             match flag {
                 "--registry" => value.trim_end_matches('/').clone_into(&mut options.registry),
                 "--tag" if is_tag(&value) => options.tags.push(value),
                 "--tag" => {
                     return Err(format!("--tag {value:?} is no tag: letters, digits, `_`, `.` and `-`"));
                 }
-                "--binaries" => options.binaries = Some(value.into()),
+                "--target" => options.platforms.push(Platform::of_target(&value)?),
+                "--binaries" => options.binaries.push(value.into()),
                 "--output" => options.output = Some(value.into()),
                 "--source" => options.source = Some(value),
                 _ => return Err(format!("there is no flag {flag}")),
             }
         }
+        if !options.platforms.is_empty() && !options.binaries.is_empty() {
+            return Err("--binaries are for what they are for: leave out --target".to_owned());
+        }
         if options.tags.is_empty() {
-            options.tags = vec![image_version().to_owned(), DEVELOPMENT.to_owned()];
+            options.tags = vec![VERSION.to_owned(), DEVELOPMENT.to_owned()];
         }
         Ok(options)
     }
@@ -72,12 +74,6 @@ fn is_tag(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c))
 }
 
-/// The version of the images.
-pub(crate) fn image_version() -> &'static str {
-    let value = CONTROLLER.split("IMAGE_VERSION: &str = \"").nth(1).and_then(|rest| rest.split('"').next());
-    value.unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,7 +81,7 @@ mod tests {
     #[test]
     fn without_flags_images_are_called_what_manifests_and_the_operator_call_them() {
         let options = Options::parse(&[]).unwrap();
-        let names = ["docker.io/intel/x:0.36.0", "docker.io/intel/x:devel"];
+        let names = [format!("docker.io/intel/x:{VERSION}"), "docker.io/intel/x:devel".to_owned()];
         assert_eq!(options.names("x"), names);
     }
 
@@ -111,6 +107,11 @@ mod tests {
             (&["--tag="], "--tag needs a value"),
             (&["--tag", "a:b"], "--tag \"a:b\" is no tag"),
             (&["--tag", ".a"], "--tag \".a\" is no tag"),
+            (&["--target", "riscv64gc-unknown-linux-gnu"], "nothing is shipped for"),
+            (
+                &["--target", "aarch64-unknown-linux-gnu", "--binaries", "x"],
+                "--binaries are for what they are for",
+            ),
             (&["--push", "x"], "there is no flag --push"),
             (&["word", "x"], "there is no flag word"),
         ] {

@@ -1,11 +1,13 @@
 //! A program as it is in images: the files that all of its images have.
 
+use crate::build::Shipped;
 use crate::crates::{self, Crate};
+use crate::platform::Platform;
 use crate::root;
+use crate::version::VERSION;
 
 use super::archive::{Entry, Tree};
 use super::component::{Component, bill, read};
-use super::options::image_version;
 use super::table::{IMAGES, MORE_NAMES};
 use super::{licences, toolchain};
 
@@ -13,6 +15,7 @@ use super::{licences, toolchain};
 #[derive(Debug)]
 pub(crate) struct Program {
     pub(crate) package: &'static str,
+    pub(crate) platform: Platform,
     pub(crate) binary: Vec<u8>,
     /// The project's own licence.
     pub(crate) licence: Vec<u8>,
@@ -24,12 +27,18 @@ pub(crate) struct Program {
 
 impl Program {
     /// With what others wrote of it, as the registry's folders and this machine have it.
-    pub(crate) fn of(package: &'static str, binary: Vec<u8>, created: &str) -> Result<Self, String> {
+    pub(crate) fn of(
+        shipped: &Shipped,
+        platform: Platform,
+        binary: Vec<u8>,
+        created: &str,
+    ) -> Result<Self, String> {
+        let package = shipped.package;
         let licence = read(&root().join("LICENSE"))?;
-        let mut components = of_crates(&crates::of_others(package)?, &licence)?;
-        components.extend(toolchain::components()?);
-        let bill = format!("{:#}\n", bill(package, image_version(), created, &components)).into_bytes();
-        Ok(Self { package, binary, licence, components, bill })
+        let mut components = of_crates(&crates::of_others(package, platform)?, &licence)?;
+        components.extend(toolchain::components(platform, shipped.is_static())?);
+        let bill = format!("{:#}\n", bill(package, VERSION, created, &components)).into_bytes();
+        Ok(Self { package, platform, binary, licence, components, bill })
     }
 
     /// Nothing but the program under its names, the folders that it and manifests count on, and `/licenses`.

@@ -1,5 +1,7 @@
 //! What is in an archive, as other programs find it there.
 
+mod platforms;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read as _;
@@ -14,12 +16,18 @@ use super::component::Component;
 use super::program::{Program, of_crates};
 use super::table::{IMAGES, User};
 use super::{Commit, Options, pack};
+use crate::platform::Platform;
+use crate::version::VERSION;
 use crate::{crates, root};
 
 /// Of the Level-Zero sidecar, which is no image of ours.
 const FROM_ELSEWHERE: &str = "intel-gpu-levelzero";
 
 fn program(package: &'static str) -> Program {
+    program_for(package, Platform::Amd64)
+}
+
+fn program_for(package: &'static str, platform: Platform) -> Program {
     let texts = BTreeMap::from([("LICENSE-MIT".to_owned(), b"as you like".to_vec())]);
     let component = Component {
         name: "one".to_owned(),
@@ -31,6 +39,7 @@ fn program(package: &'static str) -> Program {
     };
     Program {
         package,
+        platform,
         // Says by which name it is run.
         binary: b"#!/bin/sh\necho \"$0\"\n".to_vec(),
         licence: b"Apache".to_vec(),
@@ -43,8 +52,8 @@ fn program(package: &'static str) -> Program {
 fn make(package: &'static str, folder: &Path) -> BTreeMap<&'static str, String> {
     let commit = Commit { revision: "c0ffee".to_owned(), created: "2026-01-02T03:04:05Z".to_owned() };
     let options = Options::parse(&["--tag=1", "--tag=2"]).unwrap();
-    let packed = pack(&program(package), &commit, &options, folder).unwrap();
-    packed.into_iter().map(|(name, digest, _)| (name, digest)).collect()
+    let made = pack(vec![program(package)], &commit, &options, folder).unwrap();
+    made.into_iter().map(|made| (made.name, made.digest)).collect()
 }
 
 fn both(folder: &Path) -> BTreeMap<&'static str, String> {
@@ -290,7 +299,7 @@ fn labels_say_what_an_image_is_and_of_which_source() {
     let labels = &config["config"]["Labels"];
     assert_eq!(labels["org.opencontainers.image.title"], "intel-qat-plugin");
     assert_eq!(labels["org.opencontainers.image.revision"], "c0ffee");
-    assert_eq!(labels["org.opencontainers.image.version"], "0.36.0");
+    assert_eq!(labels["org.opencontainers.image.version"], VERSION);
     assert_eq!(labels["summary"], "Device plugin for Intel QAT");
     assert_eq!(labels["org.opencontainers.image.source"], Value::Null, "no flag says where");
 }
@@ -366,7 +375,7 @@ fn each_entry_point_is_a_name_that_the_program_knows() {
 #[test]
 fn every_crate_that_is_shipped_has_the_text_of_its_licence() {
     for package in ["intel-device-plugins", "intel-device-plugins-operator"] {
-        let found = crates::of_others(package).unwrap();
+        let found = crates::of_others(package, Platform::Amd64).unwrap();
         let components = of_crates(&found, b"apache").unwrap();
         assert!(components.iter().all(|component| !component.texts.is_empty()));
         let names: Vec<&str> = components.iter().map(|component| component.name.as_str()).collect();

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use super::component::{Component, Texts, package_url, read};
 use crate::output_of;
+use crate::platform::Platform;
 
 /// Archives of the distribution that are linked in, their licences, and the texts of those that every user must be given.
 const ARCHIVES: [(&str, &str, Option<&str>); 2] = [
@@ -15,11 +16,12 @@ const ARCHIVES: [(&str, &str, Option<&str>); 2] = [
     ("libgcc_eh.a", "GPL-3.0-or-later WITH GCC-exception-3.1", None),
 ];
 
-/// All of them, of this machine.
-pub(crate) fn components() -> Result<Vec<Component>, String> {
+/// All of them, as this machine has them for the platform; the C libraries only of what is static.
+pub(crate) fn components(platform: Platform, is_static: bool) -> Result<Vec<Component>, String> {
+    let compiler = platform.compiler()?;
     let mut components = vec![rust()?];
-    for (archive, licence, text) in ARCHIVES {
-        components.push(of_distribution(archive, licence, text)?);
+    for (archive, licence, text) in ARCHIVES.into_iter().filter(|_| is_static) {
+        components.push(of_distribution(&compiler, archive, licence, text)?);
     }
     Ok(components)
 }
@@ -42,8 +44,13 @@ fn rust() -> Result<Component, String> {
 }
 
 /// The source package that an archive which the linker finds was built from.
-fn of_distribution(archive: &str, licence: &str, text: Option<&str>) -> Result<Component, String> {
-    let path = output_of(Command::new("cc").arg(format!("-print-file-name={archive}")))?;
+fn of_distribution(
+    compiler: &str,
+    archive: &str,
+    licence: &str,
+    text: Option<&str>,
+) -> Result<Component, String> {
+    let path = output_of(Command::new(compiler).arg(format!("-print-file-name={archive}")))?;
     let path = fs::canonicalize(path.trim()).map_err(|error| format!("{}: {error}", path.trim()))?;
     // `libc6-dev:amd64: /usr/lib/x86_64-linux-gnu/libc.a`
     let owner = output_of(Command::new("dpkg-query").arg("--search").arg(&path))?;

@@ -1,0 +1,154 @@
+//! `cargo xtask release`: everything of a release, in one folder, and what pushes it.
+
+mod charts;
+mod checks;
+mod manifests;
+mod options;
+mod push;
+
+#[cfg(test)]
+mod tests;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::build::{self, SHIPPED};
+use crate::images;
+use crate::platform::Platform;
+use crate::version::VERSION;
+use crate::{hash, output_of, root};
+
+pub(crate) use options::Options;
+
+/// Where releases are developed: the name of their files.
+const PROJECT: &str = "intel-device-plugins";
+
+/// Checks, builds, packs and, unless it is a dry run, pushes. Ends at the first thing that is not as it has to be.
+pub(crate) fn run(options: &Options) -> Result<(), String> {
+    let output = options.output();
+    step("checks");
+    checks::clean(&root())?;
+    checks::tag(&root(), VERSION)?;
+    let notes = checks::notes(&read(&root().join("CHANGELOG.md"))?, VERSION)?;
+    let disagreeing = crate::version::check()?;
+    if !disagreeing.is_empty() {
+        return Err(disagreeing.join("\nxtask: "));
+    }
+    if output.exists() {
+        return Err(format!("{} is there already: remove it, or give another --output", output.display()));
+    }
+    let files = output.join("files");
+    create(&files)?;
+    write(&output.join("notes.md"), &notes)?;
+
+    step("images");
+    let images = images::make(&options.images, &output.join("images"))?;
+    for package in SHIPPED.iter().filter(|shipped| shipped.is_static()).map(|shipped| shipped.package) {
+        let image = images::IMAGES.iter().find(|image| image.package == package);
+        let name = image.ok_or_else(|| format!("{package} is in no image"))?.name;
+        copy(&output.join(format!("images/{name}.cdx.json")), &files.join(format!("{package}.cdx.json")))?;
+    }
+
+    if options.twice {
+        step("the same binaries again, elsewhere");
+        twice(options, &output.join("again"))?;
+    }
+
+    step("binaries that are in no image");
+    for shipped in SHIPPED.iter().filter(|shipped| !shipped.is_static()) {
+        let (archive, bill) = images::archive_of(shipped, &options.images)?;
+        let name = format!("{}-{VERSION}-linux-amd64.tar.gz", shipped.package);
+        write(&files.join(name), &archive)?;
+        write(&files.join(format!("{}.cdx.json", shipped.package)), &bill)?;
+    }
+
+    step("charts");
+    let charts = charts::package(&options.helm(), &options.images.registry, &files)?;
+
+    step("manifests");
+    let archive = manifests::archive(&options.images.registry)?;
+    write(&files.join(format!("{PROJECT}-{VERSION}-manifests.tar.gz")), &archive)?;
+
+    step("checksums");
+    write(&files.join("SHA256SUMS"), &sums(&files)?)?;
+    write(&output.join("images.txt"), &push::images(&images, options))?;
+    let script = output.join("push.sh");
+    write(&script, push::SCRIPT)?;
+    print!("{}", push::table(&images, &charts, options));
+    println!("and, as files of the release: {}", names(&files)?.join(", "));
+    println!("all in {}", output.display());
+    if options.dry_run {
+        println!("dry run: nothing was pushed; {} does it", script.display());
+        return Ok(());
+    }
+    step("push");
+    output_of(Command::new("bash").arg(script)).map(|said| print!("{said}"))
+}
+
+/// Builds all in another folder, and fails where a binary comes out otherwise.
+fn twice(options: &Options, folder: &Path) -> Result<(), String> {
+    let host = [Platform::host()?];
+    let platforms = if options.images.platforms.is_empty() { &host[..] } else { &options.images.platforms };
+    for platform in platforms {
+        for shipped in SHIPPED.iter().filter(|shipped| shipped.is_for(*platform)) {
+            let paths = [build::ship(shipped, *platform)?, build::ship_into(shipped, *platform, folder)?];
+            let sum = |path: &PathBuf| {
+                fs::read(path)
+                    .map(|file| hash::sha256(&file))
+                    .map_err(|error| format!("{}: {error}", path.display()))
+            };
+            let [first, second] = paths.each_ref().map(sum);
+            let first = first?;
+            println!("{first}  {} for {}", shipped.package, platform.name());
+            if first != second? {
+                return Err(format!(
+                    "{} and {} differ: the build is not reproducible",
+                    paths[0].display(),
+                    paths[1].display()
+                ));
+            }
+        }
+    }
+    fs::remove_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))
+}
+
+fn step(title: &str) {
+    println!("== {title}");
+}
+
+/// As `sha256sum --check` reads them.
+fn sums(folder: &Path) -> Result<String, String> {
+    let mut sums = String::new();
+    for name in names(folder)? {
+        let content = fs::read(folder.join(&name)).map_err(|error| format!("{name}: {error}"))?;
+        sums.push_str(&format!("{}  {name}\n", hash::sha256(&content)));
+    }
+    Ok(sums)
+}
+
+/// The files in a folder, sorted.
+fn names(folder: &Path) -> Result<Vec<String>, String> {
+    let entries = fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+    let names: std::io::Result<Vec<String>> = names.collect();
+    let mut names = names.map_err(|error| format!("{}: {error}", folder.display()))?;
+    names.sort_unstable();
+    Ok(names)
+}
+
+fn create(folder: &Path) -> Result<(), String> {
+    fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn write(path: &Path, content: &(impl AsRef<[u8]> + ?Sized)) -> Result<(), String> {
+    fs::write(path, content).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), String> {
+    fs::copy(from, to).map(|_| ()).map_err(|error| format!("{}: {error}", from.display()))
+}

@@ -1,0 +1,210 @@
+//! What a release is refused for, and what is in it.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use super::charts::without_times;
+use super::manifests::released;
+use super::{Options, checks, push, sums};
+use crate::images::IMAGES;
+use crate::images::archive::compress;
+use crate::version::VERSION;
+
+/// A repository with one commit.
+fn repository() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("file"), "one\n").unwrap();
+    git(folder.path(), &["init", "--quiet"]);
+    commit(folder.path());
+    folder
+}
+
+fn commit(folder: &Path) {
+    git(folder, &["add", "."]);
+    let who = ["-c", "user.name=x", "-c", "user.email=x@example.com", "-c", "commit.gpgsign=false"];
+    git(folder, &[&who[..], &["commit", "--quiet", "--message=x"]].concat());
+}
+
+fn git(folder: &Path, args: &[&str]) {
+    let status = Command::new("git").arg("-C").arg(folder).args(args).status().unwrap();
+    assert!(status.success(), "{args:?}");
+}
+
+#[test]
+fn only_a_clean_tree_is_released() {
+    let folder = repository();
+    assert_eq!(checks::clean(folder.path()), Ok(()));
+    fs::write(folder.path().join("new"), "").unwrap();
+    let error = checks::clean(folder.path()).unwrap_err();
+    assert!(error.contains("?? new"), "{error}");
+    commit(folder.path());
+    fs::write(folder.path().join("file"), "two\n").unwrap();
+    let error = checks::clean(folder.path()).unwrap_err();
+    assert!(error.contains(" M file") && !error.contains("new"), "{error}");
+}
+
+#[test]
+fn a_version_is_released_once_and_may_be_made_again_of_its_commit() {
+    let folder = repository();
+    assert_eq!(checks::tag(folder.path(), "1.2.3"), Ok(()));
+    git(folder.path(), &["tag", "v1.2.3"]);
+    assert_eq!(checks::tag(folder.path(), "1.2.3"), Ok(()), "the tag is of this commit");
+    fs::write(folder.path().join("file"), "two\n").unwrap();
+    commit(folder.path());
+    let error = checks::tag(folder.path(), "1.2.3").unwrap_err();
+    assert!(error.contains("1.2.3 is released already"), "{error}");
+    assert_eq!(checks::tag(folder.path(), "1.2.4"), Ok(()));
+}
+
+#[test]
+fn a_folder_without_a_repository_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = checks::clean(folder.path()).unwrap_err();
+    assert!(error.contains("git status") && error.contains("not a git repository"), "{error}");
+}
+
+#[test]
+fn notes_are_the_versions_part_of_the_changelog() {
+    let changelog = "# Changelog\n\n## Unreleased\n\n- later\n\n## 1.2.30 (2026-01-03)\n\n- other\n\n## 1.2.3 (2026-01-02)\n\n- one\n  goes on\n\n\
+                     ### More\n\n- two\n\n## 1.2.2 (2025-01-01)\n\n";
+    assert_eq!(checks::notes(changelog, "1.2.3").unwrap(), "- one\n  goes on\n\n### More\n\n- two\n");
+    assert_eq!(checks::notes(changelog, "1.2.30").unwrap(), "- other\n");
+    for (version, why) in [("1.2.4", "has no heading `## 1.2.4 (DATE)`"), ("1.2.2", "says nothing of 1.2.2")]
+    {
+        let error = checks::notes(changelog, version).unwrap_err();
+        assert!(error.contains(why), "{error}");
+    }
+}
+
+#[test]
+fn manifests_of_a_release_name_its_images() {
+    for (line, expected) in [
+        ("image: intel/intel-gpu-plugin:devel\n", "image: example.com/x/intel-gpu-plugin:1.2.3\n"),
+        (
+            "  - image: \"intel/intel-gpu-plugin:devel\" # here",
+            "  - image: \"example.com/x/intel-gpu-plugin:1.2.3\" # here",
+        ),
+        ("image: intel/intel-gpu-plugin:1.2.3", "image: example.com/x/intel-gpu-plugin:1.2.3"),
+        ("  value: intel/intel-gpu-plugin:devel", "  value: example.com/x/intel-gpu-plugin:1.2.3"),
+        ("image: other/intel/intel-gpu-plugin:devel", "image: other/intel/intel-gpu-plugin:devel"),
+        ("image: intel/intel-gpu-plugin:1.0.0", "image: intel/intel-gpu-plugin:1.0.0"),
+        ("image: busybox:devel", "image: busybox:devel"),
+        ("https://example.com/contributors/devel", "https://example.com/contributors/devel"),
+    ] {
+        assert_eq!(released(line, "example.com/x", "1.2.3"), expected);
+    }
+    assert_eq!(released("intel/intel-x:devel", "docker.io/intel", "1.2.3"), "intel/intel-x:1.2.3");
+}
+
+#[test]
+fn no_manifest_of_this_repository_names_an_image_of_ours_that_developers_build() {
+    for path in crate::version::tracked(&["deployments/**.yaml", "demo/**.yaml"]).unwrap() {
+        let text = fs::read_to_string(crate::root().join(&path)).unwrap();
+        let text = released(&text, "docker.io/intel", VERSION);
+        for image in &IMAGES {
+            assert!(!text.contains(&format!("{}:devel", image.name)), "{}: {}", path.display(), image.name);
+        }
+    }
+}
+
+#[test]
+fn a_release_takes_the_flags_of_images_with_one_tag() {
+    let options =
+        Options::parse(&["--dry-run", "--registry=example.com/x", "--helm", "/bin/helm", "--output", "o"])
+            .unwrap();
+    assert!(options.dry_run);
+    assert_eq!(options.images.names("a"), [format!("example.com/x/a:{VERSION}")]);
+    assert_eq!(options.helm(), Path::new("/bin/helm"));
+    assert_eq!(options.output(), Path::new("o"));
+    assert!(!options.twice && Options::parse(&["--twice"]).unwrap().twice);
+    assert!(!Options::parse(&[]).unwrap().dry_run);
+    for (args, why) in [
+        (&["--tag", "x"][..], "a release has one tag"),
+        (&["--tag=x"], "a release has one tag"),
+        (&["--twice", "--binaries", "x"], "--twice builds"),
+        (&["--helm"], "--helm needs a value"),
+        (&["--dryrun", "x"], "there is no flag --dryrun"),
+    ] {
+        let error = Options::parse(args).unwrap_err();
+        assert!(error.contains(why), "{args:?}: {error}");
+    }
+}
+
+#[test]
+fn packages_of_charts_do_not_tell_when_they_were_made() {
+    let package = |time| {
+        let mut archive = tar::Builder::new(Vec::new());
+        for path in ["chart/values.yaml", "chart/Chart.yaml"] {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(3);
+            header.set_mtime(time);
+            archive.append_data(&mut header, path, &b"a: "[..]).unwrap();
+        }
+        without_times(&compress(&archive.into_inner().unwrap()).unwrap()).unwrap()
+    };
+    assert_eq!(package(1), package(2));
+    let content = package(1);
+    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(content.as_slice()));
+    let paths = archive.entries().unwrap().map(|entry| entry.unwrap().path().unwrap().display().to_string());
+    assert_eq!(paths.collect::<Vec<_>>(), ["chart/", "chart/Chart.yaml", "chart/values.yaml"]);
+}
+
+#[test]
+fn checksums_are_of_every_file_as_sha256sum_reads_them() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("b"), "2").unwrap();
+    fs::write(folder.path().join("a"), "1").unwrap();
+    let found = sums(folder.path()).unwrap();
+    assert_eq!(found.lines().map(|line| line.rsplit("  ").next().unwrap()).collect::<Vec<_>>(), ["a", "b"]);
+    fs::write(folder.path().join("SHA256SUMS"), found).unwrap();
+    let check =
+        || Command::new("sha256sum").args(["--check", "--quiet", "SHA256SUMS"]).current_dir(&folder).output();
+    assert!(check().unwrap().status.success());
+    fs::write(folder.path().join("b"), "3").unwrap();
+    assert!(!check().unwrap().status.success());
+}
+
+#[test]
+fn every_image_and_chart_is_pushed_and_what_the_registry_calls_charts_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name);
+    let program = |name: &str, script: &str| {
+        fs::write(place(name), format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(place(name), fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    program("skopeo", "echo skopeo \"$@\" >>said");
+    program(
+        "helm",
+        "echo helm \"$@\" >>said\necho Pushed: r.com:5000/x/charts/c:1.2.3 >&2\necho Digest: sha256:c0 >&2",
+    );
+    fs::create_dir(place("files")).unwrap();
+    fs::write(place("files/c-1.2.3.tgz"), "").unwrap();
+    fs::write(place("images.txt"), "r.com:5000/x/a:1.2.3@sha256:a0\nr.com:5000/x/b:1.2.3@sha256:b0\n")
+        .unwrap();
+    fs::write(place("push.sh"), push::SCRIPT).unwrap();
+    let run = || {
+        let mut bash = Command::new("bash");
+        bash.arg(place("push.sh"))
+            .env("SKOPEO", place("skopeo"))
+            .env("HELM", place("helm"))
+            .env_remove("PLAIN_HTTP");
+        bash.output().unwrap()
+    };
+    assert!(run().status.success());
+    let copy = |name: &str| {
+        let image = format!("r.com:5000/x/{name}:1.2.3");
+        format!(
+            "skopeo copy --all --preserve-digests oci-archive:images/{name}.tar:{image} docker://{image}\n"
+        )
+    };
+    let expected = copy("a") + &copy("b") + "helm push files/c-1.2.3.tgz oci://r.com:5000/x/charts\n";
+    assert_eq!(fs::read_to_string(place("said")).unwrap(), expected);
+    assert_eq!(fs::read_to_string(place("charts.txt")).unwrap(), "r.com:5000/x/charts/c:1.2.3@sha256:c0\n");
+
+    program("helm", "echo no such registry >&2; exit 1");
+    let failed = run();
+    assert!(!failed.status.success());
+    assert!(String::from_utf8_lossy(&failed.stderr).contains("no such registry"));
+}
