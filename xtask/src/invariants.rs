@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::{book, links, metrics, quotes, reference, root};
+use crate::{book, links, metrics, monitoring, quotes, reference, root};
 
 /// Words that only a device's own folder may use.
 const DEVICES: [&str; 9] = ["dlb", "dsa", "fpga", "gpu", "i915", "iaa", "npu", "qat", "sgx"];
@@ -56,6 +56,7 @@ pub(crate) fn run() -> Result<(), String> {
             offences.push(format!("{path} is not as cargo xtask reference writes it"));
         }
     }
+    offences.extend(monitoring::run(&root())?.iter().map(|(path, what)| format!("{path}: {what}")));
     if !offences.is_empty() {
         return Err(offences.join("\nxtask: "));
     }

@@ -11,6 +11,8 @@ mod images;
 mod invariants;
 mod links;
 mod metrics;
+mod monitoring;
+mod promql;
 mod quotes;
 mod reference;
 
@@ -29,7 +31,7 @@ Usage: cargo xtask COMMAND
                  --output DIR    instead of target/images
                  --source URL    for the images' labels: where their source can be had
   invariants   check what the architecture promises and the compiler cannot see, and documents: their links, the book's contents,
-               the pages of metrics, flags and custom resources
+               the pages of metrics, flags and custom resources; alerts, dashboard and runbooks
   reference    write the pages of flags and custom resources
   book         change links of the book while mdBook makes it, which runs this and talks with it (book.toml)
   help         print this text
