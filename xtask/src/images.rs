@@ -21,9 +21,10 @@ use crate::elf::Linking;
 use crate::{output_of, root};
 use oci::{Config, Layer, Packed};
 use program::Program;
-use table::{IMAGES, Image, User};
+use table::{Image, User};
 
-pub(crate) use options::Options;
+pub(crate) use options::{Options, image_version};
+pub(crate) use table::IMAGES;
 
 const VENDOR: &str = "Intel Device Plugins for Kubernetes, in Rust";
 
@@ -31,15 +32,15 @@ const VENDOR: &str = "Intel Device Plugins for Kubernetes, in Rust";
 const NOBODY: &str = "65532:65532";
 
 /// The state of the repository that images are of.
-struct Commit {
+pub(crate) struct Commit {
     /// Its hash, with `-dirty` where files differ from it.
     revision: String,
     /// When it was made, as RFC 3339 has it, in UTC.
-    created: String,
+    pub(crate) created: String,
 }
 
 impl Commit {
-    fn find() -> Result<Self, String> {
+    pub(crate) fn find() -> Result<Self, String> {
         let git = |args: &[&str]| output_of(Command::new("git").args(args).env("TZ", "UTC"));
         let revision = git(&["describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"])?;
         let created = git(&["log", "-1", "--format=%cd", "--date=format-local:%Y-%m-%dT%H:%M:%SZ"])?;
@@ -110,7 +111,7 @@ fn pack(
 /// Labels are the [annotations of OCI](https://github.com/opencontainers/image-spec/blob/v1.1.0/annotations.md), and those of the Go
 /// implementation's images, which registries of Red Hat ask for.
 fn config(image: &Image, commit: &Commit, options: &Options) -> Config {
-    let version = options::image_version();
+    let version = image_version();
     let mut labels: Vec<(&str, &str)> = vec![
         ("org.opencontainers.image.title", image.name),
         ("org.opencontainers.image.description", image.summary),

@@ -5,6 +5,7 @@
 mod book;
 mod budget;
 mod build;
+mod bundle;
 mod crates;
 mod elf;
 mod images;
@@ -30,6 +31,11 @@ Usage: cargo xtask COMMAND
                  --binaries DIR  take the binaries from there, and build none
                  --output DIR    instead of target/images
                  --source URL    for the images' labels: where their source can be had
+  bundle       make the operator's bundle for Operator Lifecycle Manager, in target/bundle (docs/olm.md)
+                 --registry R    of its images, instead of docker.io/intel
+                 --digests FILE  name images by the digests that `cargo xtask images` has printed, instead of by version
+                 --replaces V    the version that it updates
+                 --output DIR    instead of target/bundle
   invariants   check what the architecture promises and the compiler cannot see, and documents: their links, the book's contents,
                the pages of metrics, flags and custom resources; alerts, dashboard and runbooks
   reference    write the pages of flags and custom resources
@@ -49,6 +55,13 @@ fn main() -> ExitCode {
             Ok(options) => images::run(&options),
             Err(error) => {
                 eprintln!("xtask images: {error}");
+                return ExitCode::from(2);
+            }
+        },
+        ["bundle", flags @ ..] => match bundle::Options::parse(flags) {
+            Ok(options) => bundle::run(&options),
+            Err(error) => {
+                eprintln!("xtask bundle: {error}");
                 return ExitCode::from(2);
             }
         },

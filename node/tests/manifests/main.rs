@@ -5,6 +5,7 @@ mod folder;
 mod kustomize;
 mod labelers;
 mod levelzero;
+mod monitoring;
 mod nfd;
 mod operator;
 mod webhooks;
@@ -81,7 +82,10 @@ fn daemon_sets() -> Vec<(String, Value)> {
         objects.into_iter().map(move |set| (folder.clone(), set))
     };
     let has_plugin = |folder: &String| {
-        !folder.contains("_admissionwebhook") && !folder.starts_with("operator") && *folder != nfd::RULES
+        let others = [nfd::RULES, monitoring::FOLDER];
+        !folder.contains("_admissionwebhook")
+            && !folder.starts_with("operator")
+            && !others.contains(&&**folder)
     };
     folders().into_iter().filter(has_plugin).flat_map(find).collect()
 }
