@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 
@@ -18,6 +19,8 @@ import (
 	proxy "k8s.io/kubernetes/cmd/kube-proxy/app"
 	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
 	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
 )
 
 var components = map[string]func() *cobra.Command{
@@ -29,6 +32,30 @@ var components = map[string]func() *cobra.Command{
 	"kubelet":                 func() *cobra.Command { return kubelet.NewKubeletCommand(context.Background()) },
 }
 
+// Renders folders as `kubectl kustomize` does, all in one process, which takes a second where a kubectl for each takes twenty.
+// Prints the objects of each folder as a JSON list, a line each.
+func kustomize(folders []string) error {
+	out := json.NewEncoder(os.Stdout)
+	for _, folder := range folders {
+		rendered, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), folder)
+		if err != nil {
+			return fmt.Errorf("%s: %w", folder, err)
+		}
+		objects := []map[string]any{}
+		for _, resource := range rendered.Resources() {
+			object, err := resource.Map()
+			if err != nil {
+				return fmt.Errorf("%s: %w", folder, err)
+			}
+			objects = append(objects, object)
+		}
+		if err := out.Encode(objects); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func main() {
 	if len(os.Args) < 2 {
 		fmt.Fprintln(os.Stderr, "usage: testcluster COMPONENT [FLAGS]")
@@ -38,6 +65,13 @@ func main() {
 	os.Args = os.Args[1:]
 	if name == "etcd" {
 		etcdmain.Main(os.Args)
+		return
+	}
+	if name == "kustomize" {
+		if err := kustomize(os.Args[1:]); err != nil {
+			fmt.Fprintln(os.Stderr, "testcluster kustomize:", err)
+			os.Exit(1)
+		}
 		return
 	}
 	command, ok := components[name]

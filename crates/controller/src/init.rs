@@ -1,9 +1,12 @@
 //! Init containers: what prepares a node before the plugin starts.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::core::v1::{
-    Capabilities, Container, EnvVar, EnvVarSource, ObjectFieldSelector, SELinuxOptions, SeccompProfile,
-    SecurityContext, VolumeMount,
+    Capabilities, Container, EnvVar, EnvVarSource, ObjectFieldSelector, ResourceRequirements, SELinuxOptions,
+    SeccompProfile, SecurityContext, VolumeMount,
 };
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use kube::core::Rule;
 
@@ -12,15 +15,31 @@ use crate::Template;
 /// Where node-feature-discovery looks for programs that print labels.
 const LABEL_HOOKS: &str = "/etc/kubernetes/node-feature-discovery/source.d/";
 
-/// An init container; it is pulled like the plugin.
+/// An init container; it is pulled like the plugin, and needs no more than that.
 pub fn container(name: &str, image: &str, security: SecurityContext, mounts: Vec<VolumeMount>) -> Container {
     Container {
         name: name.to_owned(),
         image: Some(image.to_owned()),
         image_pull_policy: Some("IfNotPresent".to_owned()),
+        resources: Some(resources()),
         security_context: Some(security),
         volume_mounts: Some(mounts),
         ..Container::default()
+    }
+}
+
+/// What each of them needs at most: docs/resources.md.
+fn resources() -> ResourceRequirements {
+    let amounts = |cpu: &str, memory: &str| {
+        Some(BTreeMap::from(
+            [("cpu", cpu), ("memory", memory)]
+                .map(|(name, amount)| (name.to_owned(), Quantity(amount.to_owned()))),
+        ))
+    };
+    ResourceRequirements {
+        requests: amounts("10m", "15Mi"),
+        limits: amounts("500m", "40Mi"),
+        ..ResourceRequirements::default()
     }
 }
 

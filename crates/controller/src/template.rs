@@ -2,12 +2,11 @@
 
 use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::api::core::v1::{
-    ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource, HTTPGetAction,
-    HostPathVolumeSource, LocalObjectReference, PodSpec, Probe, Volume, VolumeMount,
+    ConfigMapVolumeSource, Container, EmptyDirVolumeSource, HostPathVolumeSource, LocalObjectReference,
+    PodSpec, Volume, VolumeMount,
 };
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use crate::{Common, Settings};
+use crate::{Common, Metrics, Settings};
 
 /// Why a template is none.
 #[derive(Debug, thiserror::Error)]
@@ -112,9 +111,7 @@ impl Template {
         if !common.env.is_empty() {
             self.plugin.env.get_or_insert_default().extend(common.env.iter().map(Into::into));
         }
-        if let Some(metrics) = common.metrics {
-            serve_metrics(&mut self.plugin, metrics.port);
-        }
+        serve_metrics(&mut self.plugin, common.metrics);
         let mut pod = self.pod;
         pod.containers = std::iter::once(self.plugin).chain(self.sidecars).collect();
         if let Some(policy) = common.image_pull_policy {
@@ -150,22 +147,16 @@ impl Template {
     }
 }
 
-/// Has the plugin serve its pages on a port, and the kubelet look at them.
-fn serve_metrics(plugin: &mut Container, port: i32) {
-    plugin.args.get_or_insert_default().push(format!("-metrics-address=:{port}"));
-    plugin.ports.get_or_insert_default().push(ContainerPort {
-        name: Some("metrics".to_owned()),
-        container_port: port,
-        ..ContainerPort::default()
-    });
-    let probe = |path: &str| {
-        let get = HTTPGetAction {
-            path: Some(path.to_owned()),
-            port: IntOrString::String("metrics".to_owned()),
-            ..HTTPGetAction::default()
-        };
-        Some(Probe { http_get: Some(get), ..Probe::default() })
+/// Has the plugin serve its pages on a port, where the manifest's probes look; or nowhere, and without probes.
+fn serve_metrics(plugin: &mut Container, metrics: Option<Metrics>) {
+    // The manifest's way to say where the pages are. What runs is the image's own program.
+    plugin.command = None;
+    let Some(Metrics { port }) = metrics else {
+        (plugin.ports, plugin.liveness_probe, plugin.readiness_probe) = (None, None, None);
+        return;
     };
-    plugin.liveness_probe = probe("/healthz");
-    plugin.readiness_probe = probe("/readyz");
+    plugin.args.get_or_insert_default().push(format!("-metrics-address=:{port}"));
+    for declared in plugin.ports.iter_mut().flatten() {
+        declared.container_port = port;
+    }
 }

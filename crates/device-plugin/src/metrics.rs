@@ -1,7 +1,7 @@
 //! Figures about a running plugin.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use pages::{Figures, Histogram};
@@ -134,14 +134,17 @@ impl Status {
         });
     }
 
-    /// Why the plugin should be restarted, if it should: discovery is stuck.
+    /// Why the plugin does not work any more, if so: discovery is stuck.
     pub fn sick(&self) -> Option<String> {
         let running = self.state().running_since?.elapsed();
         (running > STUCK).then(|| format!("{}: discovery has been running for {running:.0?}", self.namespace))
     }
 
-    /// What is still missing until all devices are offered, if anything.
+    /// What is missing until all devices are offered as they are, if anything.
     pub fn not_ready(&self) -> Option<String> {
+        if let Some(stuck) = self.sick() {
+            return Some(stuck);
+        }
         let state = self.state();
         if let Some(failure) = &state.failure {
             return Some(format!("{}: discovery failed: {failure}", self.namespace));
@@ -160,6 +163,12 @@ impl Status {
     pub fn registered(&self) -> BTreeMap<String, bool> {
         self.state().resources.iter().map(|(name, status)| (name.clone(), status.registered)).collect()
     }
+}
+
+/// Why the process should be restarted, if it should: every plugin is stuck. One alone would take the others with it.
+pub(crate) fn why_to_restart(plugins: &[Arc<Status>]) -> Vec<String> {
+    let sick: Vec<String> = plugins.iter().filter_map(|plugin| plugin.sick()).collect();
+    if sick.len() == plugins.len() { sick } else { Vec::new() }
 }
 
 /// All plugins of a process as one page.
@@ -311,7 +320,21 @@ mod tests {
         assert_eq!(status.sick(), None);
         status.state().running_since = Instant::now().checked_sub(STUCK + Duration::from_secs(1));
         assert_eq!(status.sick().unwrap(), "color.example.com: discovery has been running for 31s");
+        assert_eq!(status.not_ready(), status.sick());
         status.discovery_ended(None, 0);
         assert_eq!(status.sick(), None);
+    }
+
+    #[test]
+    fn a_process_is_restarted_only_when_all_its_plugins_are_stuck() {
+        let [color, shape] =
+            ["color.example.com", "shape.example.com"].map(|name| Arc::new(Status::new(name)));
+        let plugins = [Arc::clone(&color), Arc::clone(&shape)];
+        let long_ago = Instant::now().checked_sub(STUCK + Duration::from_secs(1));
+        color.state().running_since = long_ago;
+        assert!(why_to_restart(&plugins).is_empty());
+        shape.state().running_since = long_ago;
+        assert_eq!(why_to_restart(&plugins).len(), 2);
+        assert!(why_to_restart(&[]).is_empty());
     }
 }

@@ -20,7 +20,7 @@ pub async fn serve(
     let plugins = Arc::new(plugins);
     let [health, readiness, figures] = [Arc::clone(&plugins), Arc::clone(&plugins), plugins];
     let pages = Pages::default()
-        .verdict("/healthz", move || health().iter().filter_map(|plugin| plugin.sick()).collect())
+        .verdict("/healthz", move || metrics::why_to_restart(&health()))
         .verdict("/readyz", move || readiness().iter().filter_map(|plugin| plugin.not_ready()).collect())
         .text("/metrics", move || metrics::render(figures().iter().map(|plugin| &**plugin)));
     Ok(pages::serve(listener, pages).await)

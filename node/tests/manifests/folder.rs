@@ -1,9 +1,13 @@
 //! A folder of `deployments` that can be applied, with its objects.
 
+use std::sync::LazyLock;
+
 use serde_json::Value;
 
-use crate::{deployments, folders, kustomize};
+use crate::folders;
+use kustomize::deployments;
 
+#[derive(Clone)]
 pub(crate) struct Folder {
     /// Its path below `deployments`.
     pub(crate) folder: String,
@@ -13,11 +17,14 @@ pub(crate) struct Folder {
 impl Folder {
     /// All of which this holds, sorted.
     pub(crate) fn all(is_one: impl Fn(&Self) -> bool) -> Vec<Self> {
-        let render = |folder: String| {
-            let objects = kustomize::render(&deployments().join(&folder));
-            Self { folder, objects }
-        };
-        folders().into_iter().map(render).filter(is_one).collect()
+        static ALL: LazyLock<Vec<Folder>> = LazyLock::new(|| {
+            let render = |folder: String| {
+                let objects = kustomize::render(&deployments().join(&folder));
+                Folder { folder, objects }
+            };
+            folders().into_iter().map(render).collect()
+        });
+        ALL.iter().filter(|folder| is_one(folder)).cloned().collect()
     }
 
     pub(crate) fn of_kind(&self, kind: &str) -> impl Iterator<Item = &Value> {

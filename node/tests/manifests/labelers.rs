@@ -5,7 +5,7 @@ use std::ops::Deref;
 use serde_json::{Value, json};
 
 use crate::folder::Folder;
-use crate::{deployments, kustomize, list, text};
+use kustomize::{deployments, list, text};
 
 /// Their names.
 pub(crate) const NAMES: [&str; 2] = ["intel-gpu-labels", "sgx-node-init"];

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::{UNPRIVILEGED, containers, daemon_sets, list};
+use crate::{containers, daemon_sets};
+use kustomize::list;
 
 /// Of its container, and of its DaemonSet where it has one.
 pub(crate) const NAME: &str = "intel-gpu-levelzero";
@@ -55,20 +56,18 @@ fn plugin_and_sidecar_share_the_folder_of_the_socket_and_only_the_sidecar_writes
 
 #[test]
 fn without_privileges_the_sidecar_asks_for_what_the_plugin_beside_it_offers() {
-    for (folder, _) in UNPRIVILEGED {
-        let pods = pods(folder.rsplit('/').next().unwrap());
-        let (_, plugin) = container(&pods, "intel-gpu-plugin");
-        let args = list(&plugin["args"]);
-        for flag in ["-enable-monitoring", "-health-management"] {
-            assert!(args.contains(&json!(flag)), "{folder}: {flag}");
-        }
-        let (pod, sidecar) = container(&pods, NAME);
-        assert_eq!(sidecar["resources"]["limits"]["gpu.intel.com/monitoring"], json!(1), "{folder}");
-        // Where there are no GPUs it would wait for ever.
-        assert_eq!(pod["nodeSelector"]["intel.feature.node.kubernetes.io/gpu"], "true", "{folder}");
-        // A folder that the kubelet makes is root's.
-        assert_eq!(sidecar["securityContext"]["runAsUser"], json!(0), "{folder}");
+    let pods = pods("health_unprivileged");
+    let (_, plugin) = container(&pods, "intel-gpu-plugin");
+    for flag in ["-enable-monitoring", "-health-management"] {
+        assert!(list(&plugin["args"]).contains(&json!(flag)), "{flag}");
     }
+    let (pod, sidecar) = container(&pods, NAME);
+    assert!(sidecar["securityContext"]["privileged"].is_null());
+    assert_eq!(sidecar["resources"]["limits"]["gpu.intel.com/monitoring"], json!(1));
+    // Where there are no GPUs it would wait for ever.
+    assert_eq!(pod["nodeSelector"]["intel.feature.node.kubernetes.io/gpu"], "true");
+    // A folder that the kubelet makes is root's.
+    assert_eq!(sidecar["securityContext"]["runAsUser"], json!(0));
 }
 
 #[test]

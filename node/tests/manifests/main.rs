@@ -2,37 +2,22 @@
 #![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 mod folder;
-mod kustomize;
 mod labelers;
 mod levelzero;
 mod monitoring;
 mod nfd;
 mod operator;
+mod pods;
 mod webhooks;
 mod xelink;
 
 use std::fmt::Write as _;
-use std::fs;
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use kustomize::{deployments, list, text};
 use serde_json::{Value, json};
 use simulator::golden;
-
-/// Containers that may be privileged.
-const PRIVILEGED: [&str; 5] = [
-    // These prepare the hardware before the plugin starts.
-    "intel-dlb-initcontainer",
-    "intel-iaa-initcontainer",
-    "intel-idxd-config-initcontainer",
-    "intel-qat-initcontainer",
-    // In the plugin's pod it cannot wait for the plugin's resource, by which it would get device nodes.
-    "intel-gpu-levelzero",
-];
-
-/// Those of them that are not, in this folder.
-const UNPRIVILEGED: [(&str, &str); 1] = [("gpu_plugin/overlays/health_unprivileged", "intel-gpu-levelzero")];
 
 /// What a plugin may write to on the node.
 const WRITABLE: [(&str, &[&str]); 4] = [
@@ -44,32 +29,13 @@ const WRITABLE: [(&str, &[&str]); 4] = [
     ("/var/lib/levelzero", &["intel-gpu-levelzero"]),
 ];
 
-fn deployments() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../deployments").canonicalize().unwrap()
-}
-
 /// Every folder that can be applied, by its path below `deployments`, sorted; without those that need Node Feature Discovery
 /// itself or XPU Manager, which are not here.
 fn folders() -> Vec<String> {
-    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                walk(&path, found);
-            } else if path.ends_with("kustomization.yaml") {
-                found.push(folder.to_owned());
-            }
-        }
-    }
-    let mut found = Vec::new();
-    walk(&deployments(), &mut found);
-    let relative = |path: &PathBuf| path.strip_prefix(deployments()).unwrap().to_str().unwrap().to_owned();
-    let mut found: Vec<String> = found.iter().map(relative).collect();
-    let is_here =
-        |folder: &str| ![&nfd::FROM_ELSEWHERE[..], &xelink::FROM_ELSEWHERE].concat().contains(&folder);
-    found.retain(|folder| is_here(folder));
-    found.sort();
-    found
+    let is_here = |folder: &String| {
+        ![&nfd::FROM_ELSEWHERE[..], &xelink::FROM_ELSEWHERE].concat().contains(&folder.as_str())
+    };
+    kustomize::folders().into_iter().filter(is_here).collect()
 }
 
 /// Each with its folder. There is one of a plugin in every folder of a plugin, and maybe one that helps it, or a labeler.
@@ -100,45 +66,10 @@ fn of_devices() -> Vec<(String, Value)> {
     daemon_sets().into_iter().filter(|(_, set)| !labelers::is_one(set)).collect()
 }
 
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_else(|| panic!("{value} is no text"))
-}
-
 /// All containers of a pod, with whether they only run before the others.
 fn containers(pod: &Value) -> impl Iterator<Item = (&Value, bool)> {
     let first = list(&pod["initContainers"]).iter().map(|container| (container, true));
     first.chain(list(&pod["containers"]).iter().map(|container| (container, false)))
-}
-
-#[test]
-fn pods_have_no_more_rights_than_they_need() {
-    for (folder, set) in of_devices() {
-        let pod = &set["spec"]["template"]["spec"];
-        for shared in ["hostNetwork", "hostPID", "hostIPC", "serviceAccountName"] {
-            assert!(pod[shared].is_null(), "{folder}: {shared}");
-        }
-        // FPGA's plugin asks for its node.
-        let token = if folder.starts_with("fpga_plugin") { Value::Null } else { json!(false) };
-        assert_eq!(pod["automountServiceAccountToken"], token, "{folder}");
-        for (container, _) in containers(pod) {
-            let name = text(&container["name"]);
-            let security = &container["securityContext"];
-            assert_eq!(security["readOnlyRootFilesystem"], json!(true), "{folder} {name}");
-            assert!(security["capabilities"]["add"].is_null(), "{folder} {name}");
-            if PRIVILEGED.contains(&name) && !UNPRIVILEGED.contains(&(folder.as_str(), name)) {
-                assert_eq!(security["privileged"], json!(true), "{folder} {name}: not in the list any more");
-                continue;
-            }
-            assert!(security["privileged"].is_null(), "{folder} {name}");
-            assert_eq!(security["allowPrivilegeEscalation"], json!(false), "{folder} {name}");
-            assert_eq!(security["capabilities"]["drop"], json!(["ALL"]), "{folder} {name}");
-            assert_eq!(security["seccompProfile"]["type"], "RuntimeDefault", "{folder} {name}");
-        }
-    }
 }
 
 #[test]
@@ -150,19 +81,10 @@ fn daemon_sets_are_scheduled_and_updated_like_each_other() {
         assert_eq!(spec["updateStrategy"]["rollingUpdate"]["maxUnavailable"], json!(1), "{folder}");
         let pod = &template["spec"];
         assert_eq!(pod["nodeSelector"]["kubernetes.io/arch"], "amd64", "{folder}");
-        let is_sidecar = set["metadata"]["name"] == levelzero::NAME;
-        let priority = if is_sidecar { Value::Null } else { json!("system-node-critical") };
-        assert_eq!(pod["priorityClassName"], priority, "{folder}");
         assert_eq!(pod["terminationGracePeriodSeconds"], json!(5), "{folder}");
-        for (container, first) in containers(pod) {
+        for (container, _) in containers(pod) {
             let image = text(&container["image"]);
             assert!(image.starts_with("intel/intel-") && image.ends_with(":devel"), "{folder}: {image}");
-            for kind in ["requests", "limits"] {
-                for resource in ["cpu", "memory"] {
-                    let is_set = container["resources"][kind][resource].is_string();
-                    assert!(is_set || first, "{folder} {}: {kind} of {resource}", container["name"]);
-                }
-            }
         }
     }
 }
@@ -188,7 +110,8 @@ fn what_is_mounted_is_there_and_what_is_there_is_mounted() {
                     .iter()
                     .any(|(known, names)| *known == path && (names.is_empty() || names.contains(&name)));
                 let is_read_only = mount["readOnly"] == json!(true);
-                let may_write = may_write || first || PRIVILEGED.contains(&name);
+                let may_write =
+                    may_write || first || container["securityContext"]["privileged"] == json!(true);
                 assert!(is_read_only || may_write, "{folder} {name} may write to {path}");
             }
         }
@@ -211,8 +134,8 @@ fn programs_know_the_flags_that_they_are_given() {
         let mut args: Vec<&str> = list(&container["args"]).iter().map(text).collect();
         let mut command = Command::new(env!("CARGO_BIN_EXE_intel-device-plugins"));
         let name = text(&container["name"]);
-        if let [program] = list(&container["command"]) {
-            command.arg0(text(program));
+        if let [program, first @ ..] = list(&container["command"]) {
+            command.arg0(text(program)).args(first.iter().map(text));
         } else if args.first() != Some(&"node") {
             args.insert(0, name.strip_prefix("intel-").unwrap().strip_suffix("-plugin").unwrap());
         }

@@ -7,7 +7,8 @@ use host::{Host, pci};
 use serde_json::Value;
 use simulator::{Profile, TemporaryNode, golden};
 
-use crate::{daemon_sets, deployments, kustomize, list, text};
+use crate::daemon_sets;
+use kustomize::{deployments, list, text};
 
 /// Below `deployments`.
 pub(crate) const RULES: &str = "nfd/overlays/node-feature-rules";

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::webhooks::Webhook;
-use crate::{deployments, kustomize, list, text};
+use kustomize::{deployments, list, text};
 
 /// In the order of their names.
 const KINDS: [&str; 8] = ["dlb", "dsa", "fpga", "gpu", "iaa", "npu", "qat", "sgx"];

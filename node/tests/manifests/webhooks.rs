@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use simulator::golden;
 
 use crate::folder::Folder;
-use crate::{containers, list, tell, text};
+use crate::{containers, tell};
+use kustomize::{list, text};
 
 /// The objects of a folder that holds a whole webhook: its program, and its registration at the API server.
 pub(crate) struct Webhook(Folder);

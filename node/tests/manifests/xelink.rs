@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 use simulator::golden;
 
-use crate::{deployments, kustomize, list, text};
+use kustomize::{deployments, list, text};
 
 /// Below `deployments`: what needs the network.
 pub(crate) const FROM_ELSEWHERE: [&str; 3] = [

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use serde_json::Value;
 use simulated_sysfs::mounted;
 use simulator::{Kernel, Profile, SimulatedNode};
 
@@ -47,6 +48,27 @@ impl Drop for OnNode {
 impl Cluster {
     /// Starts a cluster on a node of this profile, with these images in its store, such as `intel-gpu-plugin`.
     pub fn start(prerequisites: &Prerequisites, profile: &str, images: &[&str]) -> Self {
+        let cluster = Self::up(prerequisites, profile, |_| {});
+        for name in images {
+            if *name == LEVELZERO_IMAGE {
+                let archive = cluster.state.join("levelzero.tar");
+                levelzero::pack(prerequisites, &archive);
+                cluster.import(&archive);
+            } else {
+                cluster.import(&prerequisites.images.join(format!("{name}.tar")));
+            }
+        }
+        cluster
+    }
+
+    /// Starts an API server and its etcd, alone: objects are checked and kept, and nothing comes of them.
+    pub fn start_api(prerequisites: &Prerequisites) -> Self {
+        Self::up(prerequisites, "empty", |up| {
+            up.env("API_ONLY", "1");
+        })
+    }
+
+    fn up(prerequisites: &Prerequisites, profile: &str, more: impl FnOnce(&mut Command)) -> Self {
         // `up` removes it, for this outlives what would: statics are not dropped.
         let state = tempfile::tempdir().expect("a temporary folder").keep();
         let profile = Profile::builtin(profile).expect("a built-in profile");
@@ -59,6 +81,7 @@ impl Cluster {
             .env("FPGA_EMULATOR", &prerequisites.fpga_emulator)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
+        more(&mut up);
         let kernel = Kernel::run(node);
         let process = mounted(&kernel, &sys, move || up.spawn()).expect("mount the node's /sys");
         let mut process = process.expect("tests/cluster/up");
@@ -69,15 +92,6 @@ impl Cluster {
         let binary = prerequisites.kubernetes.clone();
         let cluster = Self { state, kernel, binary, pid, _process: process, _input: input };
         assert!(ready, "the cluster did not start\n{}", cluster.logs());
-        for name in images {
-            if *name == LEVELZERO_IMAGE {
-                let archive = cluster.state.join("levelzero.tar");
-                levelzero::pack(prerequisites, &archive);
-                cluster.import(&archive);
-            } else {
-                cluster.import(&prerequisites.images.join(format!("{name}.tar")));
-            }
-        }
         cluster
     }
 
@@ -105,6 +119,25 @@ impl Cluster {
     pub fn try_kubectl(&self, args: &[&str]) -> Result<String, String> {
         let binary = [self.binary.as_os_str(), "kubectl".as_ref(), "--request-timeout=1m".as_ref()];
         self.ask(&binary, args)
+    }
+
+    /// What the real kustomize makes of these folders: the objects of each, or why one cannot be rendered.
+    pub fn kustomize(&self, folders: &[PathBuf]) -> Result<Vec<Vec<Value>>, String> {
+        let output = Command::new(&self.binary)
+            .arg("kustomize")
+            .args(folders)
+            .output()
+            .expect("the cluster's program");
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+        }
+        let folders = serde_json::Deserializer::from_slice(&output.stdout).into_iter();
+        folders.collect::<Result<_, _>>().map_err(|error| error.to_string())
+    }
+
+    /// A folder of a project whose custom resources or manifests are at hand, as `tests/cluster/build` names it.
+    pub fn module(&self, name: &str) -> PathBuf {
+        self.binary.with_file_name("modules").join(name)
     }
 
     /// Runs Helm with the repository as the working folder, and returns what it prints.

@@ -1,6 +1,7 @@
 //! A real one-node Kubernetes cluster (`tests/cluster`) on a simulated node, for the tests in `tests/`.
 #![expect(clippy::expect_used, clippy::print_stderr, reason = "for tests only: failing is by panic")]
 
+mod apply;
 mod cluster;
 mod levelzero;
 mod objects;
@@ -12,6 +13,26 @@ pub use objects::{Counts, Kubernetes, healthy, pod, with_variables};
 pub use shared::SharedCluster;
 
 use std::path::{Path, PathBuf};
+
+/// A stand-in for XPU Manager's DaemonSet, as far as the sidecar's overlays know it: the real one is on the network.
+pub const XPU_MANAGER: &str = r"
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: intel-xpumanager}
+spec:
+  selector: {matchLabels: {app: intel-xpumanager}}
+  template:
+    metadata: {labels: {app: intel-xpumanager}}
+    spec:
+      terminationGracePeriodSeconds: 5
+      containers:
+        - name: python-exporter
+          image: localhost/pause:1
+          imagePullPolicy: Never
+          command: [/bin/busybox, httpd, -f, -p, '29999', -h, /www]
+          volumeMounts: [{name: www, mountPath: /www}]
+      volumes: [{name: www, hostPath: {path: /run/xpumd/www}}]
+";
 
 /// What the tests need and may not have.
 #[derive(Debug)]

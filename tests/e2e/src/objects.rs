@@ -195,14 +195,16 @@ impl Kubernetes {
     }
 
     /// Asks the API server for something under this path, and returns what it says. A list as the body of PATCH is a JSON patch, an
-    /// object a merge patch.
+    /// object a merge patch; `APPLY` is a PATCH whose body is applied.
     pub fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, String> {
         let kind = match (method, body) {
+            ("APPLY", _) => "application/apply-patch+yaml",
             ("PATCH", Some(Value::Array(_))) => "application/json-patch+json",
             ("PATCH", _) => "application/merge-patch+json",
             _ => "application/json",
         };
         let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
+        let method = if method == "APPLY" { "PATCH" } else { method };
         let request =
             http::Request::builder().method(method).uri(path).header("content-type", kind).body(body);
         let request = request.expect("a request");

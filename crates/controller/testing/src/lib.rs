@@ -134,7 +134,12 @@ fn init_container(daemonset: &Value) -> Value {
         };
         mounts.insert(mount["mountPath"].as_str().unwrap().to_owned(), source);
     }
-    json!({ "env": env, "mounts": mounts, "security": container["securityContext"] })
+    json!({
+        "env": env,
+        "mounts": mounts,
+        "security": container["securityContext"],
+        "resources": container["resources"],
+    })
 }
 
 /// The family's object of `deployments/operator/samples`.

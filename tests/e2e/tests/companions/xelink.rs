@@ -5,38 +5,20 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use e2e::XPU_MANAGER;
+
 use crate::world::{World, world};
 
 const FOLDER: &str = "deployments/xpumanager_sidecar";
 const LABELS: &str = "/etc/kubernetes/node-feature-discovery/features.d/xpum-sidecar-labels.txt";
 /// What the exporter serves, on the node.
 const METRICS: &str = "/run/xpumd/www/metrics";
-/// XPU Manager's DaemonSet, as far as the sidecar's overlays know it.
-const STAND_IN: &str = r"
-apiVersion: apps/v1
-kind: DaemonSet
-metadata: {name: intel-xpumanager}
-spec:
-  selector: {matchLabels: {app: intel-xpumanager}}
-  template:
-    metadata: {labels: {app: intel-xpumanager}}
-    spec:
-      terminationGracePeriodSeconds: 5
-      containers:
-        - name: python-exporter
-          image: localhost/pause:1
-          imagePullPolicy: Never
-          command: [/bin/busybox, httpd, -f, -p, '29999', -h, /www]
-          volumeMounts: [{name: www, mountPath: /www}]
-      volumes: [{name: www, hostPath: {path: /run/xpumd/www}}]
-";
-
 /// The overlay in a folder of its own, on the stand-in; the sidecar looks each second.
 fn overlay_on_stand_in(folder: &Path) -> String {
     let status = Command::new("cp").arg("-r").arg(format!("../../{FOLDER}/.")).arg(folder).status().unwrap();
     assert!(status.success());
     fs::write(folder.join("base/kustomization.yaml"), "resources: [stand-in.yaml]\n").unwrap();
-    fs::write(folder.join("base/stand-in.yaml"), STAND_IN).unwrap();
+    fs::write(folder.join("base/stand-in.yaml"), XPU_MANAGER).unwrap();
     let overlay = folder.join("overlays/http");
     let patch = fs::read_to_string(overlay.join("xpumanager.yaml")).unwrap();
     let impatient =

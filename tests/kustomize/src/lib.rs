@@ -1,24 +1,61 @@
-//! As much of kustomize as the manifests need, so that they can be tested without it. What it does not know is an error; the
-//! tests on a cluster apply the same folders with the real one.
+//! As much of kustomize as the manifests need, so that they can be tested without it. What it does not know is an error; that the
+//! real one makes the same of all folders is a test in `tests/e2e/tests/manifests`.
+#![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "for tests only")]
 
 mod names;
 mod replacements;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use crate::{list, text};
 use names::Names;
 
-pub(crate) fn yaml(path: &Path) -> Value {
+/// The elements of a list; none of what is no list.
+pub fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+/// The text that a value is. Panics if it is none.
+#[track_caller]
+pub fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_else(|| panic!("{value} is no text"))
+}
+
+/// The folder `deployments`.
+pub fn deployments() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deployments").canonicalize().unwrap()
+}
+
+/// Every folder below `deployments` with a `kustomization.yaml`, by its path from there, sorted.
+pub fn folders() -> Vec<String> {
+    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.ends_with("kustomization.yaml") {
+                found.push(folder.to_owned());
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(&deployments(), &mut found);
+    let relative = |path: &PathBuf| path.strip_prefix(deployments()).unwrap().to_str().unwrap().to_owned();
+    let mut found: Vec<String> = found.iter().map(relative).collect();
+    found.sort();
+    found
+}
+
+/// The only document of a file.
+pub fn yaml(path: &Path) -> Value {
     let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// All objects of a folder with a `kustomization.yaml`.
-pub(crate) fn render(folder: &Path) -> Vec<Value> {
+pub fn render(folder: &Path) -> Vec<Value> {
     render_with_names(folder).0
 }
 
@@ -160,10 +197,18 @@ fn merge_entry(old: &mut Map<String, Value>, key: &str, value: &Value) {
     };
     let items = old.entry(key).or_insert_with(|| Value::Array(Vec::new()));
     let items = items.as_array_mut().unwrap();
+    // What the patch has comes first, in its order.
+    let mut merged = Vec::new();
     for item in list(value) {
-        match items.iter_mut().find(|old| old[id] == item[id]) {
-            Some(old) => merge(old, item),
-            None => items.push(item.clone()),
+        match items.iter().position(|old| old[id] == item[id]) {
+            Some(at) => {
+                let mut old = items.remove(at);
+                merge(&mut old, item);
+                merged.push(old);
+            }
+            None => merged.push(item.clone()),
         }
     }
+    merged.append(items);
+    *items = merged;
 }
