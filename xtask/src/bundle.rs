@@ -28,6 +28,8 @@ const OPERATOR: &str = "deployments/operator";
 /// Folders with definitions of custom resources.
 const DEFINITIONS: [&str; 2] =
     ["deployments/operator/crd/bases", "deployments/fpga_admissionwebhook/crd/bases"];
+/// What `operator-sdk scorecard` is to look at.
+const SCORECARD: &str = include_str!("bundle/scorecard.yaml");
 /// Objects that the bundle has beside the operator, from `deployments/operator`.
 const OBJECTS: [&str; 3] =
     ["manager/metrics_service.yaml", "manager/disruption_budget.yaml", "rbac/metrics_reader_role.yaml"];
@@ -78,10 +80,7 @@ fn files(options: &Options, created: &str) -> Result<BTreeMap<String, String>, S
     let csv = csv::make(options, created, &definitions)?;
     files.insert(format!("manifests/{PACKAGE}.clusterserviceversion.yaml"), yaml(&csv)?);
     files.insert("metadata/annotations.yaml".to_owned(), yaml(&json!({ "annotations": annotations() }))?);
-    files.insert(
-        "tests/scorecard/config.yaml".to_owned(),
-        text(&format!("{OPERATOR}/manifests/scorecard.yaml"))?,
-    );
+    files.insert("tests/scorecard/config.yaml".to_owned(), SCORECARD.to_owned());
     files.insert("bundle.Dockerfile".to_owned(), dockerfile());
     Ok(files)
 }

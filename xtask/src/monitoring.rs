@@ -17,7 +17,7 @@ pub(crate) const DASHBOARD: &str = "deployments/monitoring/dashboard.json";
 /// What to do about each alert, from the root.
 const RUNBOOKS: &str = "docs/runbooks.md";
 /// Unit tests of the alerts, from the root.
-const TESTS: &str = "deployments/monitoring/rules_test.yaml";
+const TESTS: &str = "tests/alerts/tests.yaml";
 /// What says who is scraped, and as which job.
 const MONITORS: [&str; 3] = ["operator", "plugins", "webhooks"];
 

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use kustomize::{deployments, list, text};
 use serde_json::{Value, json};
 
 use crate::folder::Folder;
 use crate::webhooks::Webhook;
-use crate::{daemon_sets, deployments, kustomize, list, operator, runs_plugin, text};
+use crate::{daemon_sets, operator, runs_plugin};
 
 /// Below `deployments`.
 pub(crate) const FOLDER: &str = "monitoring";
@@ -54,7 +55,8 @@ fn plugins_are_scraped_whoever_made_them_and_nothing_else_is() {
         }
         apps.insert(text(&labels["app"]).to_owned());
         let container = &template["spec"]["containers"][0];
-        let serves = list(&container["args"]).iter().any(|arg| text(arg).starts_with("-metrics-address"));
+        let mut words = list(&container["command"]).iter().chain(list(&container["args"]));
+        let serves = words.any(|word| text(word).starts_with("-metrics-address"));
         assert_eq!(has_port(monitor, container), serves, "{folder}");
     }
     let selected: BTreeSet<String> =
