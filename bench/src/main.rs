@@ -12,6 +12,7 @@ mod hook;
 mod measure;
 mod operator;
 mod process;
+mod resources;
 mod webhook;
 
 use std::path::Path;
@@ -24,6 +25,7 @@ use measure::{Measured, Place};
 const INSIDE: &str = "BENCH_FOLDER";
 const USAGE: &str = "usage: bench [-quick] BINARY [REFERENCE]
        bench [-quick] -families BINARY
+       bench [-quick] -resources BINARY
        bench [-quick] -hook BINARY
        bench [-quick] -webhook OPERATOR [WEBHOOK]
        bench [-quick] -operator OPERATOR KUBERNETES [REFERENCE OPERATOR]
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
     let mut is_given =
         |flag: &str| args.iter().position(|arg| arg == flag).map(|at| args.remove(at)).is_some();
     let (quick, only_families) = (is_given("-quick"), is_given("-families"));
+    let only_resources = is_given("-resources");
     let only_hook = is_given("-hook");
     let only_webhook = is_given("-webhook");
     let only_operator = is_given("-operator");
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
     let outcome = match args.as_slice() {
         [] if is_inside => families::scans(quick).map(|()| ExitCode::SUCCESS),
         [binary] if only_families => families(Path::new(binary), quick),
+        [binary] if only_resources => resources(Path::new(binary), quick),
         [binary] if only_hook => hook(Path::new(binary), quick),
         [binary] if only_webhook => webhook(Path::new(binary), None, quick),
         [binary, reference] if only_webhook => webhook(Path::new(binary), Some(Path::new(reference)), quick),
@@ -88,6 +92,13 @@ fn families(binary: &Path, quick: bool) -> Result<ExitCode, Box<dyn std::error::
     let temporary = in_memory()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(families::run(binary, temporary.path(), quick))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn resources(binary: &Path, quick: bool) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let temporary = in_memory()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(resources::run(binary, temporary.path(), quick))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -28,7 +28,7 @@ pub fn container(name: &str, image: &str, security: SecurityContext, mounts: Vec
     }
 }
 
-/// What each of them needs at most: docs/resources.md.
+/// What each of them needs at most: docs/kustomize.md.
 fn resources() -> ResourceRequirements {
     let amounts = |cpu: &str, memory: &str| {
         Some(BTreeMap::from(

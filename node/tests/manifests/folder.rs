@@ -1,5 +1,7 @@
 //! A folder of `deployments` that can be applied, with its objects.
 
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::LazyLock;
 
 use serde_json::Value;
@@ -42,4 +44,34 @@ impl Folder {
     pub(crate) fn only(&self, kind: &str) -> &Value {
         self.find(kind).unwrap_or_else(|| panic!("{}: no {kind}", self.folder))
     }
+}
+
+/// Folders of the Go implementation's that are not here yet, or below one.
+const TO_COME: [&str; 5] =
+    ["gpu_pytorch_demo", "operator/manifests", "qat_dpdk_app", "sgx_aesmd", "sgx_enclave_apps"];
+
+#[test]
+fn there_is_a_folder_for_each_of_the_go_implementations() {
+    let here = kustomize::folders();
+    let there = include_str!("../reference/kustomizations.txt");
+    for folder in there.lines() {
+        let is_to_come = TO_COME.iter().any(|path| Path::new(folder).starts_with(path));
+        let is_here = here.iter().any(|path| path == folder);
+        assert!(is_here || is_to_come, "deployments/{folder} is missing");
+        assert!(!is_here || !is_to_come, "deployments/{folder} is here: take it from TO_COME");
+    }
+}
+
+#[test]
+fn the_page_of_manifests_has_each_folder() {
+    let page = include_str!("../../../docs/kustomize.md");
+    let (_, part) = page.split_once("## Which there are").unwrap();
+    let (part, _) = part.split_once("\n## ").unwrap();
+    let rows = part.lines().filter(|line| line.starts_with("| `"));
+    // What is between backticks in the first column.
+    let listed: BTreeSet<&str> =
+        rows.flat_map(|row| row.split('|').nth(1).unwrap().split('`').skip(1).step_by(2)).collect();
+    let here = kustomize::folders();
+    let here: BTreeSet<&str> = here.iter().map(String::as_str).collect();
+    assert_eq!(listed, here, "folders in docs/kustomize.md, and in deployments");
 }

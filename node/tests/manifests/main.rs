@@ -15,9 +15,11 @@ use std::fmt::Write as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
-use kustomize::{deployments, list, text};
+use kustomize::{list, text};
 use serde_json::{Value, json};
 use simulator::golden;
+
+use folder::Folder;
 
 /// What a plugin may write to on the node.
 const WRITABLE: [(&str, &[&str]); 4] = [
@@ -40,20 +42,18 @@ fn folders() -> Vec<String> {
 
 /// Each with its folder. There is one of a plugin in every folder of a plugin, and maybe one that helps it, or a labeler.
 fn daemon_sets() -> Vec<(String, Value)> {
-    let find = |folder: String| {
-        let mut objects = kustomize::render(&deployments().join(&folder));
-        objects.retain(|object| object["kind"] == "DaemonSet");
-        let plugins = objects.iter().filter(|set| runs_plugin(set)).count();
-        assert_eq!(plugins, usize::from(!folder.starts_with("gpu_labels")), "{folder}");
-        objects.into_iter().map(move |set| (folder.clone(), set))
+    let has_plugin = |folder: &Folder| {
+        let part = folder.folder.split('/').next().unwrap();
+        part.ends_with("_plugin") || ["node", "gpu_labels"].contains(&part)
     };
-    let has_plugin = |folder: &String| {
-        let others = [nfd::RULES, monitoring::FOLDER];
-        !folder.contains("_admissionwebhook")
-            && !folder.starts_with("operator")
-            && !others.contains(&&**folder)
+    let find = |folder: Folder| {
+        let sets: Vec<(String, Value)> =
+            folder.of_kind("DaemonSet").map(|set| (folder.folder.clone(), set.clone())).collect();
+        let plugins = sets.iter().filter(|(_, set)| runs_plugin(set)).count();
+        assert_eq!(plugins, usize::from(!folder.folder.starts_with("gpu_labels")), "{}", folder.folder);
+        sets
     };
-    folders().into_iter().filter(has_plugin).flat_map(find).collect()
+    Folder::all(has_plugin).into_iter().flat_map(find).collect()
 }
 
 /// Whether this DaemonSet is a plugin's, and not of what helps one from a pod of its own.

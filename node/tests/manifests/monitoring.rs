@@ -10,7 +10,7 @@ use crate::webhooks::Webhook;
 use crate::{daemon_sets, operator, runs_plugin};
 
 /// Below `deployments`.
-pub(crate) const FOLDER: &str = "monitoring";
+const FOLDER: &str = "monitoring";
 
 fn monitoring() -> Folder {
     Folder { folder: FOLDER.to_owned(), objects: kustomize::render(&deployments().join(FOLDER)) }

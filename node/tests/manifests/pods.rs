@@ -134,9 +134,7 @@ fn pods_have_a_token_only_where_there_is_a_reason() {
     for template in Template::all() {
         match template.pod["automountServiceAccountToken"].as_bool() {
             Some(true) => assert!(tokens.has(template.first()), "{}: TOKENS has no reason", template.what),
-            Some(false) => {
-                assert!(template.pod["serviceAccountName"].is_null() || template.first() == "manager")
-            }
+            Some(false) => {}
             None => panic!("{}: automountServiceAccountToken is left to the account", template.what),
         }
     }
@@ -214,4 +212,20 @@ fn containers_that_stay_are_looked_at_by_the_kubelet() {
         }
     }
     without.is_needed();
+}
+
+#[test]
+fn the_page_of_manifests_has_the_amounts_beside_what_was_measured() {
+    let page = include_str!("../../../docs/kustomize.md");
+    let amounts = |amounts: &Value| format!("{} {}", text(&amounts["cpu"]), text(&amounts["memory"]));
+    for template in Template::all() {
+        for (container, _) in containers(&template.pod) {
+            let name = format!("`{}`", text(&container["name"]));
+            let [requests, limits] =
+                ["requests", "limits"].map(|kind| amounts(&container["resources"][kind]));
+            let end = format!("| {requests} | {limits} |");
+            let is_told = page.lines().any(|line| line.contains(&name) && line.ends_with(&end));
+            assert!(is_told, "{}: docs/kustomize.md has no row of {name} with {end}", template.what);
+        }
+    }
 }

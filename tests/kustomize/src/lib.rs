@@ -48,10 +48,20 @@ pub fn folders() -> Vec<String> {
     found
 }
 
+/// All documents of a file but empty ones.
+pub fn documents(path: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let documents = serde_saphyr::from_multiple(&text);
+    let mut documents: Vec<Value> = documents.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    documents.retain(|document| !document.is_null());
+    documents
+}
+
 /// The only document of a file.
 pub fn yaml(path: &Path) -> Value {
-    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    let mut documents = documents(path);
+    assert_eq!(documents.len(), 1, "documents in {}", path.display());
+    documents.remove(0)
 }
 
 /// All objects of a folder with a `kustomization.yaml`.
@@ -84,7 +94,7 @@ fn render_with_names(folder: &Path) -> (Vec<Value>, Names) {
             objects.extend(more);
             names.extend(learned);
         } else {
-            objects.push(yaml(&path));
+            objects.extend(documents(&path));
         }
     }
     objects.extend(

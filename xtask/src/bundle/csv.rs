@@ -44,14 +44,13 @@ fn deployed() -> impl Iterator<Item = &'static str> {
 fn examples() -> Result<String, String> {
     let mut examples = Vec::new();
     for (name, text) in texts(&format!("{OPERATOR}/samples"))? {
-        let sample = parse(&name, &text)?;
-        if sample["kind"].is_string() && name != "kustomization.yaml" {
-            examples.push(sample);
+        if name.starts_with("deviceplugin_") {
+            examples.push(parse(&name, &text)?);
         }
     }
-    let path = "deployments/fpga_admissionwebhook/mappings-collection.yaml";
+    let path = format!("{OPERATOR}/samples/mappings-collection.yaml");
     let mappings: Vec<Value> =
-        serde_saphyr::from_multiple(&text(path)?).map_err(|error| format!("{path}: {error}"))?;
+        serde_saphyr::from_multiple(&text(&path)?).map_err(|error| format!("{path}: {error}"))?;
     for kind in ["AcceleratorFunction", "FpgaRegion"] {
         examples.extend(mappings.iter().find(|mapping| mapping["kind"] == kind).cloned());
     }

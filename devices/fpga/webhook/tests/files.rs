@@ -127,3 +127,10 @@ fn the_collection_has_names_for_both_functions_of_every_card() {
         }
     }
 }
+
+/// Where the Go implementation has it a second time.
+#[test]
+fn the_collection_is_among_the_operators_samples() {
+    let text = std::fs::read_to_string(format!("{FOLDER}/mappings-collection.yaml")).unwrap();
+    golden(format!("{FOLDER}/../operator/samples/mappings-collection.yaml"), &text);
+}

@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use kustomize::{deployments, list, text};
+use kustomize::{deployments, documents, list, text};
 use serde_json::{Value, json};
 
 use crate::world::{World, world};
@@ -42,13 +42,6 @@ fn is_of_kind(kind: &str) -> impl Fn(&&Found) -> bool {
 
 fn group(object: &Value) -> &str {
     text(&object["apiVersion"]).split_once('/').map_or("", |(group, _)| group)
-}
-
-fn documents(path: &Path) -> Vec<Value> {
-    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let documents: Vec<Value> =
-        serde_saphyr::from_multiple(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    documents.into_iter().filter(|document| !document.is_null()).collect()
 }
 
 /// The objects of files that no kustomization names: for users to apply by hand.
