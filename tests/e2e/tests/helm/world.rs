@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::MutexGuard;
 
-use e2e::{Cluster, Kubernetes, SharedCluster, pod};
+use e2e::{Cluster, Kubernetes, NODE_FEATURE_RULES, SharedCluster, pod};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -16,16 +16,6 @@ pub(crate) const OPERATOR: &str = "charts/device-plugin-operator";
 /// The definitions of custom resources.
 const DEFINITIONS: [&str; 2] =
     ["deployments/operator/crd/bases", "deployments/fpga_admissionwebhook/crd/bases"];
-/// As much of Node Feature Discovery as the API server has to know for its rules.
-const RULES: &str = r#"{
-    "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-    "metadata": {"name": "nodefeaturerules.nfd.k8s-sigs.io",
-        "annotations": {"api-approved.kubernetes.io": "unapproved, a test's"}},
-    "spec": {"group": "nfd.k8s-sigs.io", "scope": "Cluster",
-        "names": {"kind": "NodeFeatureRule", "plural": "nodefeaturerules", "singular": "nodefeaturerule"},
-        "versions": [{"name": "v1alpha1", "served": true, "storage": true,
-            "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}}]}
-}"#;
 /// Kinds of objects that charts, the operator and Kubernetes make for a release.
 const KINDS: &str = "serviceaccounts,secrets,configmaps,leases.coordination.k8s.io,services,deployments,daemonsets,\
     poddisruptionbudgets,roles,rolebindings,clusterroles,clusterrolebindings,mutatingwebhookconfigurations,\
@@ -56,7 +46,7 @@ pub(crate) fn world() -> Option<World> {
     for folder in DEFINITIONS {
         world.cluster.kubectl(&["delete", "-f", folder, "--ignore-not-found", "--timeout=60s"]);
     }
-    world.apply(RULES);
+    world.apply(NODE_FEATURE_RULES);
     let labels = ["gpu", "npu"].map(|family| format!("intel.feature.node.kubernetes.io/{family}=true"));
     world.cluster.kubectl(&["label", "node", "node-1", "--overwrite", &labels[0], &labels[1]]);
     Some(world)
