@@ -34,15 +34,15 @@ const VENDOR: &str = "Intel Device Plugins for Kubernetes, in Rust";
 const NOBODY: &str = "65532:65532";
 
 /// The state of the repository that images are of.
-struct Commit {
+pub(crate) struct Commit {
     /// Its hash, with `-dirty` where files differ from it.
     revision: String,
     /// When it was made, as RFC 3339 has it, in UTC.
-    created: String,
+    pub(crate) created: String,
 }
 
 impl Commit {
-    fn find() -> Result<Self, String> {
+    pub(crate) fn find() -> Result<Self, String> {
         let git = |args: &[&str]| output_of(Command::new("git").args(args).env("TZ", "UTC"));
         let revision = git(&["describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"])?;
         let created = git(&["log", "-1", "--format=%cd", "--date=format-local:%Y-%m-%dT%H:%M:%SZ"])?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::{book, links, metrics, pictures, quotes, reference, root, version, workflows};
+use crate::{book, links, metrics, monitoring, pictures, quotes, reference, root, version, workflows};
 
 /// Words that only a device's own folder may use.
 const DEVICES: [&str; 9] = ["dlb", "dsa", "fpga", "gpu", "i915", "iaa", "npu", "qat", "sgx"];
@@ -59,6 +59,7 @@ pub(crate) fn run() -> Result<(), String> {
     offences.extend(version::check()?);
     offences.extend(workflows::check()?);
     offences.extend(pictures::check()?);
+    offences.extend(monitoring::run(&root())?.iter().map(|(path, what)| format!("{path}: {what}")));
     if !offences.is_empty() {
         return Err(offences.join("\nxtask: "));
     }

@@ -5,6 +5,7 @@
 mod book;
 mod budget;
 mod build;
+mod bundle;
 mod crates;
 mod elf;
 mod flags;
@@ -13,8 +14,10 @@ mod images;
 mod invariants;
 mod links;
 mod metrics;
+mod monitoring;
 mod pictures;
 mod platform;
+mod promql;
 mod quotes;
 mod reference;
 mod release;
@@ -42,8 +45,13 @@ Usage: cargo xtask COMMAND
                  --twice         build binaries again in another folder, and compare
                  --helm PROGRAM  instead of the one that tests build, or that is installed
   version      print the version of binaries, images, charts and manifests; with a new one after it, set it
+  bundle       make the operator's bundle for Operator Lifecycle Manager, in target/bundle (docs/olm.md)
+                 --registry R    of its images, instead of docker.io/intel
+                 --digests FILE  name images by the digests that `cargo xtask images` has printed, instead of by version
+                 --replaces V    the version that it updates
+                 --output DIR    instead of target/bundle
   invariants   check what the architecture promises and the compiler cannot see, and documents: their links, the book's contents,
-               the pages of metrics, flags and custom resources
+               the pages of metrics, flags and custom resources; alerts, dashboard and runbooks
   reference    write the pages of flags and custom resources
   pictures     draw what docs/pictures says that terminals show
   book         change links of the book while mdBook makes it, which runs this and talks with it (book.toml)
@@ -68,6 +76,10 @@ fn main() -> ExitCode {
         ["release", flags @ ..] => match release::Options::parse(flags) {
             Ok(options) => release::run(&options),
             Err(error) => return wrong("release", &error),
+        },
+        ["bundle", flags @ ..] => match bundle::Options::parse(flags) {
+            Ok(options) => bundle::run(&options),
+            Err(error) => return wrong("bundle", &error),
         },
         ["invariants"] => invariants::run(),
         ["pictures"] => pictures::run(),

@@ -4,6 +4,7 @@
 mod folder;
 mod labelers;
 mod levelzero;
+mod monitoring;
 mod nfd;
 mod operator;
 mod pods;

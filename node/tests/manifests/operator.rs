@@ -42,7 +42,7 @@ fn each_kind_is_defined_and_has_a_sample() {
 }
 
 /// What each folder with the whole operator holds.
-fn operators() -> Vec<Webhook> {
+pub(crate) fn operators() -> Vec<Webhook> {
     let found = Webhook::found(|folder| folder.starts_with("operator"));
     // The root and the default, one for each kind, with cert-manager, on OpenShift.
     assert_eq!(found.len(), 2 + KINDS.len() + 2);

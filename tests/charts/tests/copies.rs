@@ -19,6 +19,16 @@ const ROLES: [&str; 8] = [
     "certificates/role",
     "certificates/cluster_role",
 ];
+/// Files of `deployments/monitoring`: all but that of webhooks without an operator.
+const MONITORING: [&str; 7] = [
+    "account.yaml",
+    "binding.yaml",
+    "dashboard.json",
+    "operator.yaml",
+    "plugins.yaml",
+    "rules.yaml",
+    "token.yaml",
+];
 const RULES: &str = "deployments/nfd/overlays/node-feature-rules";
 
 /// The names of the files of a folder.
@@ -102,6 +112,15 @@ fn rules_of_node_feature_discovery_are_those_of_the_manifests() {
     assert_eq!(taken, all.len(), "each rule is of one chart");
     let labels = read(&format!("{RULES}/platform-labeling-rules.yaml"));
     golden(repository(&format!("charts/{}/rules/platform-labeling.yaml", of_family("gpu"))), &labels);
+}
+
+#[test]
+fn alerts_monitors_and_dashboard_are_those_of_the_manifests() {
+    let folder = format!("charts/{OPERATOR}/monitoring");
+    for name in MONITORING {
+        golden(repository(&format!("{folder}/{name}")), &read(&format!("deployments/monitoring/{name}")));
+    }
+    assert_eq!(names(&folder), MONITORING.map(str::to_owned).into(), "{folder}: nothing else");
 }
 
 #[test]

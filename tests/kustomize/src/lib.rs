@@ -8,7 +8,7 @@ mod replacements;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use names::Names;
 
@@ -82,6 +82,7 @@ fn render_with_names(folder: &Path) -> (Vec<Value>, Names) {
             "nameSuffix",
             "configurations",
             "replacements",
+            "configMapGenerator",
         ];
         assert!(known.contains(&key.as_str()), "{}: this test does not know {key}", folder.display());
     }
@@ -96,6 +97,9 @@ fn render_with_names(folder: &Path) -> (Vec<Value>, Names) {
             objects.extend(documents(&path));
         }
     }
+    objects.extend(
+        list(&kustomization["configMapGenerator"]).iter().map(|generator| config_map(folder, generator)),
+    );
     for configuration in list(&kustomization["configurations"]) {
         names.learn(&yaml(&folder.join(text(configuration))));
     }
@@ -112,6 +116,19 @@ fn render_with_names(folder: &Path) -> (Vec<Value>, Names) {
         replacements::replace(&mut objects, &yaml(&folder.join(text(&replacement["path"]))));
     }
     (objects, names)
+}
+
+/// Of files given as `KEY=FILE`.
+fn config_map(folder: &Path, generator: &Value) -> Value {
+    let options = &generator["options"];
+    assert_eq!(options["disableNameSuffixHash"], true, "this test makes no hashes");
+    let file = |file: &Value| {
+        let (key, file) = text(file).split_once('=').unwrap();
+        (key.to_owned(), Value::from(fs::read_to_string(folder.join(file)).unwrap()))
+    };
+    let data: Map<String, Value> = list(&generator["files"]).iter().map(file).collect();
+    let metadata = json!({"name": generator["name"], "labels": options["labels"]});
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
 }
 
 fn apply_patch(objects: &mut [Value], folder: &Path, patch: &Value) {

@@ -88,6 +88,35 @@ fn the_operators_chart_renders_what_its_manifests_do() {
 }
 
 #[test]
+fn monitoring_is_off_and_else_that_of_the_manifests() {
+    let Some(world) = any_world() else { return };
+    let mut manifests = comparable(objects(&world.cluster.kubectl(&["kustomize", "deployments/monitoring"])));
+    // There are none without an operator.
+    assert!(manifests.remove("PodMonitor intel-device-plugins-webhooks").is_some());
+    let without = comparable(world.template(OPERATOR, &[]));
+    let mut chart = comparable(world.template(OPERATOR, &["--set", "monitoring.enabled=true"]));
+    chart.retain(|name, _| !without.contains_key(name));
+    // Where the end of a text is, does not matter.
+    for objects in [&mut manifests, &mut chart] {
+        let map = objects.get_mut("ConfigMap intel-device-plugins-dashboard").unwrap();
+        let text = map["data"]["intel-device-plugins.json"].as_str().unwrap().trim_end().to_owned();
+        map["data"]["intel-device-plugins.json"] = json!(text);
+    }
+    assert_eq!(chart, manifests);
+
+    let given = ["monitoring.enabled=true", "monitoring.labels.release=p", "monitoring.runbooks=https://x/"];
+    let args: Vec<&str> = given.iter().flat_map(|value| ["--set", value]).collect();
+    let chart = world.template(OPERATOR, &args);
+    for kind in ["PodMonitor", "ServiceMonitor", "PrometheusRule"] {
+        let object = chart.iter().find(|object| object["kind"] == kind).unwrap();
+        assert_eq!(object["metadata"]["labels"]["release"], "p", "{kind}");
+    }
+    let rules = chart.iter().find(|object| object["kind"] == "PrometheusRule").unwrap();
+    let link = &rules["spec"]["groups"][0]["rules"][0]["annotations"]["runbook_url"];
+    assert_eq!(link, "https://x/docs/runbooks.md#inteldeviceunhealthy");
+}
+
+#[test]
 fn webhooks_are_in_the_order_of_the_go_implementations_chart() {
     let Some(world) = any_world() else { return };
     let objects = world.template(OPERATOR, &[]);

@@ -1,12 +1,14 @@
-//! Every object of `deployments` is taken by the API server, with all definitions at hand: unknown fields, wrong values, names that
-//! are none and expressions that do not compile are found here.
+//! Every object of `deployments` and of the operator's bundle is taken by the API server, with all definitions at hand: unknown
+//! fields, wrong values, names that are none and expressions that do not compile are found here.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 use kustomize::{deployments, documents, list, text};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::world::{World, world};
 
@@ -74,13 +76,28 @@ fn of_loose_files() -> Vec<Found> {
         .collect()
 }
 
+/// The operator's bundle for Operator Lifecycle Manager, which is made of these.
+fn of_bundle() -> Vec<Found> {
+    let folder = TempDir::new().unwrap();
+    let output = Command::new(env!("CARGO"))
+        .args(["run", "--quiet", "--locked", "-p", "xtask", "--", "bundle", "--output"])
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let files = folder.path().join("manifests").read_dir().unwrap().map(|file| file.unwrap().path());
+    files
+        .flat_map(|file| documents(&file).into_iter().map(move |object| (file.display().to_string(), object)))
+        .collect()
+}
+
 impl World {
     fn objects(&self) -> Vec<Found> {
         let folders = self.rendered().iter();
         let rendered = folders
             .flat_map(|folder| folder.objects.iter().map(|object| (folder.path.clone(), object.clone())));
         let mut seen = HashSet::new();
-        let mut all: Vec<Found> = rendered.chain(of_loose_files()).collect();
+        let mut all: Vec<Found> = rendered.chain(of_loose_files()).chain(of_bundle()).collect();
         all.retain(|(_, object)| seen.insert(object.to_string()));
         all
     }

@@ -8,6 +8,7 @@ mod adoption;
 mod changes;
 mod churn;
 mod fields;
+mod monitoring;
 mod offers;
 mod replicas;
 mod samples;
