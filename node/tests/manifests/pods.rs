@@ -43,8 +43,8 @@ const NO_PROBES: [(&str, &str); 3] = [
         "intel-gpu-levelzero",
         "the plugin asks it all the time, says so in its metrics, and ends its calls when they hang",
     ),
-    ("intel-gpu-labels", "it ends with an error when it cannot label, and serves no pages"),
-    ("sgx-node-init", "it ends with an error when it cannot tell, and serves no pages"),
+    ("intel-gpu-labels", "it tries again what failed, says so in its log, and serves no pages"),
+    ("sgx-node-init", "it tries again what failed, says so in its log, and serves no pages"),
 ];
 
 /// A pod that an object makes.
