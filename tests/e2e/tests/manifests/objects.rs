@@ -148,7 +148,7 @@ fn the_api_server_takes_every_object() {
     let Some(world) = world() else { return };
     let objects = world.objects();
     world.define(&objects);
-    // A trial of an object needs its namespace.
+    // A trial of an object needs its namespace, and that of a pod an account there.
     let mut namespaces: BTreeMap<&str, Found> = BTreeMap::new();
     for (of, object) in &objects {
         if let Some(name) = object["metadata"]["namespace"].as_str() {
@@ -156,10 +156,14 @@ fn the_api_server_takes_every_object() {
             namespaces.entry(name).or_insert((of.clone(), plain));
         }
     }
-    namespaces
-        .values()
-        .chain(objects.iter().filter(is_of_kind("Namespace")))
-        .for_each(|found| world.keep(found));
+    for found in namespaces.values().chain(objects.iter().filter(is_of_kind("Namespace"))) {
+        world.keep(found);
+    }
+    for namespace in namespaces.keys().chain(&["default"]) {
+        let account = json!({"apiVersion": "v1", "kind": "ServiceAccount",
+            "metadata": {"name": "default", "namespace": namespace}});
+        world.keep(&((*namespace).to_owned(), account));
+    }
     let tried = objects.iter().map(|(of, object)| (of, object, world.kubernetes.apply(object, false)));
     let refused: Vec<String> = tried
         .filter_map(|(of, object, answer)| {
