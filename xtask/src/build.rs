@@ -98,6 +98,11 @@ pub(crate) fn ship_into(shipped: &Shipped, platform: Platform, folder: &Path) ->
     if shipped.on_nodes {
         command.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "z");
     }
+    if !shipped.is_static() {
+        // Changes nothing but the profile: as flags that name places are among them, cargo keeps crates apart by profile and not by
+        // flags, and would build them anew for each in turn.
+        command.env("CARGO_PROFILE_RELEASE_SPLIT_DEBUGINFO", "off");
+    }
     if shipped.on_nodes && shipped.is_static() {
         command.args(["--", "-C", &format!("link-arg=-Wl,-T,{}", root().join(LAYOUT).display())]);
     }

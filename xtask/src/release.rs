@@ -21,12 +21,14 @@ use crate::{hash, output_of, root};
 
 pub(crate) use options::Options;
 
-/// Where releases are developed: the name of their files.
+/// What names of files begin with.
 const PROJECT: &str = "intel-device-plugins";
 
 /// Checks, builds, packs and, unless it is a dry run, pushes. Ends at the first thing that is not as it has to be.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
+    // Helm and the script run in other folders.
     let output = options.output();
+    let output = std::path::absolute(&output).map_err(|error| format!("{}: {error}", output.display()))?;
     step("checks");
     checks::clean(&root())?;
     checks::tag(&root(), VERSION)?;

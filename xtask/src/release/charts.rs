@@ -24,6 +24,9 @@ pub(crate) fn package(helm: &Path, registry: &str, folder: &Path) -> Result<Vec<
     let packages = copy.join("packages");
     create(&packages)?;
     output_of(Command::new(helm).args(["dependency", "update"]).arg(copy.join(UMBRELLA)))?;
+    // It says when it was made, and what is in the package needs no lock.
+    let lock = copy.join(UMBRELLA).join("Chart.lock");
+    fs::remove_file(&lock).map_err(|error| format!("{}: {error}", lock.display()))?;
     for chart in &charts {
         output_of(
             Command::new(helm).arg("package").arg(copy.join(chart)).arg("--destination").arg(&packages),
