@@ -1,6 +1,7 @@
 //! The manifests of `deployments`: what every DaemonSet and every webhook must hold, and golden files of what each runs.
 #![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
+mod demos;
 mod folder;
 mod kustomize;
 mod labelers;
@@ -47,8 +48,8 @@ fn deployments() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../deployments").canonicalize().unwrap()
 }
 
-/// Every folder that can be applied, by its path below `deployments`, sorted; without those that need Node Feature Discovery
-/// itself or XPU Manager, which are not here.
+/// Every folder that can be applied, by its path below `deployments`, sorted; without demos, and without those that need Node
+/// Feature Discovery itself or XPU Manager, which are not here.
 fn folders() -> Vec<String> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).unwrap() {
@@ -66,7 +67,7 @@ fn folders() -> Vec<String> {
     let mut found: Vec<String> = found.iter().map(relative).collect();
     let is_here =
         |folder: &str| ![&nfd::FROM_ELSEWHERE[..], &xelink::FROM_ELSEWHERE].concat().contains(&folder);
-    found.retain(|folder| is_here(folder));
+    found.retain(|folder| is_here(folder) && !demos::FOLDERS.iter().any(|demo| folder.starts_with(demo)));
     found.sort();
     found
 }
