@@ -2,11 +2,13 @@
 #![expect(clippy::expect_used, clippy::print_stderr, reason = "for tests only: failing is by panic")]
 
 mod cluster;
+mod demos;
 mod levelzero;
 mod objects;
 mod shared;
 
 pub use cluster::{Cluster, OnNode};
+pub use demos::{Demo, DemoImage, REFUSED, STOOD_IN, run_demos};
 pub use levelzero::{FAKE_DRIVER, LEVELZERO_IMAGE};
 pub use objects::{Counts, Kubernetes, healthy, pod, with_variables};
 pub use shared::SharedCluster;
