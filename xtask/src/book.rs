@@ -1,7 +1,7 @@
 //! `cargo xtask book`: what mdBook asks while it makes the book, and whether the table of contents is whole.
 //!
 //! Documents link to each other by their paths in the repository, some of which lie outside of the book's folder. In the book
-//! the families' pages stand beside the others, and what is no page of it is named instead of linked.
+//! the pages of families and demos stand beside the others, and what is no page of it is named instead of linked.
 //! The protocol: <https://rust-lang.github.io/mdBook/for_developers/preprocessors.html>.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +15,9 @@ use crate::links;
 const FOLDER: &str = "docs";
 /// The table of contents, from the root.
 pub(crate) const SUMMARY: &str = "docs/SUMMARY.md";
+
+/// The page of the demos, from the root.
+const DEMOS: &str = "demo/README.md";
 
 /// Answers mdBook, which gives `[context, book]` and takes the book.
 pub(crate) fn run(input: impl std::io::Read) -> Result<String, String> {
@@ -128,7 +131,7 @@ pub(crate) fn check<'a>(
 /// Whether a document of the repository is a page of the book: all of its folder, and the families' pages.
 fn is_page(path: &Path) -> bool {
     let is_family = path.starts_with("devices") && path.ends_with("README.md") && path.iter().count() == 3;
-    is_family || (path.starts_with(FOLDER) && path != Path::new(SUMMARY))
+    is_family || path == Path::new(DEMOS) || (path.starts_with(FOLDER) && path != Path::new(SUMMARY))
 }
 
 #[cfg(test)]
@@ -206,19 +209,20 @@ mod tests {
             "docs/deep/b.md",
             "devices/gpu/README.md",
             "devices/gpu/fuzz/README.md",
+            "demo/README.md",
             "README.md",
         ];
         let check = |summary: &str| {
             let found = check(summary, documents.map(Path::new));
             found.into_iter().map(|(line, what)| format!("{line} {what}")).collect::<Vec<_>>()
         };
-        let good = "# Contents\n\n- [A](a.md)\n  - [B](deep/b.md)\n- [G](../devices/gpu/README.md)\n";
+        let good = "# Contents\n\n- [A](a.md)\n  - [B](deep/b.md)\n- [G](../devices/gpu/README.md)\n- [D](../demo/README.md)\n";
         assert_eq!(check(good), [""; 0]);
         assert_eq!(
             check(&good.replace("  - [B](deep/b.md)\n", "")),
             ["1 docs/deep/b.md is not in the table of contents"]
         );
-        assert_eq!(check(&format!("{good}- [A](a.md)\n")), ["6 docs/a.md is in it already"]);
-        assert_eq!(check(&format!("{good}- [R](../README.md)\n")), ["6 README.md is no page"]);
+        assert_eq!(check(&format!("{good}- [A](a.md)\n")), ["7 docs/a.md is in it already"]);
+        assert_eq!(check(&format!("{good}- [R](../README.md)\n")), ["7 README.md is no page"]);
     }
 }

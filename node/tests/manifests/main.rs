@@ -1,6 +1,7 @@
 //! The manifests of `deployments`: what every DaemonSet and every webhook must hold, and golden files of what each runs.
 #![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
+mod demos;
 mod folder;
 mod labelers;
 mod levelzero;
@@ -31,13 +32,13 @@ const WRITABLE: [(&str, &[&str]); 4] = [
     ("/var/lib/levelzero", &["intel-gpu-levelzero"]),
 ];
 
-/// Every folder that can be applied, by its path below `deployments`, sorted; without those that need Node Feature Discovery
-/// itself or XPU Manager, which are not here.
+/// Every folder that can be applied, by its path below `deployments`, sorted; without demos, and without those that need Node
+/// Feature Discovery itself or XPU Manager, which are not here.
 fn folders() -> Vec<String> {
     let is_here = |folder: &String| {
         ![&nfd::FROM_ELSEWHERE[..], &xelink::FROM_ELSEWHERE].concat().contains(&folder.as_str())
     };
-    kustomize::folders().into_iter().filter(is_here).collect()
+    kustomize::folders().into_iter().filter(|folder| is_here(folder) && !kustomize::is_demo(folder)).collect()
 }
 
 /// Each with its folder. There is one of a plugin in every folder of a plugin, and maybe one that helps it, or a labeler.

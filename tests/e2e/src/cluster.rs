@@ -16,7 +16,7 @@ use serde_json::Value;
 use simulated_sysfs::mounted;
 use simulator::{Kernel, Profile, SimulatedNode};
 
-use crate::{Kubernetes, LEVELZERO_IMAGE, Prerequisites, levelzero};
+use crate::{DemoImage, Kubernetes, LEVELZERO_IMAGE, Prerequisites, levelzero};
 
 /// Generous: a guard against hanging.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -273,6 +273,11 @@ impl Cluster {
         false
     }
 
+    /// Puts the image of a demo in the node's store.
+    pub fn load(&self, image: &DemoImage) {
+        self.import(image.archive());
+    }
+
     /// Puts the image of an archive in the store of containerd.
     fn import(&self, archive: &Path) {
         let mut command = Command::new(self.binary.with_file_name("ctr"));
@@ -299,7 +304,7 @@ impl Cluster {
     }
 }
 
-fn repository() -> PathBuf {
+pub(crate) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 

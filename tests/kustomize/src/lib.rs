@@ -12,6 +12,14 @@ use serde_json::{Map, Value, json};
 
 use names::Names;
 
+/// Folders of `deployments` with demos, which this is not enough for.
+pub const DEMOS: [&str; 4] = ["gpu_pytorch_demo", "qat_dpdk_app", "sgx_aesmd", "sgx_enclave_apps"];
+
+/// Whether this folder of `deployments` is one of them, or below one.
+pub fn is_demo(folder: &str) -> bool {
+    DEMOS.iter().any(|demo| Path::new(folder).starts_with(demo))
+}
+
 /// The elements of a list; none of what is no list.
 pub fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)

@@ -2,8 +2,9 @@
 //! of devices, the real kubelet, containerd and runc.
 //!
 //! One cluster serves all tests, one after the other; each leaves the node as it found it.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "tests")]
 
+mod demos;
 mod fpga;
 mod world;
 
@@ -227,4 +228,10 @@ fn zz_all_families_in_one_process() {
     world.expect_but("gpu.intel.com/i915", 16, 16);
     world.cluster.kubectl(&["delete", "-f", "deployments/node/config.yaml"]);
     world.remove("node");
+}
+
+/// After all others: it leaves the node changed.
+#[test]
+fn zzz_demos() {
+    demos::all();
 }

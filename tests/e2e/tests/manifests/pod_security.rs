@@ -25,7 +25,7 @@ const fn component(name: &'static str, level: &'static str, forbidden: &'static 
     Component { name, level, forbidden }
 }
 
-const COMPONENTS: [Component; 13] = [
+const COMPONENTS: [Component; 18] = [
     component("intel-dlb-plugin", "privileged", &["hostPath volumes"]),
     component("intel-dsa-plugin", "privileged", NODE),
     component("intel-fpga-plugin", "privileged", NODE),
@@ -40,6 +40,12 @@ const COMPONENTS: [Component; 13] = [
     component("sgx-node-init", "restricted", &[]),
     // Of the operator, and of the webhooks.
     component("manager", "restricted", &[]),
+    // Demos.
+    component("aesmd", "baseline", &["runAsNonRoot != true"]),
+    component("compress-perf", "privileged", &["non-default capabilities"]),
+    component("crypto-perf", "privileged", &["non-default capabilities"]),
+    component("intelsgx-demo-job-1", "baseline", &["runAsNonRoot != true"]),
+    component("testcontainer", "baseline", &["runAsNonRoot != true"]),
 ];
 
 const LEVELS: [&str; 3] = ["privileged", "baseline", "restricted"];
@@ -56,7 +62,7 @@ impl World {
             .flat_map(|folder| folder.objects.iter().map(|object| (folder.path.clone(), object.clone())));
         let mut all = BTreeMap::new();
         for (of, object) in rendered.chain(of_operator()) {
-            let template = &object["spec"]["template"];
+            let template = if object["kind"] == "Pod" { &object } else { &object["spec"]["template"] };
             if template["spec"]["containers"].is_array() {
                 all.entry(template.to_string()).or_insert((of, template.clone()));
             }

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod certificates;
+mod demos;
 mod fpga;
 mod image;
 mod sgx;

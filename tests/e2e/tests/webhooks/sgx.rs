@@ -3,6 +3,7 @@
 use e2e::pod as running_pod;
 use serde_json::{Value, json};
 
+use crate::demos;
 use crate::world::{Deployed, container, pod, world};
 
 pub(crate) const WEBHOOK: Deployed = Deployed {
@@ -132,6 +133,7 @@ fn sgx() {
     world.kubernetes.run(&running_pod("enclave", &[(EPC, 42)], look), || world.state());
     assert_eq!(world.kubernetes.output("enclave"), "sgx_enclave\n");
     world.kubernetes.delete("enclave");
+    demos::run(&world);
     world.cluster.kubectl(&["delete", "-k", "deployments/sgx_plugin/base", "--timeout=60s"]);
     world.remove(WEBHOOK);
 }
