@@ -5,7 +5,7 @@ What the charts of all families share: this file is the same in each of them (te
 {{- define "intel-device-plugin.labels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 app.kubernetes.io/name: {{ .Chart.Name }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
@@ -31,7 +31,7 @@ of fields that values have, too). Empty ones are left to the operator.
 apiVersion: deviceplugin.intel.com/v1
 kind: {{ .kind }}
 metadata:
-  name: {{ $values.name }}
+  name: {{ $values.name | quote }}
   labels:
     {{- include "intel-device-plugin.labels" .root | nindent 4 }}
   {{- with $values.annotations }}

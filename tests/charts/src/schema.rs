@@ -63,9 +63,12 @@ fn of_value(chart: &str, entry: &Entry, default: &Value, fields: &Value) -> Valu
         let name = entry.path.last().unwrap();
         return of_field(field, default).unwrap_or_else(|| panic!("{chart}: the schema of {name}"));
     }
-    if chart == OPERATOR
-        && let Some(schema) = of_operator(&path)
-    {
+    let path_there = match chart {
+        OPERATOR => Some(path.as_str()),
+        UMBRELLA => path.strip_prefix("operator."),
+        _ => None,
+    };
+    if let Some(schema) = path_there.and_then(of_operator) {
         return schema;
     }
     match default {

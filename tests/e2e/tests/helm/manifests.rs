@@ -177,3 +177,25 @@ fn arguments_can_be_added_as_a_list_or_as_a_text_with_templates() {
         assert_eq!(args[args.len() - 2..], ["-v=4", "--deviceplugin-namespace=x"], "{given}");
     }
 }
+
+#[test]
+fn names_that_look_like_numbers_stay_names() {
+    fn has(value: &Value, number: &Value) -> bool {
+        match value {
+            Value::Object(fields) => fields.values().any(|field| has(field, number)),
+            Value::Array(items) => items.iter().any(|item| has(item, number)),
+            other => other == number,
+        }
+    }
+    let Some(world) = any_world() else { return };
+    let name = "770011";
+    for (chart, value) in
+        [(OPERATOR, "privateRegistry.existingSecret"), ("charts/npu-device-plugin", "name")]
+    {
+        let value = format!("{value}={name}");
+        let args = ["template", name, chart, "-n", name, "--set-string", &value];
+        for object in objects(&world.cluster.helm(&args)) {
+            assert!(!has(&object, &json!(770_011)), "{object}");
+        }
+    }
+}

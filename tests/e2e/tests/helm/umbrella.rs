@@ -56,4 +56,7 @@ fn a_value_that_no_chart_has_is_refused_in_all_of_them_too() {
         let error = world.cluster.try_helm(&["template", "x", chart, "--set", value]).expect_err(value);
         assert!(error.contains(why), "{value}: {error}");
     }
+    for value in ["operator.crds.install=false", "operator.enabled=false"] {
+        assert!(!world.cluster.helm(&["template", "x", chart, "--set", value]).is_empty(), "{value}");
+    }
 }
