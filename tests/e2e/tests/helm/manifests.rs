@@ -189,8 +189,7 @@ fn names_that_look_like_numbers_stay_names() {
     }
     let Some(world) = any_world() else { return };
     let name = "770011";
-    for (chart, value) in
-        [(OPERATOR, "privateRegistry.existingSecret"), ("charts/npu-device-plugin", "name")]
+    for (chart, value) in [(OPERATOR, "privateRegistry.existingSecret"), ("charts/npu-device-plugin", "name")]
     {
         let value = format!("{value}={name}");
         let args = ["template", name, chart, "-n", name, "--set-string", &value];
