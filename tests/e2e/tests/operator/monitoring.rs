@@ -25,5 +25,6 @@ fn prometheus_gets_a_token_that_opens_the_operators_page_and_nothing_else() {
     for (verb, what) in [("get", "/logs"), ("get", "secrets"), ("list", "pods")] {
         assert!(!may(verb, what), "{verb} {what}");
     }
-    world.cluster.kubectl(&[&["delete", "-n", NAMESPACE], &files[..]].concat());
+    // The account's Secret goes with the account.
+    world.cluster.kubectl(&[&["delete", "-n", NAMESPACE, "--ignore-not-found"], &files[..]].concat());
 }
