@@ -10,12 +10,12 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Value, json};
 
 use crate::images::Commit;
-use crate::root;
+use crate::{root, target};
 
 pub(crate) use options::Options;
 
@@ -36,11 +36,7 @@ const OBJECTS: [&str; 3] =
 
 /// Writes the bundle's folder.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
-    let output = options.output.clone().unwrap_or_else(|| {
-        std::env::var_os("CARGO_TARGET_DIR")
-            .map_or_else(|| root().join("target"), PathBuf::from)
-            .join("bundle")
-    });
+    let output = options.output.clone().unwrap_or_else(|| target().join("bundle"));
     let failed = |path: &Path, error| format!("{}: {error}", path.display());
     // Files of another version have other names.
     match fs::remove_dir_all(&output) {

@@ -25,7 +25,7 @@ use oci::{Config, Layer, Packed, Variant};
 use program::Program;
 use table::{Image, User};
 
-pub(crate) use options::Options;
+pub(crate) use options::{Options, REGISTRY};
 pub(crate) use table::IMAGES;
 
 const VENDOR: &str = "Intel Device Plugins for Kubernetes, in Rust";
