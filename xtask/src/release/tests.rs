@@ -90,12 +90,19 @@ fn manifests_of_a_release_name_its_images() {
         ("  value: intel/intel-gpu-plugin:devel", "  value: example.com/x/intel-gpu-plugin:1.2.3"),
         ("image: other/intel/intel-gpu-plugin:devel", "image: other/intel/intel-gpu-plugin:devel"),
         ("image: intel/intel-gpu-plugin:1.0.0", "image: intel/intel-gpu-plugin:1.0.0"),
+        (
+            "a=intel/intel-gpu-plugin:devel b=intel/intel-gpu-fakedev:devel, `intel/intel-qat-plugin:devel`",
+            "a=example.com/x/intel-gpu-plugin:1.2.3 b=example.com/x/intel-gpu-fakedev:1.2.3, `example.com/x/intel-qat-plugin:1.2.3`",
+        ),
+        ("image: intel/intel-npu-demo:devel", "image: intel/intel-npu-demo:devel"),
+        ("image: intel/intel-gpu-levelzero:devel", "image: intel/intel-gpu-levelzero:devel"),
         ("image: busybox:devel", "image: busybox:devel"),
         ("https://example.com/contributors/devel", "https://example.com/contributors/devel"),
     ] {
         assert_eq!(released(line, "example.com/x", "1.2.3"), expected);
     }
-    assert_eq!(released("intel/intel-x:devel", "docker.io/intel", "1.2.3"), "intel/intel-x:1.2.3");
+    let hub = released("intel/intel-npu-plugin:devel", "docker.io/intel", "1.2.3");
+    assert_eq!(hub, "intel/intel-npu-plugin:1.2.3");
 }
 
 #[test]
