@@ -1,6 +1,7 @@
 //! Manifests as users of a release apply them: with its images in place of those that developers build.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use crate::images::IMAGES;
 use crate::images::archive::{Entry, Tree, compress, pack};
@@ -18,12 +19,16 @@ const DEVELOPERS: &str = "intel/";
 pub(crate) fn archive(registry: &str) -> Result<Vec<u8>, String> {
     let mut tree = Tree::new();
     for path in tracked(&FOLDERS)? {
-        let content = fs::read(root().join(&path)).map_err(|error| format!("{}: {error}", path.display()))?;
+        let failed = |error| format!("{}: {error}", path.display());
+        let from = root().join(&path);
+        let content = fs::read(&from).map_err(failed)?;
+        let mode = fs::metadata(&from).map_err(failed)?.permissions().mode();
         let content = match String::from_utf8(content) {
             Ok(text) => released(&text, registry, VERSION).into_bytes(),
             Err(binary) => binary.into_bytes(),
         };
-        tree.insert(format!("{PROJECT}-{VERSION}/{}", path.display()), Entry::File(content));
+        let entry = if mode & 0o100 == 0 { Entry::File(content) } else { Entry::Program(content) };
+        tree.insert(format!("{PROJECT}-{VERSION}/{}", path.display()), entry);
     }
     let failed = |error| format!("manifests: {error}");
     pack(&tree).and_then(|archive| compress(&archive)).map_err(failed)

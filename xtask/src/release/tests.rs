@@ -1,13 +1,14 @@
 //! What a release is refused for, and what is in it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::charts::without_times;
 use super::manifests::released;
-use super::{Options, checks, push, sums};
+use super::{Options, checks, manifests, push, sums};
 use crate::images::IMAGES;
 use crate::images::archive::compress;
 use crate::version::VERSION;
@@ -114,6 +115,27 @@ fn no_manifest_of_this_repository_names_an_image_of_ours_that_developers_build()
             assert!(!text.contains(&format!("{}:devel", image.name)), "{}: {}", path.display(), image.name);
         }
     }
+}
+
+#[test]
+fn scripts_among_the_manifests_can_be_run_and_no_other_file() {
+    let content = manifests::archive("docker.io/intel").unwrap();
+    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(content.as_slice()));
+    let mut found = BTreeMap::new();
+    for entry in archive.entries().unwrap().map(Result::unwrap) {
+        if entry.header().entry_type().is_file() {
+            let path: PathBuf = entry.path().unwrap().iter().skip(1).collect();
+            found.insert(path.display().to_string(), entry.header().mode().unwrap());
+        }
+    }
+    let mut git = Command::new("git");
+    let listed = crate::output_of(git.args(["ls-files", "--stage", "--", "deployments", "demo"])).unwrap();
+    let expected = listed.lines().map(|line| {
+        let (mode, path) = line.split_once(' ').zip(line.split_once('\t')).map(|(a, b)| (a.0, b.1)).unwrap();
+        (path.to_owned(), if mode == "100755" { 0o755 } else { 0o644 })
+    });
+    assert_eq!(found, expected.collect());
+    assert_eq!(found["demo/build-image.sh"], 0o755);
 }
 
 #[test]
