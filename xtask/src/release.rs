@@ -48,8 +48,12 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     let images = images::make(&options.images, &output.join("images"))?;
     for package in SHIPPED.iter().filter(|shipped| shipped.is_static()).map(|shipped| shipped.package) {
         let image = images::IMAGES.iter().find(|image| image.package == package);
-        let name = image.ok_or_else(|| format!("{package} is in no image"))?.name;
-        copy(&output.join(format!("images/{name}.cdx.json")), &files.join(format!("{package}.cdx.json")))?;
+        let made = image.and_then(|image| images.iter().find(|made| made.name == image.name));
+        let made = made.ok_or_else(|| format!("{package} is in no image"))?;
+        for (file, _) in &made.bills {
+            let name = file.replacen(made.name, package, 1);
+            copy(&output.join("images").join(file), &files.join(name))?;
+        }
     }
 
     if options.twice {
@@ -75,17 +79,16 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     step("checksums");
     write(&files.join("SHA256SUMS"), &sums(&files)?)?;
     write(&output.join("images.txt"), &push::images(&images, options))?;
-    let script = output.join("push.sh");
-    write(&script, push::SCRIPT)?;
+    write(&output.join("bills.txt"), &push::bills(&images, options))?;
     print!("{}", push::table(&images, &charts, options));
     println!("and, as files of the release: {}", names(&files)?.join(", "));
     println!("all in {}", output.display());
     if options.dry_run {
-        println!("dry run: nothing was pushed; {} does it", script.display());
+        println!("dry run: nothing was pushed; bash {} {} does it", push::SCRIPT, output.display());
         return Ok(());
     }
     step("push");
-    output_of(Command::new("bash").arg(script)).map(|said| print!("{said}"))
+    output_of(Command::new("bash").arg(push::SCRIPT).arg(output)).map(|said| print!("{said}"))
 }
 
 /// Builds all in another folder, and fails where a binary comes out otherwise.

@@ -9,8 +9,8 @@ use std::process::Command;
 use super::charts::without_times;
 use super::manifests::released;
 use super::{Options, checks, manifests, push, sums};
-use crate::images::IMAGES;
 use crate::images::archive::compress;
+use crate::images::{IMAGES, Made};
 use crate::version::VERSION;
 
 /// A repository with one commit.
@@ -196,6 +196,26 @@ fn checksums_are_of_every_file_as_sha256sum_reads_them() {
 }
 
 #[test]
+fn each_bill_of_materials_is_of_the_manifest_for_its_processor_and_the_first_also_of_the_index() {
+    let made = |name, digest: &str, bills: &[(&str, &str)]| {
+        let bills = bills.iter().map(|(file, digest)| ((*file).to_owned(), (*digest).to_owned())).collect();
+        Made { name, digest: digest.to_owned(), bills, bytes: 0 }
+    };
+    let images = [
+        made("a", "sha256:a", &[("a.cdx.json", "sha256:a")]),
+        made("b", "sha256:b", &[("b.cdx.json", "sha256:b1"), ("b-arm64.cdx.json", "sha256:b2")]),
+    ];
+    let options = Options::parse(&["--registry=r.com/x"]).unwrap();
+    let expected = [
+        format!("images/a.cdx.json r.com/x/a:{VERSION}@sha256:a\n"),
+        format!("images/b.cdx.json r.com/x/b:{VERSION}@sha256:b\n"),
+        format!("images/b.cdx.json r.com/x/b:{VERSION}@sha256:b1\n"),
+        format!("images/b-arm64.cdx.json r.com/x/b:{VERSION}@sha256:b2\n"),
+    ];
+    assert_eq!(push::bills(&images, &options), expected.concat());
+}
+
+#[test]
 fn every_image_and_chart_is_pushed_and_what_the_registry_calls_charts_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let place = |name: &str| folder.path().join(name);
@@ -212,10 +232,10 @@ fn every_image_and_chart_is_pushed_and_what_the_registry_calls_charts_is_kept() 
     fs::write(place("files/c-1.2.3.tgz"), "").unwrap();
     fs::write(place("images.txt"), "r.com:5000/x/a:1.2.3@sha256:a0\nr.com:5000/x/b:1.2.3@sha256:b0\n")
         .unwrap();
-    fs::write(place("push.sh"), push::SCRIPT).unwrap();
     let run = || {
         let mut bash = Command::new("bash");
-        bash.arg(place("push.sh"))
+        bash.arg(crate::root().join(push::SCRIPT))
+            .arg(folder.path())
             .env("SKOPEO", place("skopeo"))
             .env("HELM", place("helm"))
             .env_remove("PLAIN_HTTP");
