@@ -20,8 +20,8 @@ use crate::platform::Platform;
 use crate::version::VERSION;
 use crate::{crates, root};
 
-/// Of the Level-Zero sidecar, which is no image of ours.
-const FROM_ELSEWHERE: &str = "intel-gpu-levelzero";
+/// What manifests name and users build (the Level-Zero sidecar's) or take from Intel.
+const FROM_ELSEWHERE: [&str; 2] = ["intel/intel-gpu-levelzero", "intel/intel-extension-for-pytorch"];
 
 fn program(package: &'static str) -> Program {
     program_for(package, Platform::Amd64)
@@ -333,10 +333,13 @@ fn each_image_that_manifests_name_is_made_under_that_name() {
     for (file, text) in manifests() {
         let lines = text.lines().map(|line| line.trim_start().trim_start_matches("- "));
         let values = lines.filter_map(|line| line.split_once(": ")).map(|(_, value)| value.trim_matches('"'));
-        for image in
-            values.filter(|value| value.starts_with("intel/intel-") && !value.contains(FROM_ELSEWHERE))
-        {
-            assert!(names.contains(&format!("docker.io/{image}")), "{file}: {image}");
+        for image in values.filter(|value| {
+            value.starts_with("intel/intel-") && !FROM_ELSEWHERE.contains(&value.split(':').next().unwrap())
+        }) {
+            let demo = image.strip_prefix("intel/").and_then(|image| image.strip_suffix(":devel"));
+            let is_of_a_demo =
+                demo.is_some_and(|demo| root().join(format!("demo/{demo}/Dockerfile")).exists());
+            assert!(is_of_a_demo || names.contains(&format!("docker.io/{image}")), "{file}: {image}");
             found += 1;
         }
     }
