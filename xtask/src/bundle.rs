@@ -15,6 +15,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::images::Commit;
+use crate::images::archive::{Entry, compress, pack};
 use crate::{root, target};
 
 pub(crate) use options::Options;
@@ -51,6 +52,14 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     }
     println!("in {}", fs::canonicalize(&output).unwrap_or(output).display());
     Ok(())
+}
+
+/// The bundle in an archive, below this folder.
+pub(crate) fn archive(options: &Options, folder: &str) -> Result<Vec<u8>, String> {
+    let files = files(options, &Commit::find()?.created)?.into_iter();
+    let tree =
+        files.map(|(name, text)| (format!("{folder}/{name}"), Entry::File(text.into_bytes()))).collect();
+    pack(&tree).and_then(|archive| compress(&archive)).map_err(|error| format!("bundle: {error}"))
 }
 
 /// The bundle's files, by their paths.

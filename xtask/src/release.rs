@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::build::{self, SHIPPED};
-use crate::images;
+use crate::bundle;
+use crate::images::{self, Made};
 use crate::platform::Platform;
 use crate::version::VERSION;
 use crate::{hash, output_of, root};
@@ -76,6 +77,10 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     let archive = manifests::archive(&options.images.registry)?;
     write(&files.join(format!("{PROJECT}-{VERSION}-manifests.tar.gz")), &archive)?;
 
+    step("bundle");
+    let archive = bundle_of(&images, &options.images.registry)?;
+    write(&files.join(format!("{PROJECT}-{VERSION}-bundle.tar.gz")), &archive)?;
+
     step("checksums");
     write(&files.join("SHA256SUMS"), &sums(&files)?)?;
     write(&output.join("images.txt"), &push::images(&images, options))?;
@@ -89,6 +94,17 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     }
     step("push");
     output_of(Command::new("bash").arg(push::SCRIPT).arg(output)).map(|said| print!("{said}"))
+}
+
+/// The operator's bundle, which names these images by their digests.
+fn bundle_of(images: &[Made], registry: &str) -> Result<Vec<u8>, String> {
+    let options = bundle::Options {
+        registry: registry.to_owned(),
+        digests: images.iter().map(|image| (image.name.to_owned(), image.digest.clone())).collect(),
+        replaces: None,
+        output: None,
+    };
+    bundle::archive(&options, &format!("{PROJECT}-{VERSION}-bundle"))
 }
 
 /// Builds all in another folder, and fails where a binary comes out otherwise.

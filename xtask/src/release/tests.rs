@@ -8,7 +8,7 @@ use std::process::Command;
 
 use super::charts::without_times;
 use super::manifests::released;
-use super::{Options, checks, manifests, push, sums};
+use super::{Options, bundle_of, checks, manifests, push, sums};
 use crate::images::archive::compress;
 use crate::images::{IMAGES, Made};
 use crate::version::VERSION;
@@ -136,6 +136,27 @@ fn scripts_among_the_manifests_can_be_run_and_no_other_file() {
     });
     assert_eq!(found, expected.collect());
     assert_eq!(found["demo/build-image.sh"], 0o755);
+}
+
+#[test]
+fn the_bundle_of_a_release_names_its_images_by_digest() {
+    let digest = format!("sha256:{}", "5".repeat(64));
+    let made = |name| Made { name, digest: digest.clone(), bills: Vec::new(), bytes: 0 };
+    let images: Vec<Made> = IMAGES.iter().map(|image| made(image.name)).collect();
+    let content = bundle_of(&images, "r.com/x").unwrap();
+    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(content.as_slice()));
+    let mut texts = BTreeMap::new();
+    for entry in archive.entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let path = entry.path().unwrap().display().to_string();
+        texts.insert(path, std::io::read_to_string(&mut entry).unwrap());
+    }
+    let file = |name: &str| &texts[&format!("intel-device-plugins-{VERSION}-bundle/{name}")];
+    assert!(file("bundle.Dockerfile").starts_with("FROM scratch\n"));
+    let version = file("manifests/intel-device-plugins-operator.clusterserviceversion.yaml");
+    assert!(version.contains(&format!("r.com/x/intel-deviceplugin-operator@{digest}")));
+    let by_digest = version.matches("r.com/x/").count();
+    assert_eq!(by_digest, version.matches(&format!("@{digest}")).count(), "and none by version");
 }
 
 #[test]
