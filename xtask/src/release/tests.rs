@@ -8,7 +8,7 @@ use std::process::Command;
 
 use super::charts::without_times;
 use super::manifests::released;
-use super::{Options, bundle_of, checks, manifests, push, sums};
+use super::{Options, bundle_of, checks, manifests, push, same, sums};
 use crate::images::archive::compress;
 use crate::images::{IMAGES, Made};
 use crate::version::VERSION;
@@ -199,6 +199,19 @@ fn packages_of_charts_do_not_tell_when_they_were_made() {
     let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(content.as_slice()));
     let paths = archive.entries().unwrap().map(|entry| entry.unwrap().path().unwrap().display().to_string());
     assert_eq!(paths.collect::<Vec<_>>(), ["chart/", "chart/Chart.yaml", "chart/values.yaml"]);
+}
+
+#[test]
+fn binaries_that_differ_are_told_with_their_places() {
+    let folder = tempfile::tempdir().unwrap();
+    let [first, second, none] = ["first", "second", "none"].map(|name| folder.path().join(name));
+    fs::write(&first, "1").unwrap();
+    fs::write(&second, "1").unwrap();
+    assert_eq!(same(&first, &second), Ok(crate::hash::sha256(b"1")));
+    fs::write(&second, "2").unwrap();
+    let error = same(&first, &second).unwrap_err();
+    assert!(error.contains(&format!("{} and {} differ", first.display(), second.display())), "{error}");
+    assert!(same(&first, &none).unwrap_err().starts_with(&*none.to_string_lossy()));
 }
 
 #[test]
