@@ -70,17 +70,13 @@ pub(crate) fn run(platforms: &[Platform]) -> Result<(), String> {
     Ok(())
 }
 
-/// Builds one and returns its path.
+/// Builds one and returns its path. The binary is the same wherever the repository and the target folder are, which
+/// `cargo xtask release --twice` checks.
 pub(crate) fn ship(shipped: &Shipped, platform: Platform) -> Result<PathBuf, String> {
-    ship_into(shipped, platform, &target())
-}
-
-/// Builds one with this target folder of cargo's, and returns its path. The folder makes no difference to the binary, nor where the
-/// repository is.
-pub(crate) fn ship_into(shipped: &Shipped, platform: Platform, folder: &Path) -> Result<PathBuf, String> {
     let package = shipped.package;
+    let folder = target();
     let target = platform.target();
-    let mut flags = places(folder)?;
+    let mut flags = places(&folder)?;
     if shipped.is_static() {
         flags.extend(STATIC_FLAGS.map(str::to_owned));
     }

@@ -10,12 +10,13 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Value, json};
 
 use crate::images::Commit;
-use crate::root;
+use crate::images::archive::{Entry, compress, pack};
+use crate::{root, target};
 
 pub(crate) use options::Options;
 
@@ -36,11 +37,7 @@ const OBJECTS: [&str; 3] =
 
 /// Writes the bundle's folder.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
-    let output = options.output.clone().unwrap_or_else(|| {
-        std::env::var_os("CARGO_TARGET_DIR")
-            .map_or_else(|| root().join("target"), PathBuf::from)
-            .join("bundle")
-    });
+    let output = options.output.clone().unwrap_or_else(|| target().join("bundle"));
     let failed = |path: &Path, error| format!("{}: {error}", path.display());
     // Files of another version have other names.
     match fs::remove_dir_all(&output) {
@@ -55,6 +52,14 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     }
     println!("in {}", fs::canonicalize(&output).unwrap_or(output).display());
     Ok(())
+}
+
+/// The bundle in an archive, below this folder.
+pub(crate) fn archive(options: &Options, folder: &str) -> Result<Vec<u8>, String> {
+    let files = files(options, &Commit::find()?.created)?.into_iter();
+    let tree =
+        files.map(|(name, text)| (format!("{folder}/{name}"), Entry::File(text.into_bytes()))).collect();
+    pack(&tree).and_then(|archive| compress(&archive)).map_err(|error| format!("bundle: {error}"))
 }
 
 /// The bundle's files, by their paths.

@@ -25,7 +25,7 @@ use oci::{Config, Layer, Packed, Variant};
 use program::Program;
 use table::{Image, User};
 
-pub(crate) use options::Options;
+pub(crate) use options::{Options, REGISTRY};
 pub(crate) use table::IMAGES;
 
 const VENDOR: &str = "Intel Device Plugins for Kubernetes, in Rust";
@@ -55,6 +55,8 @@ pub(crate) struct Made {
     pub(crate) name: &'static str,
     /// What a registry calls it.
     pub(crate) digest: String,
+    /// For each platform: the file with the bill of materials, beside the archive, and what a registry calls the manifest.
+    pub(crate) bills: Vec<(String, String)>,
     /// Of the archive.
     pub(crate) bytes: usize,
 }
@@ -159,12 +161,15 @@ fn pack(
         let archive = archive.map_err(|error| format!("{}: {error}", image.name))?;
         let path = folder.join(format!("{}.tar", image.name));
         fs::write(&path, &archive).map_err(|error| failed(&path, error))?;
-        for (number, program) in programs.iter().enumerate() {
+        let mut bills = Vec::new();
+        for (number, (program, manifest)) in programs.iter().zip(packed.manifests()).enumerate() {
             let platform = if number == 0 { String::new() } else { format!("-{}", program.platform.name()) };
-            let path = folder.join(format!("{}{platform}.cdx.json", image.name));
+            let file = format!("{}{platform}.cdx.json", image.name);
+            let path = folder.join(&file);
             fs::write(&path, &program.bill).map_err(|error| failed(&path, error))?;
+            bills.push((file, manifest));
         }
-        all.push(Made { name: image.name, digest: packed.digest(), bytes: archive.len() });
+        all.push(Made { name: image.name, digest: packed.digest(), bills, bytes: archive.len() });
     }
     Ok(all)
 }

@@ -42,7 +42,7 @@ Usage: cargo xtask COMMAND
                  --source URL    for the images' labels: where their source can be had
   release      make all of a release, target/dist, and push it (docs/versions.md); the flags of images but --tag, and
                  --dry-run       push nothing
-                 --twice         build binaries again in another folder, and compare
+                 --twice         build binaries again of a copy in another place, and compare
                  --helm PROGRAM  instead of the one that tests build, or that is installed
   version      print the version of binaries, images, charts and manifests; with a new one after it, set it
   bundle       make the operator's bundle for Operator Lifecycle Manager, in target/bundle (docs/olm.md)

@@ -10,14 +10,15 @@ mod push;
 mod tests;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use crate::build::{self, SHIPPED};
-use crate::images;
+use crate::bundle;
+use crate::images::{self, Made};
 use crate::platform::Platform;
 use crate::version::VERSION;
-use crate::{hash, output_of, root};
+use crate::{cargo, hash, output_of, root};
 
 pub(crate) use options::Options;
 
@@ -48,13 +49,17 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     let images = images::make(&options.images, &output.join("images"))?;
     for package in SHIPPED.iter().filter(|shipped| shipped.is_static()).map(|shipped| shipped.package) {
         let image = images::IMAGES.iter().find(|image| image.package == package);
-        let name = image.ok_or_else(|| format!("{package} is in no image"))?.name;
-        copy(&output.join(format!("images/{name}.cdx.json")), &files.join(format!("{package}.cdx.json")))?;
+        let made = image.and_then(|image| images.iter().find(|made| made.name == image.name));
+        let made = made.ok_or_else(|| format!("{package} is in no image"))?;
+        for (file, _) in &made.bills {
+            let name = file.replacen(made.name, package, 1);
+            copy(&output.join("images").join(file), &files.join(name))?;
+        }
     }
 
     if options.twice {
         step("the same binaries again, elsewhere");
-        twice(options, &output.join("again"))?;
+        twice(options)?;
     }
 
     step("binaries that are in no image");
@@ -72,47 +77,69 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     let archive = manifests::archive(&options.images.registry)?;
     write(&files.join(format!("{PROJECT}-{VERSION}-manifests.tar.gz")), &archive)?;
 
+    step("bundle");
+    let archive = bundle_of(&images, &options.images.registry)?;
+    write(&files.join(format!("{PROJECT}-{VERSION}-bundle.tar.gz")), &archive)?;
+
     step("checksums");
     write(&files.join("SHA256SUMS"), &sums(&files)?)?;
     write(&output.join("images.txt"), &push::images(&images, options))?;
-    let script = output.join("push.sh");
-    write(&script, push::SCRIPT)?;
+    write(&output.join("bills.txt"), &push::bills(&images, options))?;
     print!("{}", push::table(&images, &charts, options));
     println!("and, as files of the release: {}", names(&files)?.join(", "));
     println!("all in {}", output.display());
     if options.dry_run {
-        println!("dry run: nothing was pushed; {} does it", script.display());
+        println!("dry run: nothing was pushed; bash {} {} does it", push::SCRIPT, output.display());
         return Ok(());
     }
     step("push");
-    output_of(Command::new("bash").arg(script)).map(|said| print!("{said}"))
+    output_of(Command::new("bash").arg(push::SCRIPT).arg(output)).map(|said| print!("{said}"))
 }
 
-/// Builds all in another folder, and fails where a binary comes out otherwise.
-fn twice(options: &Options, folder: &Path) -> Result<(), String> {
+/// The operator's bundle, which names these images by their digests.
+fn bundle_of(images: &[Made], registry: &str) -> Result<Vec<u8>, String> {
+    let options = bundle::Options {
+        registry: registry.to_owned(),
+        digests: images.iter().map(|image| (image.name.to_owned(), image.digest.clone())).collect(),
+        replaces: None,
+        output: None,
+    };
+    bundle::archive(&options, &format!("{PROJECT}-{VERSION}-bundle"))
+}
+
+/// Builds all of a copy of the repository in another place, and fails where a binary comes out otherwise. The copy is left then.
+fn twice(options: &Options) -> Result<(), String> {
+    let copy = std::env::temp_dir().join(format!("{PROJECT}-{}", std::process::id()));
+    output_of(Command::new("git").args(["worktree", "add", "--quiet", "--detach"]).arg(&copy))?;
     let host = [Platform::host()?];
     let platforms = if options.images.platforms.is_empty() { &host[..] } else { &options.images.platforms };
+    let targets = platforms.iter().flat_map(|platform| ["--target", platform.target()]);
+    // The copy's own program, as this one knows no root but its own.
+    let mut build = cargo();
+    build.args(["run", "--quiet", "--locked", "--package", "xtask", "--manifest-path"]);
+    build.arg(copy.join("Cargo.toml")).args(["--", "build"]).args(targets);
+    output_of(build.env("CARGO_TARGET_DIR", copy.join("target")))?;
     for platform in platforms {
         for shipped in SHIPPED.iter().filter(|shipped| shipped.is_for(*platform)) {
-            let paths = [build::ship(shipped, *platform)?, build::ship_into(shipped, *platform, folder)?];
-            let sum = |path: &PathBuf| {
-                fs::read(path)
-                    .map(|file| hash::sha256(&file))
-                    .map_err(|error| format!("{}: {error}", path.display()))
-            };
-            let [first, second] = paths.each_ref().map(sum);
-            let first = first?;
-            println!("{first}  {} for {}", shipped.package, platform.name());
-            if first != second? {
-                return Err(format!(
-                    "{} and {} differ: the build is not reproducible",
-                    paths[0].display(),
-                    paths[1].display()
-                ));
-            }
+            let package = shipped.package;
+            let again = copy.join("target").join(platform.target()).join("release").join(package);
+            let sum = same(&build::ship(shipped, *platform)?, &again)?;
+            println!("{sum}  {package} for {}", platform.name());
         }
     }
-    fs::remove_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))
+    output_of(Command::new("git").args(["worktree", "remove", "--force"]).arg(&copy)).map(|_| ())
+}
+
+/// The checksum of two files with the same content.
+fn same(first: &Path, second: &Path) -> Result<String, String> {
+    let sum = |path: &Path| {
+        fs::read(path).map(|file| hash::sha256(&file)).map_err(|error| format!("{}: {error}", path.display()))
+    };
+    let found = sum(first)?;
+    if found == sum(second)? {
+        return Ok(found);
+    }
+    Err(format!("{} and {} differ: the build is not reproducible", first.display(), second.display()))
 }
 
 fn step(title: &str) {

@@ -9,6 +9,9 @@ use semver::Version;
 
 use crate::{output_of, root};
 
+/// Before the version in values of charts: `image.tag=`, `initImage.tag=`.
+const TAG: &str = "tag=";
+
 /// The version of this checkout.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -78,19 +81,21 @@ fn set(path: &Path, text: &str, old: &str, new: &str) -> String {
             });
             blocks.collect::<Vec<_>>().join("\n\n")
         }
-        // In words, a number may be the Go implementation's.
-        (_, "md") => replace_word(text, &format!(":{old}"), &format!(":{new}")),
-        (_, "json" | "rs" | "yaml") => replace_word(text, old, new),
+        // In sentences, a number may be the Go implementation's.
+        (_, "md") => replace_word(text, old, new, |before| before.ends_with(':') || before.ends_with(TAG)),
+        // With a `v` it is the Go implementation's.
+        (_, "json" | "rs" | "yaml") => replace_word(text, old, new, |before| {
+            !before.ends_with(|c: char| c.is_ascii_digit() || ".v".contains(c))
+        }),
         _ => text.to_owned(),
     }
 }
 
-/// Replaces the word where it is no part of a longer number.
-fn replace_word(text: &str, old: &str, new: &str) -> String {
+/// Replaces the word where it can begin after what is before it, and is no part of a longer number.
+fn replace_word(text: &str, old: &str, new: &str, begins: impl Fn(&str) -> bool) -> String {
     let mut after = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, behind)) = rest.split_once(old) {
-        let begins = !before.ends_with(|c: char| c.is_ascii_digit() || c == '.');
         let mut next = behind.chars();
         let ends = match next.next() {
             Some('.') => !next.next().is_some_and(|c| c.is_ascii_digit()),
@@ -98,7 +103,7 @@ fn replace_word(text: &str, old: &str, new: &str) -> String {
             None => true,
         };
         after.push_str(before);
-        after.push_str(if begins && ends { new } else { old });
+        after.push_str(if begins(before) && ends { new } else { old });
         rest = behind;
     }
     after + rest
@@ -114,6 +119,11 @@ fn others(path: &Path, text: &str, version: &str) -> Vec<(usize, String)> {
             found.push((number, format!("chart of version {value}, not {version} (cargo xtask version)")));
         }
         for word in line.split(|c: char| c.is_whitespace() || "\"'`(),|".contains(c)) {
+            if let Some((_, tag)) = word.split_once(TAG)
+                && Version::parse(tag).is_ok_and(|_| tag != version)
+            {
+                found.push((number, format!("{word}, not {version} (cargo xtask version)")));
+            }
             if let Some((image, tag)) = word.rsplit_once(':')
                 && (image.contains("intel/") || image.starts_with("intel-"))
                 && Version::parse(tag).is_ok_and(|_| tag != version)
@@ -142,7 +152,8 @@ mod tests {
                 "version: 1.2.3\nappVersion: \"1.2.3\"\nother: 11.2.3\nlonger: 1.2.3.4\nlast: 1.2.3-rc.1\n",
             ),
             ("docs/images.md", "`intel/x:1.2.3`, as Go's v1.2.3 and 1.2.3 have it.\n"),
-            ("a/tests/x.rs", "image: intel/x:1.2.3. v1.2.3\n"),
+            ("docs/helm.md", "`--set image.tag=1.2.3,initImage.tag=1.2.3`, other=1.2.3 tag=1.2.30\n"),
+            ("a/tests/x.rs", "image: intel/gpu-fakedev:1.2.3. v1.2.3\n"),
             ("CHANGELOG.md", "intel/x:1.2.3\n"),
             ("tests/cluster/go.mod", "theirs v1.2.3\n"),
         ];
@@ -151,7 +162,8 @@ mod tests {
             "[[package]]\nname = \"ours\"\nversion = \"1.3.0\"\n\n[[package]]\nname = \"theirs\"\nversion = \"1.2.3\"\nsource = \"r\"\n",
             "version: 1.3.0\nappVersion: \"1.3.0\"\nother: 11.2.3\nlonger: 1.2.3.4\nlast: 1.3.0-rc.1\n",
             "`intel/x:1.3.0`, as Go's v1.2.3 and 1.2.3 have it.\n",
-            "image: intel/x:1.3.0. v1.3.0\n",
+            "`--set image.tag=1.3.0,initImage.tag=1.3.0`, other=1.2.3 tag=1.2.30\n",
+            "image: intel/gpu-fakedev:1.3.0. v1.2.3\n",
             "intel/x:1.2.3\n",
             "theirs v1.2.3\n",
         ];
@@ -175,6 +187,8 @@ mod tests {
             ("image: intel/intel-x-plugin:1.2.3", 0),
             ("image: intel/intel-x-plugin:devel", 0),
             ("image: busybox:1.2.2", 0),
+            ("`--set image.tag=1.2.2,initImage.tag=1.2.1`, and (image.tag=1.2.3)", 2),
+            ("--set image.tag=devel --set tags=1.2.2", 0),
         ] {
             assert_eq!(others(Path::new("docs/x.md"), text, "1.2.3").len(), count, "{text}");
         }

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
+use crate::flags;
+use crate::images::REGISTRY;
 use crate::version::VERSION;
-
-/// Where images are pulled from where no flag says so.
-const REGISTRY: &str = "docker.io/intel";
 
 /// The flags.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,13 +26,7 @@ impl Options {
     pub(crate) fn parse(args: &[&str]) -> Result<Self, String> {
         let mut options =
             Self { registry: REGISTRY.to_owned(), digests: BTreeMap::new(), replaces: None, output: None };
-        let mut words = args.iter().flat_map(|word| match word.split_once('=') {
-            Some((flag, value)) if word.starts_with("--") => vec![flag, value],
-            _ => vec![*word],
-        });
-        while let Some(flag) = words.next() {
-            let value = words.next().filter(|value| !value.is_empty());
-            let value = value.ok_or_else(|| format!("{flag} needs a value"))?.to_owned();
+        for (flag, value) in flags::pairs(args)? {
             match flag {
                 "--registry" => value.trim_end_matches('/').clone_into(&mut options.registry),
                 "--digests" => {

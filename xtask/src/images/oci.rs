@@ -149,6 +149,11 @@ impl Packed {
         self.descriptor().get("digest").and_then(Value::as_str).unwrap_or_default().to_owned()
     }
 
+    /// What a registry calls the manifest for each platform.
+    pub(crate) fn manifests(&self) -> impl Iterator<Item = String> {
+        self.variants.iter().map(|variant| format!("sha256:{}", variant.manifest.digest))
+    }
+
     /// A layout (<https://github.com/opencontainers/image-spec/blob/v1.1.0/image-layout.md>) with the image under each of these
     /// names, such as `docker.io/intel/intel-gpu-plugin:devel`. The file `manifest.json` is for Docker without containerd's store,
     /// which keeps images for one platform.

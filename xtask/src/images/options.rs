@@ -7,7 +7,7 @@ use crate::platform::Platform;
 use crate::version::VERSION;
 
 /// What images are called where no flag says so.
-const REGISTRY: &str = "docker.io/intel";
+pub(crate) const REGISTRY: &str = "docker.io/intel";
 /// That which the manifests of `deployments` name.
 const DEVELOPMENT: &str = "devel";
 

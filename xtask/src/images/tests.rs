@@ -20,7 +20,7 @@ use crate::platform::Platform;
 use crate::version::VERSION;
 use crate::{crates, root};
 
-/// Of the Level-Zero sidecar, which is no image of ours.
+/// What manifests name, and users build (the Level-Zero sidecar's) or take from Intel.
 const FROM_ELSEWHERE: [&str; 2] = ["intel-extension-for-pytorch", "intel-gpu-levelzero"];
 
 fn program(package: &'static str) -> Program {

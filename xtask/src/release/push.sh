@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Pushes the release in this folder: images with skopeo, charts with Helm, both logged in at the registry before. Writes what the
+# Pushes the release in the folder that is the argument: images with skopeo, charts with Helm, both logged in at the registry before. Writes what the
 # registry calls the charts to charts.txt. SKOPEO and HELM may name the programs; with PLAIN_HTTP=1 a registry on this machine will do.
 set -euo pipefail
-cd "$(dirname "$0")"
+cd "${1:?the folder of a release}"
 
 plain=${PLAIN_HTTP:-}
 while IFS=@ read -r name digest; do

@@ -1,15 +1,16 @@
 //! What a release is refused for, and what is in it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::charts::without_times;
 use super::manifests::released;
-use super::{Options, checks, push, sums};
-use crate::images::IMAGES;
+use super::{Options, bundle_of, checks, manifests, push, same, sums};
 use crate::images::archive::compress;
+use crate::images::{IMAGES, Made};
 use crate::version::VERSION;
 
 /// A repository with one commit.
@@ -90,12 +91,19 @@ fn manifests_of_a_release_name_its_images() {
         ("  value: intel/intel-gpu-plugin:devel", "  value: example.com/x/intel-gpu-plugin:1.2.3"),
         ("image: other/intel/intel-gpu-plugin:devel", "image: other/intel/intel-gpu-plugin:devel"),
         ("image: intel/intel-gpu-plugin:1.0.0", "image: intel/intel-gpu-plugin:1.0.0"),
+        (
+            "a=intel/intel-gpu-plugin:devel b=intel/intel-gpu-fakedev:devel, `intel/intel-qat-plugin:devel`",
+            "a=example.com/x/intel-gpu-plugin:1.2.3 b=example.com/x/intel-gpu-fakedev:1.2.3, `example.com/x/intel-qat-plugin:1.2.3`",
+        ),
+        ("image: intel/intel-npu-demo:devel", "image: intel/intel-npu-demo:devel"),
+        ("image: intel/intel-gpu-levelzero:devel", "image: intel/intel-gpu-levelzero:devel"),
         ("image: busybox:devel", "image: busybox:devel"),
         ("https://example.com/contributors/devel", "https://example.com/contributors/devel"),
     ] {
         assert_eq!(released(line, "example.com/x", "1.2.3"), expected);
     }
-    assert_eq!(released("intel/intel-x:devel", "docker.io/intel", "1.2.3"), "intel/intel-x:1.2.3");
+    let hub = released("intel/intel-npu-plugin:devel", "docker.io/intel", "1.2.3");
+    assert_eq!(hub, "intel/intel-npu-plugin:1.2.3");
 }
 
 #[test]
@@ -107,6 +115,48 @@ fn no_manifest_of_this_repository_names_an_image_of_ours_that_developers_build()
             assert!(!text.contains(&format!("{}:devel", image.name)), "{}: {}", path.display(), image.name);
         }
     }
+}
+
+#[test]
+fn scripts_among_the_manifests_can_be_run_and_no_other_file() {
+    let content = manifests::archive("docker.io/intel").unwrap();
+    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(content.as_slice()));
+    let mut found = BTreeMap::new();
+    for entry in archive.entries().unwrap().map(Result::unwrap) {
+        if entry.header().entry_type().is_file() {
+            let path: PathBuf = entry.path().unwrap().iter().skip(1).collect();
+            found.insert(path.display().to_string(), entry.header().mode().unwrap());
+        }
+    }
+    let mut git = Command::new("git");
+    let listed = crate::output_of(git.args(["ls-files", "--stage", "--", "deployments", "demo"])).unwrap();
+    let expected = listed.lines().map(|line| {
+        let (mode, path) = line.split_once(' ').zip(line.split_once('\t')).map(|(a, b)| (a.0, b.1)).unwrap();
+        (path.to_owned(), if mode == "100755" { 0o755 } else { 0o644 })
+    });
+    assert_eq!(found, expected.collect());
+    assert_eq!(found["demo/build-image.sh"], 0o755);
+}
+
+#[test]
+fn the_bundle_of_a_release_names_its_images_by_digest() {
+    let digest = format!("sha256:{}", "5".repeat(64));
+    let made = |name| Made { name, digest: digest.clone(), bills: Vec::new(), bytes: 0 };
+    let images: Vec<Made> = IMAGES.iter().map(|image| made(image.name)).collect();
+    let content = bundle_of(&images, "r.com/x").unwrap();
+    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(content.as_slice()));
+    let mut texts = BTreeMap::new();
+    for entry in archive.entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let path = entry.path().unwrap().display().to_string();
+        texts.insert(path, std::io::read_to_string(&mut entry).unwrap());
+    }
+    let file = |name: &str| &texts[&format!("intel-device-plugins-{VERSION}-bundle/{name}")];
+    assert!(file("bundle.Dockerfile").starts_with("FROM scratch\n"));
+    let version = file("manifests/intel-device-plugins-operator.clusterserviceversion.yaml");
+    assert!(version.contains(&format!("r.com/x/intel-deviceplugin-operator@{digest}")));
+    let by_digest = version.matches("r.com/x/").count();
+    assert_eq!(by_digest, version.matches(&format!("@{digest}")).count(), "and none by version");
 }
 
 #[test]
@@ -152,6 +202,19 @@ fn packages_of_charts_do_not_tell_when_they_were_made() {
 }
 
 #[test]
+fn binaries_that_differ_are_told_with_their_places() {
+    let folder = tempfile::tempdir().unwrap();
+    let [first, second, none] = ["first", "second", "none"].map(|name| folder.path().join(name));
+    fs::write(&first, "1").unwrap();
+    fs::write(&second, "1").unwrap();
+    assert_eq!(same(&first, &second), Ok(crate::hash::sha256(b"1")));
+    fs::write(&second, "2").unwrap();
+    let error = same(&first, &second).unwrap_err();
+    assert!(error.contains(&format!("{} and {} differ", first.display(), second.display())), "{error}");
+    assert!(same(&first, &none).unwrap_err().starts_with(&*none.to_string_lossy()));
+}
+
+#[test]
 fn checksums_are_of_every_file_as_sha256sum_reads_them() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("b"), "2").unwrap();
@@ -164,6 +227,26 @@ fn checksums_are_of_every_file_as_sha256sum_reads_them() {
     assert!(check().unwrap().status.success());
     fs::write(folder.path().join("b"), "3").unwrap();
     assert!(!check().unwrap().status.success());
+}
+
+#[test]
+fn each_bill_of_materials_is_of_the_manifest_for_its_processor_and_the_first_also_of_the_index() {
+    let made = |name, digest: &str, bills: &[(&str, &str)]| {
+        let bills = bills.iter().map(|(file, digest)| ((*file).to_owned(), (*digest).to_owned())).collect();
+        Made { name, digest: digest.to_owned(), bills, bytes: 0 }
+    };
+    let images = [
+        made("a", "sha256:a", &[("a.cdx.json", "sha256:a")]),
+        made("b", "sha256:b", &[("b.cdx.json", "sha256:b1"), ("b-arm64.cdx.json", "sha256:b2")]),
+    ];
+    let options = Options::parse(&["--registry=r.com/x"]).unwrap();
+    let expected = [
+        format!("images/a.cdx.json r.com/x/a:{VERSION}@sha256:a\n"),
+        format!("images/b.cdx.json r.com/x/b:{VERSION}@sha256:b\n"),
+        format!("images/b.cdx.json r.com/x/b:{VERSION}@sha256:b1\n"),
+        format!("images/b-arm64.cdx.json r.com/x/b:{VERSION}@sha256:b2\n"),
+    ];
+    assert_eq!(push::bills(&images, &options), expected.concat());
 }
 
 #[test]
@@ -183,10 +266,10 @@ fn every_image_and_chart_is_pushed_and_what_the_registry_calls_charts_is_kept() 
     fs::write(place("files/c-1.2.3.tgz"), "").unwrap();
     fs::write(place("images.txt"), "r.com:5000/x/a:1.2.3@sha256:a0\nr.com:5000/x/b:1.2.3@sha256:b0\n")
         .unwrap();
-    fs::write(place("push.sh"), push::SCRIPT).unwrap();
     let run = || {
         let mut bash = Command::new("bash");
-        bash.arg(place("push.sh"))
+        bash.arg(crate::root().join(push::SCRIPT))
+            .arg(folder.path())
             .env("SKOPEO", place("skopeo"))
             .env("HELM", place("helm"))
             .env_remove("PLAIN_HTTP");

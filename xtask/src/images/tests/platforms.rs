@@ -36,7 +36,11 @@ fn an_image_for_two_processors_is_an_index_of_both() {
         let index = parse(descriptor);
         assert_eq!(index["mediaType"], descriptor["mediaType"]);
         assert_eq!(index["manifests"].as_array().unwrap().len(), 2);
-        for (manifest, platform) in index["manifests"].as_array().unwrap().iter().zip(Platform::ALL) {
+        for ((manifest, platform), (file, digest)) in
+            index["manifests"].as_array().unwrap().iter().zip(Platform::ALL).zip(&made.bills)
+        {
+            let bill = fs::read_to_string(folder.path().join(file)).unwrap();
+            assert_eq!((&manifest["digest"], bill.as_str()), (&json!(digest), platform.target()));
             assert_eq!(manifest["platform"], json!({"architecture": platform.name(), "os": "linux"}));
             let manifest = parse(manifest);
             assert_eq!(parse(&manifest["config"])["architecture"], platform.name());
