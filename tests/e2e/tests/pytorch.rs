@@ -1,4 +1,5 @@
-//! The demo of PyTorch by a real Python, with a module in PyTorch's place: Intel's image is too large to have here, and wants a GPU.
+//! The demo of `PyTorch` by a real Python, with a module in `PyTorch`'s place: Intel's image is too large to have here, and wants a GPU.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::fs;
 use std::process::Command;
@@ -11,7 +12,7 @@ def glob(pattern):
     return [node for node in NODES if node.startswith(pattern.rstrip('*'))]
 ";
 
-/// What of PyTorch the demo uses, with a device that multiplies by `FACTOR` too much.
+/// What of `PyTorch` the demo uses, with a device that multiplies by `FACTOR` too much.
 const TORCH: &str = "
 class xpu:
     def is_available():
@@ -31,10 +32,10 @@ class tensor:
         return self.values
 ";
 
-/// What the demo prints where a container has these nodes, and PyTorch, if it is there, begins so; and whether it succeeds.
+/// What the demo prints where a container has these nodes, and `PyTorch`, if it is there, begins so; and whether it succeeds.
 fn demo(nodes: &str, torch: Option<&str>) -> (String, bool) {
-    let modules = tempfile::tempdir().expect("a temporary folder");
-    let write = |name: &str, text: String| fs::write(modules.path().join(name), text).expect("a module");
+    let modules = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: String| fs::write(modules.path().join(name), text).unwrap();
     write("glob.py", format!("NODES = {nodes}{GLOB}"));
     if let Some(constants) = torch {
         write("torch.py", format!("{constants}{TORCH}"));
@@ -43,9 +44,9 @@ fn demo(nodes: &str, torch: Option<&str>) -> (String, bool) {
         .arg("../../deployments/gpu_pytorch_demo/demo.py")
         .env("PYTHONPATH", modules.path())
         .output()
-        .expect("python3, which tests/cluster/install installs");
+        .unwrap();
     let said = [output.stdout, output.stderr].concat();
-    (String::from_utf8(said).expect("UTF-8"), output.status.success())
+    (String::from_utf8(said).unwrap(), output.status.success())
 }
 
 #[test]
