@@ -16,7 +16,7 @@ const IMAGES: [&str; 2] = ["intel/intel-device-plugins:devel", "intel/intel-exte
 
 /// Capabilities that containers with a resource need.
 const CAPABILITIES: [(&str, &str); 5] = [
-    // The kernel lets nobody else open a queue.
+    // The kernel lets nobody else map a queue.
     ("dsa.intel.com/wq-", "SYS_RAWIO"),
     ("iaa.intel.com/wq-", "SYS_RAWIO"),
     // Memory for the device is locked.
@@ -202,6 +202,54 @@ fn demos_have_no_more_rights_than_they_need() {
                 assert!(is_known, "{at}: {capability} for {resource}");
             }
         }
+    }
+}
+
+#[test]
+fn what_runs_dpdk_as_root_can_write_to_its_folder_alone() {
+    let mut count = 0;
+    for (file, pod) in demos() {
+        let mut volumes = BTreeSet::new();
+        for (container, _) in containers(&pod) {
+            let image = text(&container["image"]);
+            if ["crypto-perf", "dpdk"].iter().any(|name| image.contains(name)) {
+                let at = format!("{}: {}", file.display(), text(&container["name"]));
+                let mounts = list(&container["volumeMounts"]);
+                let mount = mounts.iter().find(|mount| mount["mountPath"] == "/var/run/dpdk");
+                let mount = mount.unwrap_or_else(|| panic!("{at}: DPDK ends without its folder"));
+                let volume = list(&pod["volumes"]).iter().find(|volume| volume["name"] == mount["name"]);
+                assert!(volume.unwrap()["emptyDir"].is_object() && mount["readOnly"].is_null(), "{at}");
+                assert!(volumes.insert(text(&mount["name"])), "{at}: another process has the same folder");
+                count += 1;
+            }
+        }
+    }
+    assert_eq!(count, 8);
+}
+
+#[test]
+fn dpdk_takes_the_dedicated_queues_of_the_example_for_dsa() {
+    let example = deployments().join("dsa_plugin/overlays/dsa_initcontainer/dsa-config.yaml");
+    let queues: Value = serde_json::from_str(text(&yaml(&example)["data"]["dsa.conf"])).unwrap();
+    let groups = list(&queues[0]["groups"]);
+    let queues: Vec<&Value> = groups.iter().flat_map(|group| list(&group["grouped_workqueues"])).collect();
+    assert_eq!(queues.len(), 4);
+    for queue in queues {
+        assert_eq!(queue["mode"], "dedicated", "{queue}");
+        assert!(text(&queue["name"]).starts_with("dpdk_"), "{queue}");
+    }
+}
+
+#[test]
+fn the_address_of_the_service_for_certificates_is_said_where_the_readme_says() {
+    let readme = fs::read_to_string(demo().join("README.md")).unwrap();
+    let address = "https://localhost:8081";
+    assert!(readme.contains(&format!("sed -i 's|{address}|https://")));
+    for folder in ["sgx_aesmd/base", "sgx_enclave_apps/overlays/sgx_ecdsa_inproc_quote"] {
+        let file = format!("{folder}/sgx_default_qcnl.conf");
+        assert!(readme.contains(&format!(" deployments/{file}")), "{file}");
+        let text = fs::read_to_string(deployments().join(&file)).unwrap();
+        assert_eq!(text.matches(address).count(), 1, "{file}");
     }
 }
 

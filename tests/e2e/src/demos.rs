@@ -102,7 +102,7 @@ impl DemoImage {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut pairs = dockerfile.pairs();
         pairs.extend(
-            ["sh", "cp", "env", "grep", "ls", "rm", "sed", "sleep", "sort", "tr"]
+            ["sh", "cp", "env", "grep", "ls", "mkdir", "rm", "sed", "sleep", "sort", "tr"]
                 .map(|tool| format!("/bin/busybox=/bin/{tool}")),
         );
         for (number, (path, script)) in programs.iter().enumerate() {

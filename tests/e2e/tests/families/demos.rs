@@ -9,7 +9,7 @@ use simulator::SimulatedNode;
 
 use crate::world::world;
 
-const WITH_QUEUES: [Demo; 13] = [
+const WITH_QUEUES: [Demo; 12] = [
     (
         "demo/dsa-accel-config-demo-pod.yaml",
         REFUSED,
@@ -92,15 +92,10 @@ const WITH_QUEUES: [Demo; 13] = [
         STOOD_IN,
         &["/dev/accel/accel0", "stand-in: *:-Device.GroupOwnership", "all tests passed"],
     ),
-    (
-        "demo/opae-nlb-demo-pod.yaml",
-        STOOD_IN,
-        &["/dev/intel-fpga-port.0", "running nlb0", "nlb0 succeeded, and nlb3 failed as it should"],
-    ),
 ];
 
 /// What asks for the same devices, or has the name of another, or needs another driver.
-const WITH_VFIO: [Demo; 3] = [
+const WITH_VFIO: [Demo; 4] = [
     (
         "demo/dlb-libdlb-demo-pod.yaml",
         STOOD_IN,
@@ -124,11 +119,32 @@ const WITH_VFIO: [Demo; 3] = [
         ],
     ),
     (
+        "deployments/qat_dpdk_app/compress-perf/compress-perf-dpdk-pod-requesting-qat-generic.yaml",
+        REFUSED,
+        &[
+            "QAT3=0000:ed:",
+            "running dpdk-test-compress-perf",
+            " -a 0000:",
+            "error: dpdk-test-compress-perf ended with",
+        ],
+    ),
+    (
         "demo/dsa-dpdk-dmadevtest-vfio.yaml",
         STOOD_IN,
         &["/dev/vfio/", "VFIO_BDF0=0000:", "stand-in: --no-telemetry -a 0000:", "dmadev_autotest passed"],
     ),
 ];
+
+/// What asks by a name that the webhook of the plugin's own folder translates.
+const WITH_WEBHOOK: [Demo; 1] = [(
+    "demo/opae-nlb-demo-pod.yaml",
+    STOOD_IN,
+    &["/dev/intel-fpga-port.0", "running nlb0", "nlb0 succeeded, and nlb3 failed as it should"],
+)];
+
+/// What compress-perf works on, beside the pod that its folder names.
+const TEST_DATA: [&str; 4] =
+    ["create", "configmap", "test-data", "--from-file=deployments/qat_dpdk_app/compress-perf/file.txt"];
 
 const HUGE_PAGES: &str = "/proc/sys/vm/nr_hugepages";
 
@@ -176,14 +192,17 @@ fn prepare(node: &mut SimulatedNode) {
 /// Says how it was called.
 const SAYS: &str = "echo stand-in: \"$@\"";
 
+/// The same, of DPDK: run as root it ends if it cannot have its folder.
+const DPDK_SAYS: &str = "mkdir -p /var/run/dpdk/rte || exit 1; echo stand-in: \"$@\"";
+
 /// Images of Debian's packages alone. Two more demos have such, but what is large in them says no more than a stand-in.
 const OF_DEBIAN: [&str; 3] = ["accel-config-demo", "crypto-perf", "openssl-qat-engine"];
 
 /// Others, with what stands in for their programs.
 const OF_STAND_INS: [(&str, &[(&str, &str)]); 7] = [
-    ("dlb-dpdk-demo", &[("/usr/local/bin/dpdk-test-eventdev", SAYS)]),
+    ("dlb-dpdk-demo", &[("/usr/local/bin/dpdk-test-eventdev", DPDK_SAYS)]),
     ("dlb-libdlb-demo", &[("/usr/local/bin/dir_traffic", SAYS), ("/usr/local/bin/ldb_traffic", SAYS)]),
-    ("dsa-dpdk-dmadevtest", &[("/usr/bin/dpdk-test", SAYS)]),
+    ("dsa-dpdk-dmadevtest", &[("/usr/bin/dpdk-test", DPDK_SAYS)]),
     ("intel-extension-for-pytorch:2.8.10-xpu", &[("/usr/bin/python3", "exec sed -n 1p \"$1\"")]),
     ("intel-npu-demo", &[("/usr/local/bin/npu-kmd-test", SAYS), ("/usr/local/bin/npu-umd-test", SAYS)]),
     ("intel-opencl-icd", &[("/usr/bin/clinfo", "echo Device \\#0: stand-in")]),
@@ -227,7 +246,11 @@ pub(crate) fn all() {
     run_demos(&world.cluster, &world.kubernetes, &WITH_QUEUES, || world.state());
     apply(ON_VFIO);
     wait("dsa.intel.com/vfio", 2);
+    world.cluster.kubectl(&TEST_DATA);
     run_demos(&world.cluster, &world.kubernetes, &WITH_VFIO, || world.state());
     world.remove("node");
+    world.with_fpga_and_webhook(|| {
+        run_demos(&world.cluster, &world.kubernetes, &WITH_WEBHOOK, || world.state());
+    });
     println!("demos: {:.1?}", since.elapsed());
 }

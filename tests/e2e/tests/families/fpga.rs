@@ -6,6 +6,16 @@ use fpga_bitstream::writer;
 use crate::world::{FPGA, LOOK, World, all_of, world};
 
 impl World {
+    /// Does something while the plugin runs in mode `af`, with its webhook and the names that it knows.
+    pub(crate) fn with_fpga_and_webhook(&self, work: impl FnOnce()) {
+        self.cluster.kubectl(&["apply", "-k", "deployments/fpga_plugin/overlays/af"]);
+        self.wait_for_rollout("intelfpgaplugin-system", "daemonset/intelfpgaplugin-intel-fpga-plugin");
+        self.expect_one(FPGA);
+        self.map();
+        work();
+        self.cluster.kubectl(&["delete", "-k", "deployments/fpga_plugin/overlays/af", "--timeout=60s"]);
+    }
+
     /// Says what readable names mean, and waits until the webhook of the overlay knows them.
     fn map(&self) {
         self.cluster.kubectl(&["apply", "-f", "deployments/fpga_admissionwebhook/mappings-collection.yaml"]);

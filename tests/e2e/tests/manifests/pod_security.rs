@@ -5,18 +5,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use kustomize::{list, text};
+use kustomize::{list, text, yaml};
 use serde_json::{Value, json};
+use webhook::Outcome;
 
 use crate::world::{FROM_ELSEWHERE, World, world};
 
-/// A component, by its pods' first container.
+/// A component, by its pods' first container; a demo also by its file or folder.
 struct Component {
     name: &'static str,
     level: &'static str,
     /// What the next level forbids; and `privileged` where a container is.
     forbidden: &'static [&'static str],
 }
+
+/// What an image wants whose user is root.
+const ROOT: &[&str] = &["runAsNonRoot != true"];
+const CAPABILITIES: &[&str] = &["non-default capabilities"];
 
 /// Where what is of the node is seen.
 const NODE: &[&str] = &["hostPath volumes", "seLinuxOptions"];
@@ -25,7 +30,7 @@ const fn component(name: &'static str, level: &'static str, forbidden: &'static 
     Component { name, level, forbidden }
 }
 
-const COMPONENTS: [Component; 18] = [
+const COMPONENTS: [Component; 35] = [
     component("intel-dlb-plugin", "privileged", &["hostPath volumes"]),
     component("intel-dsa-plugin", "privileged", NODE),
     component("intel-fpga-plugin", "privileged", NODE),
@@ -41,27 +46,65 @@ const COMPONENTS: [Component; 18] = [
     // Of the operator, and of the webhooks.
     component("manager", "restricted", &[]),
     // Demos.
-    component("aesmd", "baseline", &["runAsNonRoot != true"]),
-    component("compress-perf", "privileged", &["non-default capabilities"]),
-    component("crypto-perf", "privileged", &["non-default capabilities"]),
-    component("intelsgx-demo-job-1", "baseline", &["runAsNonRoot != true"]),
-    component("testcontainer", "baseline", &["runAsNonRoot != true"]),
+    component("aesmd", "privileged", &["hostPath volumes"]),
+    component("compress-perf", "privileged", CAPABILITIES),
+    component("crypto-perf", "privileged", CAPABILITIES),
+    component("dlb-dpdk-demo-pod.yaml", "baseline", ROOT),
+    component("dlb-libdlb-demo-pf-pod.yaml", "baseline", ROOT),
+    component("dlb-libdlb-demo-pod.yaml", "baseline", ROOT),
+    component("dlb-libdlb-demo-vf-pod.yaml", "baseline", ROOT),
+    component("dsa-accel-config-demo-pod.yaml", "privileged", CAPABILITIES),
+    component("dsa-dpdk-dmadevtest.yaml", "privileged", CAPABILITIES),
+    component("dsa-dpdk-dmadevtest-vfio.yaml", "privileged", CAPABILITIES),
+    component("iaa-accel-config-demo-pod.yaml", "privileged", CAPABILITIES),
+    component("intel-npu-workload.yaml", "baseline", ROOT),
+    component("intelfpga-job.yaml", "baseline", ROOT),
+    component("intelgpu-job.yaml", "baseline", ROOT),
+    component("intelgpu-job-wsl.yaml", "baseline", ROOT),
+    component("intelsgx-demo-job-1", "baseline", ROOT),
+    component("opae-nlb-demo-pod.yaml", "privileged", CAPABILITIES),
+    component("openssl-qat-engine-pod.yaml", "privileged", CAPABILITIES),
+    component("sgx_ecdsa_aesmd_quote", "privileged", &["hostPath volumes"]),
+    component("test-fpga-orchestrated.yaml", "baseline", ROOT),
+    component("test-fpga-preprogrammed.yaml", "baseline", ROOT),
+    component("testcontainer", "baseline", ROOT),
 ];
 
 const LEVELS: [&str; 3] = ["privileged", "baseline", "restricted"];
 
-/// A pod's template, and what it is of.
+/// A pod's template, and the path of what it is of.
 type Template = (String, Value);
 
+/// The component that a template is of.
+fn component_of((of, template): &Template) -> &'static Component {
+    let file = Path::new(of).file_name().unwrap().to_str().unwrap();
+    let container = text(&template["spec"]["containers"][0]["name"]);
+    let named = |name: &str| COMPONENTS.iter().find(|component| component.name == name);
+    named(file)
+        .or_else(|| named(container))
+        .unwrap_or_else(|| panic!("{of}: no level is stated for {container}"))
+}
+
+/// The pod of a template, as the API server makes it where the webhook of SGX runs.
+fn pod_of(template: &Value) -> Value {
+    let annotations = &template["metadata"]["annotations"];
+    let mut pod = json!({"apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": "test", "annotations": annotations}, "spec": template["spec"]});
+    let Outcome::Allowed { patch, .. } = sgx_webhook::mutate(pod.clone()) else { panic!("{pod}") };
+    let patch: json_patch::Patch = serde_json::from_value(json!(patch)).unwrap();
+    json_patch::patch(&mut pod, &patch).unwrap();
+    pod
+}
+
 impl World {
-    /// Templates of all folders, and of the DaemonSets that the operator makes of objects; each only once.
+    /// Templates of all folders, of `demo`, and of the DaemonSets that the operator makes of objects; each only once.
     fn templates(&self) -> Vec<Template> {
         let is_ours = |path: &str| !FROM_ELSEWHERE.contains(&path);
         let rendered = self.rendered().iter().filter(|folder| is_ours(&folder.path));
         let rendered = rendered
             .flat_map(|folder| folder.objects.iter().map(|object| (folder.path.clone(), object.clone())));
         let mut all = BTreeMap::new();
-        for (of, object) in rendered.chain(of_operator()) {
+        for (of, object) in rendered.chain(of_demo()).chain(of_operator()) {
             let template = if object["kind"] == "Pod" { &object } else { &object["spec"]["template"] };
             if template["spec"]["containers"].is_array() {
                 all.entry(template.to_string()).or_insert((of, template.clone()));
@@ -83,11 +126,21 @@ impl World {
     }
 
     fn try_in(&self, level: &str, template: &Value) -> Result<Value, String> {
-        let mut pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "test"}, "spec": template["spec"]});
-        // Objects may name a class that is not there; it is nothing to Pod Security.
-        pod["spec"].as_object_mut().unwrap().remove("priorityClassName");
+        let mut pod = pod_of(template);
+        // Objects may name classes that are not there; they are nothing to Pod Security.
+        for class in ["priorityClassName", "runtimeClassName"] {
+            pod["spec"].as_object_mut().unwrap().remove(class);
+        }
         self.kubernetes.try_out(&format!("/api/v1/namespaces/{level}/pods"), &pod)
     }
+}
+
+/// The pods and jobs of `demo`.
+fn of_demo() -> impl Iterator<Item = Template> {
+    let files = fs::read_dir("../../demo").unwrap().map(|file| file.unwrap().path());
+    files
+        .filter(|file| file.extension().is_some_and(|end| end == "yaml"))
+        .map(|file| (file.display().to_string(), yaml(&file)))
 }
 
 /// The golden files of the operator's families.
@@ -96,7 +149,7 @@ fn of_operator() -> Vec<Template> {
     let goldens =
         families.filter_map(|family| fs::read_dir(family.join("operator/tests/golden")).ok()).flatten();
     let files = goldens.map(|file| file.unwrap().path());
-    files.map(|file| (file.display().to_string(), kustomize::yaml(&file))).collect()
+    files.map(|file| (file.display().to_string(), yaml(&file))).collect()
 }
 
 fn is_privileged(template: &Value) -> bool {
@@ -130,10 +183,9 @@ fn pods_need_the_level_that_is_stated_and_no_looser_one() {
         world.enforce(level, &accounts);
     }
     let mut seen = BTreeSet::new();
-    for (of, template) in &templates {
-        let name = text(&template["spec"]["containers"][0]["name"]);
-        let component = COMPONENTS.iter().find(|component| component.name == name);
-        let component = component.unwrap_or_else(|| panic!("{of}: no level is stated for {name}"));
+    for found @ (of, template) in &templates {
+        let component = component_of(found);
+        let name = component.name;
         seen.insert(name);
         let answer = world.try_in(component.level, template);
         assert!(
