@@ -7,7 +7,8 @@ use std::sync::MutexGuard;
 
 use e2e::{Cluster, Kubernetes, SharedCluster, healthy, pod};
 
-const IMAGES: [&str; 7] = [
+const IMAGES: [&str; 8] = [
+    "intel-device-plugins",
     "intel-dlb-plugin",
     "intel-dlb-initcontainer",
     "intel-dsa-plugin",
@@ -72,6 +73,23 @@ const QUEUES: &str = r#"[{"dev": "dsaX", "groups": [{
     {"dev": "wqX.0", "type": "user", "name": "one", "mode": "dedicated", "size": 16, "priority": 10},
     {"dev": "wqX.1", "type": "user", "name": "two", "mode": "shared", "size": 32, "threshold": 24, "priority": 5}
   ]}]}]"#;
+
+/// By the command of `docs/troubleshooting.md`, without a terminal.
+#[test]
+fn a_plan_can_be_seen_on_the_node_before_it_is_carried_out() {
+    let Some(world) = world() else { return };
+    let image = "--image=intel/intel-device-plugins:devel";
+    let setup = ["intel-device-plugins", "setup", "qat", "-dry-run", "-prefix", "/host"];
+    let debug = ["debug", "node/node-1", "--profile=sysadmin", "--attach=false", image, "--"];
+    world.cluster.kubectl(&[&debug[..], &setup].concat());
+    let pods = world.cluster.kubectl(&["get", "pods", "-o", "name"]);
+    let pod = pods.lines().find(|pod| pod.contains("node-debugger")).unwrap();
+    world.cluster.kubectl(&["wait", pod, "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s"]);
+    let log = world.cluster.kubectl(&["logs", pod]);
+    assert!(log.contains("/sys/bus/pci/devices/0000:6b:00.0/sriov_numvfs"), "{log}");
+    let count = world.cluster.kernel.host().read("/sys/bus/pci/devices/0000:6b:00.0/sriov_numvfs").unwrap();
+    assert_eq!(count.trim(), "0", "nothing was written");
+}
 
 #[test]
 fn virtual_functions_and_work_queues_are_made_and_offered() {
