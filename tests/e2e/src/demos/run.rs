@@ -36,7 +36,13 @@ pub fn run_demos(cluster: &Cluster, kubernetes: &Kubernetes, demos: &[Demo], sta
             || format!("{}\n{}", ask("--output=yaml"), state()),
             || ["Failed", "Succeeded"].contains(&phase().as_str()).then_some(()),
         );
-        let log = cluster.kubectl(&["logs", ask("--output=name").trim(), "--all-containers"]);
+        let (pod, containers) =
+            (ask("--output=name"), ask("--output=jsonpath={.items[*].spec.containers[*].name}"));
+        // kubectl's --all-containers has them in any order.
+        let log: String = containers
+            .split_whitespace()
+            .map(|container| cluster.kubectl(&["logs", pod.trim(), "-c", container]))
+            .collect();
         assert_eq!(phase(), *end, "{name}:\n{log}");
         let mut rest = log.as_str();
         for text in *prints {
