@@ -140,6 +140,15 @@ impl Cluster {
         self.binary.with_file_name("modules").join(name)
     }
 
+    /// Makes known what Node Feature Discovery adds to the API: its own definitions.
+    pub fn define_node_features(&self) {
+        let definitions =
+            self.module("node-feature-discovery").join("deployment/base/nfd-crds/nfd-api-crds.yaml");
+        let definitions = definitions.to_str().expect("a path in UTF-8");
+        self.kubectl(&["apply", "--server-side", "-f", definitions]);
+        self.kubectl(&["wait", "--for=condition=Established", "-f", definitions, "--timeout=60s"]);
+    }
+
     /// Runs Helm with the repository as the working folder, and returns what it prints.
     pub fn helm(&self, args: &[&str]) -> String {
         let answer = self.try_helm(args);

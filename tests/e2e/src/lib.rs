@@ -11,7 +11,7 @@ mod shared;
 pub use cluster::{Cluster, OnNode};
 pub use demos::{Demo, DemoImage, REFUSED, STOOD_IN, run_demos};
 pub use levelzero::{FAKE_DRIVER, LEVELZERO_IMAGE};
-pub use objects::{Counts, Kubernetes, NODE_FEATURE_RULES, healthy, pod, with_variables};
+pub use objects::{Counts, Kubernetes, healthy, pod, with_variables};
 pub use shared::SharedCluster;
 
 use std::path::{Path, PathBuf};

@@ -17,16 +17,6 @@ use tokio::runtime::Runtime;
 const PATIENCE: Duration = Duration::from_mins(2);
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// As much of Node Feature Discovery as the API server has to know for its rules.
-pub const NODE_FEATURE_RULES: &str = r#"{
-    "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-    "metadata": {"name": "nodefeaturerules.nfd.k8s-sigs.io",
-        "annotations": {"api-approved.kubernetes.io": "unapproved, a test's"}},
-    "spec": {"group": "nfd.k8s-sigs.io", "scope": "Cluster",
-        "names": {"kind": "NodeFeatureRule", "plural": "nodefeaturerules", "singular": "nodefeaturerule"},
-        "versions": [{"name": "v1alpha1", "served": true, "storage": true,
-            "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}}]}
-}"#;
 /// Capacity and allocatable by the resource's name.
 pub type Counts = BTreeMap<String, (i64, i64)>;
 

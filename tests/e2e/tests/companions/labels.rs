@@ -6,16 +6,6 @@ use crate::world::{World, world};
 
 const SECOND_GPU: &str = "arc-b580 as=card1 at=pci0000:00/0000:00:01.0/0000:01:00.0/0000:02:01.0 pci=0000:03:00.0 card=1 \
                           render=129 bus=768 mei=1";
-/// As much of NFD's definition as the API server asks for.
-const NODE_FEATURES: &str = r#"{
-    "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-    "metadata": {"name": "nodefeatures.nfd.k8s-sigs.io",
-        "annotations": {"api-approved.kubernetes.io": "unapproved, a test's"}},
-    "spec": {"group": "nfd.k8s-sigs.io", "scope": "Namespaced",
-        "names": {"kind": "NodeFeature", "plural": "nodefeatures", "singular": "nodefeature"},
-        "versions": [{"name": "v1alpha1", "served": true, "storage": true,
-            "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}}]}
-}"#;
 
 impl World {
     fn json(&self, args: &[&str]) -> Option<Value> {
@@ -88,11 +78,7 @@ fn a_node_gets_labels_for_its_gpus_and_loses_those_that_no_longer_hold() {
 #[test]
 fn a_node_feature_says_the_same_and_goes_with_its_pod() {
     let Some(world) = world() else { return };
-    let definition = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(definition.path(), NODE_FEATURES).unwrap();
-    let definition = definition.path().to_str().unwrap();
-    world.cluster.kubectl(&["apply", "-f", definition]);
-    world.cluster.kubectl(&["wait", "--for=condition=Established", "-f", definition, "--timeout=60s"]);
+    world.cluster.define_node_features();
     world.apply("gpu_labels/node_features");
     let feature = || world.json(&["get", "-n", "kube-system", "nodefeatures", "intel-gpu-node-1"]);
     let found = world.kubernetes.wait_for("a NodeFeature", || world.state(), feature);
@@ -104,7 +90,6 @@ fn a_node_feature_says_the_same_and_goes_with_its_pod() {
         || world.state(),
         || feature().is_none().then_some(()),
     );
-    world.cluster.kubectl(&["delete", "-f", definition]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::MutexGuard;
 
-use e2e::{Cluster, Kubernetes, NODE_FEATURE_RULES, SharedCluster, pod};
+use e2e::{Cluster, Kubernetes, SharedCluster, pod};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -46,7 +46,7 @@ pub(crate) fn world() -> Option<World> {
     for folder in DEFINITIONS {
         world.cluster.kubectl(&["delete", "-f", folder, "--ignore-not-found", "--timeout=60s"]);
     }
-    world.apply(NODE_FEATURE_RULES);
+    world.cluster.define_node_features();
     let labels = ["gpu", "npu"].map(|family| format!("intel.feature.node.kubernetes.io/{family}=true"));
     world.cluster.kubectl(&["label", "node", "node-1", "--overwrite", &labels[0], &labels[1]]);
     Some(world)

@@ -14,10 +14,7 @@
 
 mod world;
 
-use std::fs;
-
-use e2e::{NODE_FEATURE_RULES, pod};
-use tempfile::TempDir;
+use e2e::pod;
 
 use world::{DEPLOYMENT, FAMILIES, FUNCTION, OPERATOR, REGION, VERSION, file, path, world};
 
@@ -110,10 +107,7 @@ fn its_operator_s_manifests_and_samples_give_a_working_node() {
 fn its_charts_give_a_working_node() {
     let world = world();
     let _running = world.cert_manager();
-    let folder = TempDir::new().unwrap();
-    let rules = folder.path().join("rules.json");
-    fs::write(&rules, NODE_FEATURE_RULES).unwrap();
-    world.cluster.kubectl(&["apply", "-f", rules.to_str().unwrap()]);
+    world.cluster.define_node_features();
     let chart =
         |name: &str| path("E2E_REFERENCE_CHARTS").join(format!("{name}-device-plugin")).display().to_string();
     let operator = path("E2E_REFERENCE_CHARTS").join("device-plugin-operator").display().to_string();
