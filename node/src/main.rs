@@ -6,8 +6,11 @@
 mod families;
 mod hooks;
 mod node;
+mod place;
+mod screen;
 mod setup;
 mod simulate;
+mod table;
 mod tools;
 
 use std::ffi::OsString;

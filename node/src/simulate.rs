@@ -1,8 +1,6 @@
 //! `simulate`: the plugins on a simulated node with an embedded kubelet, to see what they would do.
 
 mod options;
-mod screen;
-mod table;
 mod view;
 mod xpum;
 
@@ -22,8 +20,10 @@ use simulator::{Profile, SimulatedNode};
 use tokio::sync::watch;
 
 use crate::families::FAMILIES;
+use crate::place;
+use crate::screen::{Screen, print};
+use crate::table::Table;
 use options::Options;
-use screen::Screen;
 use view::{Container, Style};
 
 /// The plugins register within milliseconds; a machine that is slower than this has another problem.
@@ -49,7 +49,7 @@ pub(crate) fn main(args: Vec<OsString>) -> ExitCode {
 }
 
 fn list_profiles() -> Result<bool, Box<dyn Error>> {
-    let mut table = table::Table::new(["PROFILE", "NODE"]);
+    let mut table = Table::new(["PROFILE", "NODE"]);
     for (name, title) in Profile::builtin_names() {
         table.row([name.to_owned(), title.to_owned()]);
     }
@@ -65,7 +65,7 @@ fn simulate(options: &Options) -> Result<bool, Box<dyn Error>> {
     if options.xpum_port > 0 && !options.watch {
         return Err("-xpum-port needs -watch: without it, nobody would be there to ask".into());
     }
-    let profile = profile(&options.profile)?;
+    let profile = place::profile(&options.profile)?;
     let temporary = tempfile::tempdir()?;
     let root = match options.dir.as_str() {
         "" => temporary.path().to_owned(),
@@ -76,15 +76,6 @@ fn simulate(options: &Options) -> Result<bool, Box<dyn Error>> {
     let outcome = runtime.block_on(run(options, &profile, &node));
     runtime.shutdown_timeout(Duration::from_millis(100));
     outcome
-}
-
-/// The built-in profile of this name, or that in a file.
-fn profile(name: &str) -> Result<Profile, Box<dyn Error>> {
-    if !name.contains(['/', '.']) {
-        return Ok(Profile::builtin(name)?);
-    }
-    let is_json = Path::new(name).extension().is_some_and(|end| end.eq_ignore_ascii_case("json"));
-    if is_json { Ok(gpu_fakedev::load(Path::new(name))?) } else { Ok(Profile::load(name)?) }
 }
 
 async fn run(options: &Options, profile: &Profile, node: &SimulatedNode) -> Result<bool, Box<dyn Error>> {
@@ -232,13 +223,4 @@ async fn follow(kubelet: &Kubelet, root: &Path, screen: &mut Screen, style: Styl
         () = end => Ok(()),
         drawn = drawn => drawn,
     }
-}
-
-/// Results go to standard output.
-fn print(lines: &[String]) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    for line in lines {
-        writeln!(out, "{line}")?;
-    }
-    out.flush()
 }

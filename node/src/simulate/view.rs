@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use simulator::kubelet::{ContainerAdmission, ResourceState, State};
 
-use super::table::Table;
+use crate::table::Table;
 
 /// A container and what became of it.
 pub(crate) struct Container {

@@ -1,4 +1,4 @@
-//! Lines that are drawn again in place on a terminal, and plain lines elsewhere.
+//! What tools show on standard output: lines that are drawn again in place on a terminal, and plain lines elsewhere.
 
 use std::io::{self, Write as _};
 
@@ -42,10 +42,15 @@ impl Screen {
             self.drawn.clear();
             return Ok(());
         }
-        let mut out = io::stdout().lock();
-        for line in lines {
-            writeln!(out, "{line}")?;
-        }
-        out.flush()
+        print(lines)
     }
+}
+
+/// Writes lines to standard output.
+pub(crate) fn print(lines: &[String]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    for line in lines {
+        writeln!(out, "{line}")?;
+    }
+    out.flush()
 }
