@@ -7,6 +7,8 @@ mod families;
 mod hooks;
 mod node;
 mod place;
+mod plan;
+mod plugin_flags;
 mod screen;
 mod setup;
 mod simulate;
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
     }
     match &*command {
         "node" => node::main(rest),
+        "plan" => plan::main(rest),
         "setup" => setup::main(rest),
         "simulate" => simulate::main(rest),
         "-h" | "-help" | "--help" | "help" => print(&usage(), ExitCode::SUCCESS),
@@ -66,6 +69,7 @@ fn usage() -> String {
     text += "\nAll of them in one process:\n  \
         node       every family that the node has, with the flags of a file\n\n\
         Tools:\n  \
+        plan       show what a configuration would offer on a node, and what that changes\n  \
         setup      make QAT, DSA, IAA or DLB ready, as init containers do\n  \
         simulate   show what a simulated node offers and what a container is given; needs no hardware and no root\n  \
         version    print the version\n\n\

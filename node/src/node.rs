@@ -1,6 +1,6 @@
 //! `node`: the plugins of all families in one process, each as if it were alone.
 
-mod config;
+pub(crate) mod config;
 mod file;
 mod fleet;
 

@@ -261,6 +261,7 @@ fn usage_texts_are_the_golden_ones() {
     for (name, args) in [
         ("intel-device-plugins", &[][..]),
         ("node", &["node"]),
+        ("plan", &["plan"]),
         ("setup", &["setup"]),
         ("setup-dlb", &["setup", "dlb"]),
         ("setup-qat", &["setup", "qat"]),

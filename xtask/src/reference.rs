@@ -14,7 +14,7 @@ const FLAGS: &str = "docs/flags.md";
 const OBJECTS: &str = "docs/objects.md";
 
 /// Usage texts by what they are of, in the order of the page.
-const USAGES: [(&str, &str); 25] = [
+const USAGES: [(&str, &str); 26] = [
     ("GPU plugin", "devices/gpu/plugin/tests/golden/usage.txt"),
     ("NPU plugin", "devices/npu/plugin/tests/golden/usage.txt"),
     ("QAT plugin", "node/tests/golden/usage/qat.txt"),
@@ -24,6 +24,7 @@ const USAGES: [(&str, &str); 25] = [
     ("SGX plugin", "devices/sgx/plugin/tests/golden/usage.txt"),
     ("FPGA plugin", "devices/fpga/plugin/tests/golden/usage.txt"),
     ("All families in one process", "node/tests/golden/usage/node.txt"),
+    ("Plans", "node/tests/golden/usage/plan.txt"),
     ("Setup of QAT", "node/tests/golden/usage/setup-qat.txt"),
     ("Setup of DSA", "devices/idxd/plugin/tests/golden/setup/usage-dsa.txt"),
     ("Setup of IAA", "devices/idxd/plugin/tests/golden/setup/usage-iaa.txt"),

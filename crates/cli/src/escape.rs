@@ -39,6 +39,14 @@ impl Write for Escape<'_> {
     }
 }
 
+/// The text on one line, escaped where it has to be.
+pub fn line(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    // Writing to a string cannot fail.
+    let _ = Escape::bare(&mut out).write_str(text);
+    out
+}
+
 /// The text between double quotes, escaped.
 pub fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);

@@ -31,7 +31,7 @@ use std::panic::Location;
 use std::process::ExitCode;
 
 pub use address::address;
-pub use escape::quoted;
+pub use escape::{line, quoted};
 pub use flags::suggest::nearest;
 pub use flags::{FlagSet, Stop};
 pub use logs::LogOptions;

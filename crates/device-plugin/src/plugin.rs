@@ -27,6 +27,13 @@ pub trait DevicePlugin: Any + Send + Sync {
         Vec::new()
     }
 
+    /// What [`DevicePlugin::discover`] alone does not show of a plugin that runs, a line each: what
+    /// [`DevicePlugin::prepare`] would change on the node, and what the plugin is told by others. It changes nothing and asks
+    /// nobody.
+    fn unseen(&self, _host: &Host) -> Vec<String> {
+        Vec::new()
+    }
+
     /// What this node has. A pure function of `host` and of the plugin's configuration: it keeps no state, and leaves out
     /// one bad device with a warning in the inventory.
     ///
@@ -80,6 +87,9 @@ impl DevicePlugin for std::sync::Arc<dyn DevicePlugin> {
     }
     fn prepare(&self, host: &Host) -> Vec<String> {
         (**self).prepare(host)
+    }
+    fn unseen(&self, host: &Host) -> Vec<String> {
+        (**self).unseen(host)
     }
     fn discover(&self, host: &Host) -> Result<Inventory, DiscoverError> {
         (**self).discover(host)

@@ -24,14 +24,14 @@ use serde_json::{Map, Value};
 use crate::families::{self, FAMILIES};
 
 /// No file of this kind is longer.
-pub(super) const MAX_BYTES: usize = 1 << 20;
+pub(crate) const MAX_BYTES: usize = 1 << 20;
 
 /// The flag of families that ask for the node: its name is that of the section, unless the file says otherwise.
 const NODE_NAME: &str = "node-name";
 
 /// The whole file, good for every node that it names.
 #[derive(Debug, Default)]
-pub(super) struct Config {
+pub(crate) struct Config {
     families: Section,
     nodes: BTreeMap<String, Section>,
 }
@@ -48,11 +48,11 @@ enum Setting {
 }
 
 /// What is to run on a node: the flags of each family, and the plugin that they ask for.
-pub(super) type Wanted = BTreeMap<&'static str, (Vec<String>, Start)>;
+pub(crate) type Wanted = BTreeMap<&'static str, (Vec<String>, Start)>;
 
 impl Config {
     /// Reads the file. The error says where in it something is wrong.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         if text.len() > MAX_BYTES {
             return Err(format!("longer than {MAX_BYTES} bytes"));
         }
@@ -79,7 +79,7 @@ impl Config {
     }
 
     /// What is to run on the node of that name.
-    pub(super) fn of_node(&self, name: &str) -> Result<Wanted, String> {
+    pub(crate) fn of_node(&self, name: &str) -> Result<Wanted, String> {
         let own = self.nodes.get(name);
         let mut wanted = Wanted::new();
         for family in FAMILIES {

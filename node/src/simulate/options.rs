@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use cli::flags::Value;
 use cli::{FlagSet, LogOptions, Stop};
 
-use crate::families::FAMILIES;
+use crate::plugin_flags::PluginFlags;
 
 /// What to simulate and what to show.
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
@@ -110,38 +110,6 @@ impl Value for Containers {
             requests.insert(resource.trim().to_owned(), count);
         }
         self.0.push(requests);
-        Ok(())
-    }
-
-    fn shown(&self) -> Option<String> {
-        None
-    }
-}
-
-/// Flags of plugins by the family's name.
-#[derive(Debug, Default)]
-pub(crate) struct PluginFlags(BTreeMap<String, Vec<String>>);
-
-impl PluginFlags {
-    /// The flags for a family's plugin.
-    pub(crate) fn of(&self, family: &str) -> Vec<String> {
-        self.0.get(family).cloned().unwrap_or_default()
-    }
-}
-
-impl Value for PluginFlags {
-    fn kind(&self) -> &'static str {
-        "flags"
-    }
-
-    fn set(&mut self, text: &str) -> Result<(), String> {
-        let (family, flags) = text.split_once(':').ok_or("expected 'family: flags'")?;
-        if !FAMILIES.iter().any(|known| known.name == family) {
-            let names: Vec<&str> = FAMILIES.iter().map(|family| family.name).collect();
-            return Err(format!("there is no family {family:?}, only {}", names.join(", ")));
-        }
-        let flags = flags.split_whitespace().map(str::to_owned);
-        self.0.entry(family.to_owned()).or_default().extend(flags);
         Ok(())
     }
 

@@ -139,6 +139,15 @@ impl DevicePlugin for GpuPlugin {
         Capabilities { prefers: true, pre_starts: false }
     }
 
+    fn unseen(&self, _host: &Host) -> Vec<String> {
+        let who = match self.config.health {
+            HealthSource::None => return Vec::new(),
+            HealthSource::LevelZero(_) => "the Level-Zero sidecar",
+            HealthSource::Xpumd { .. } => "XPU Manager's daemon",
+        };
+        vec![format!("asks {who} which GPUs are healthy when it runs; here all are")]
+    }
+
     fn discover(&self, host: &Host) -> Result<Inventory, DiscoverError> {
         if !self.config.wsl {
             return self.discover_cards(host);

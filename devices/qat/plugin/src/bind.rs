@@ -59,27 +59,11 @@ impl Binder {
     pub(crate) fn bind(&mut self, host: &Host, functions: &[VirtualFunction], now: Instant) -> Vec<String> {
         let present: BTreeSet<PciAddress> = functions.iter().map(|vf| vf.function.address()).collect();
         self.attempts.retain(|address, _| present.contains(address));
-        let mut warnings = Vec::new();
-        let mut free = Vec::new();
-        for vf in functions {
-            let address = vf.function.address();
-            match standing(host, &vf.function, self.driver, self.open) {
-                Ok(Standing::Good) => self.forget_failure(address),
-                Ok(Standing::Free) => free.push(&vf.function),
-                Ok(Standing::Taken(why)) => warnings.push(format!("{address} is left alone: {why}")),
-                Err(_) if !host.exists(vf.function.folder()) => {}
-                Err(error) => warnings.push(format!("{address} is left out: {}", error_chain(&error))),
-            }
+        let Standings { good, free, mut warnings } = standings(host, functions, self.driver, self.open);
+        for address in good {
+            self.forget_failure(address);
         }
-        let driver = self.driver.name();
-        if !free.is_empty() && !host.exists(Path::new("/sys/bus/pci/drivers").join(driver)) {
-            let count = free.len();
-            warnings.push(format!(
-                "{count} virtual functions are left out: the driver {driver} is not loaded; run `modprobe {driver}` on the node"
-            ));
-            return warnings;
-        }
-        warnings.extend(free.into_iter().filter_map(|function| self.try_to_bind(host, function, now)));
+        warnings.extend(free.into_iter().filter_map(|vf| self.try_to_bind(host, &vf.function, now)));
         warnings
     }
 
@@ -108,6 +92,47 @@ impl Binder {
         let why = attempt.failure.as_ref()?;
         Some(format!("{address} is left out: it cannot be bound to {driver}: {why}"))
     }
+}
+
+/// What is to be done with all of them.
+#[derive(Default)]
+pub(crate) struct Standings<'a> {
+    good: Vec<PciAddress>,
+    /// Those that can be bound now.
+    pub(crate) free: Vec<&'a VirtualFunction>,
+    /// Which cannot, and why.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// What is to be done with virtual functions that are to have `driver`.
+pub(crate) fn standings<'a>(
+    host: &Host,
+    functions: &'a [VirtualFunction],
+    driver: DpdkDriver,
+    open: Open,
+) -> Standings<'a> {
+    let mut standings = Standings::default();
+    for vf in functions {
+        let address = vf.function.address();
+        match standing(host, &vf.function, driver, open) {
+            Ok(Standing::Good) => standings.good.push(address),
+            Ok(Standing::Free) => standings.free.push(vf),
+            Ok(Standing::Taken(why)) => standings.warnings.push(format!("{address} is left alone: {why}")),
+            Err(_) if !host.exists(vf.function.folder()) => {}
+            Err(error) => {
+                standings.warnings.push(format!("{address} is left out: {}", error_chain(&error)));
+            }
+        }
+    }
+    let driver = driver.name();
+    let count = standings.free.len();
+    if count > 0 && !host.exists(Path::new("/sys/bus/pci/drivers").join(driver)) {
+        standings.free.clear();
+        standings.warnings.push(format!(
+            "{count} virtual functions are left out: the driver {driver} is not loaded; run `modprobe {driver}` on the node"
+        ));
+    }
+    standings
 }
 
 /// What is to be done with a virtual function that is to have `driver`.

@@ -11,7 +11,7 @@ use device_plugin::{
 };
 use host::{Host, PciAddress, PciFunction};
 
-use crate::bind::Binder;
+use crate::bind::{self, Binder};
 use crate::functions::{self, Found};
 use crate::heartbeat::Heartbeats;
 use crate::offer::{Common, Offer, VfioNodes};
@@ -114,6 +114,26 @@ impl DevicePlugin for QatPlugin {
 
     fn prepare(&self, host: &Host) -> Vec<String> {
         self.prepare_at(host, Instant::now())
+    }
+
+    fn unseen(&self, host: &Host) -> Vec<String> {
+        let Ok(found) = functions::find(host, &self.config) else { return Vec::new() };
+        // Whether a program uses a function is found out by opening its node, and so keeping it from others: not here.
+        let driver = self.config.dpdk_driver;
+        let bind::Standings { free, mut warnings, .. } =
+            bind::standings(host, &found.functions, driver, |_, _| Ok(()));
+        if let Some(first) = free.first() {
+            let others = match free.len() - 1 {
+                0 => String::new(),
+                others => format!(" and {others} more"),
+            };
+            warnings.push(format!(
+                "binds {}{others} to {} when it runs, and offers what is bound",
+                first.function.address(),
+                driver.name()
+            ));
+        }
+        warnings
     }
 
     fn discover(&self, host: &Host) -> Result<Inventory, DiscoverError> {

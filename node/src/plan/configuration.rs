@@ -1,0 +1,131 @@
+//! Which families a plan is about, and with which flags: from a file of `node`, a manifest, or the command line.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read as _};
+
+use serde_json::Value;
+
+use super::manifest;
+use crate::families::{self, FAMILIES};
+use crate::node::config::{self, Config};
+use crate::plugin_flags::PluginFlags;
+
+/// A DaemonSet as the API server has it is a few KiB; `kubectl` may list many.
+const MAX_BYTES: u64 = 4 << 20;
+
+/// What is to run on a node.
+#[derive(Debug, Default)]
+pub(super) struct Configuration {
+    /// What it is called in what is shown: the file, and the flags.
+    pub(super) name: String,
+    /// The families that it speaks of.
+    pub(super) families: BTreeMap<&'static str, Plugin>,
+}
+
+/// What is to become of a family.
+#[derive(Debug)]
+pub(super) enum Plugin {
+    /// It does not run.
+    Off,
+    /// It runs.
+    On {
+        /// The plugin's flags.
+        flags: Vec<String>,
+        /// Whether somebody asked for this family, who is to hear that it has nothing to offer.
+        is_named: bool,
+    },
+}
+
+impl Configuration {
+    /// That of a file and flags, either of which may be empty.
+    pub(super) fn of(file: &str, flags: &PluginFlags, node_name: &str) -> Result<Self, String> {
+        let mut configuration = match file {
+            "" if flags.given().next().is_none() => Self::defaults(),
+            "" => Self::default(),
+            file => {
+                let name = if file == "-" { "standard input" } else { file };
+                let text = read(file).map_err(|error| format!("{name}: {error}"))?;
+                let families = parse(&text, node_name).map_err(|error| format!("{name}: {error}"))?;
+                Self { name: name.to_owned(), families }
+            }
+        };
+        configuration.add(flags);
+        Ok(configuration)
+    }
+
+    /// All families as they are without any flag.
+    pub(super) fn defaults() -> Self {
+        let on = |family: &families::Family| (family.name, Plugin::On { flags: Vec::new(), is_named: false });
+        Self { name: "the defaults".to_owned(), families: FAMILIES.iter().map(on).collect() }
+    }
+
+    /// Adds flags, of which the last counts.
+    pub(super) fn add(&mut self, more: &PluginFlags) {
+        for (family, more) in more.given() {
+            let plugin = self.families.entry(family).or_insert(Plugin::Off);
+            let flags = match plugin {
+                Plugin::On { flags, .. } => std::mem::take(flags),
+                Plugin::Off => Vec::new(),
+            };
+            *plugin = Plugin::On { flags: [flags.as_slice(), more].concat(), is_named: true };
+            let given = format!("'{}'", format!("{family}: {}", more.join(" ")).trim_end());
+            self.name = if self.name.is_empty() { given } else { format!("{} and {given}", self.name) };
+        }
+    }
+
+    /// Leaves out the families that the other does not speak of.
+    pub(super) fn keep(&mut self, other: &Self) {
+        self.families.retain(|name, _| other.families.contains_key(name));
+    }
+
+    /// Whether a resource of this name is of one of its families.
+    pub(super) fn speaks_of(&self, resource: &str) -> bool {
+        self.families.keys().any(|family| is_of(resource, family))
+    }
+}
+
+/// Whether the resource is of the family.
+pub(super) fn is_of(resource: &str, family: &str) -> bool {
+    resource.strip_prefix(family).is_some_and(|rest| rest.starts_with(".intel.com/"))
+}
+
+fn read(file: &str) -> Result<String, String> {
+    let mut text = String::new();
+    let read = if file == "-" {
+        io::stdin().lock().take(MAX_BYTES + 1).read_to_string(&mut text)
+    } else {
+        File::open(file).and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut text))
+    };
+    match read {
+        Ok(count) if count as u64 > MAX_BYTES => Err(format!("longer than {MAX_BYTES} bytes")),
+        Ok(_) => Ok(text),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// A manifest says of what kind its objects are; the file of `node` has no such key.
+fn parse(text: &str, node_name: &str) -> Result<BTreeMap<&'static str, Plugin>, String> {
+    let options = serde_saphyr::options! { with_snippet: false };
+    let objects: Vec<Value> = serde_saphyr::from_multiple_with_options(text, options)
+        .map_err(|error| format!("no YAML: {error}"))?;
+    if objects.iter().any(|object| object.get("kind").is_some()) {
+        manifest::families(&objects, node_name)
+    } else {
+        of_node(text, node_name)
+    }
+}
+
+/// What a file of `node` says.
+pub(super) fn of_node(text: &str, node_name: &str) -> Result<BTreeMap<&'static str, Plugin>, String> {
+    let mut wanted: config::Wanted = Config::parse(text)?.of_node(node_name)?;
+    let plugin = |family: &families::Family| match wanted.remove(family.name) {
+        None => (family.name, Plugin::Off),
+        Some((flags, _)) => {
+            // That which the file need not say.
+            let is_named = flags.iter().any(|flag| !flag.starts_with("-node-name="));
+            (family.name, Plugin::On { flags, is_named })
+        }
+    };
+    Ok(FAMILIES.iter().map(plugin).collect())
+}
