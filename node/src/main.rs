@@ -7,6 +7,7 @@ mod families;
 mod hooks;
 mod node;
 mod place;
+mod record;
 mod screen;
 mod setup;
 mod simulate;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
     }
     match &*command {
         "node" => node::main(rest),
+        "record" => record::main(rest),
         "setup" => setup::main(rest),
         "simulate" => simulate::main(rest),
         "-h" | "-help" | "--help" | "help" => print(&usage(), ExitCode::SUCCESS),
@@ -67,6 +69,7 @@ fn usage() -> String {
         node       every family that the node has, with the flags of a file\n\n\
         Tools:\n  \
         setup      make QAT, DSA, IAA or DLB ready, as init containers do\n  \
+        record     write down what plugins read of a node, for simulate, plan and tests\n  \
         simulate   show what a simulated node offers and what a container is given; needs no hardware and no root\n  \
         version    print the version\n\n\
         Tools of one family, each also run by the entry point's name:\n";
