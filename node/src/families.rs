@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use cli::plugin::Start;
+use host::Reads;
 
 /// One family of devices and how to run its plugin.
 pub(crate) struct Family {
@@ -19,6 +20,8 @@ pub(crate) struct Family {
     pub(crate) is_of_a_node: bool,
     /// The plugin that these flags ask for, to be run beside others.
     pub(crate) parse: fn(&[String]) -> Result<Start, String>,
+    /// What the plugin, and whatever else there is of the family, reads of a node.
+    pub(crate) reads: &'static [&'static [Reads]],
 }
 
 /// The family of that name.
@@ -35,6 +38,7 @@ pub(crate) const FAMILIES: &[Family] = &[
         main: gpu_plugin::main,
         is_of_a_node: false,
         parse: gpu_plugin::parse,
+        reads: &[gpu_plugin::READS, gpu_labels::READS],
     },
     Family {
         name: "npu",
@@ -43,6 +47,7 @@ pub(crate) const FAMILIES: &[Family] = &[
         main: npu_plugin::main,
         is_of_a_node: false,
         parse: npu_plugin::parse,
+        reads: &[npu_plugin::READS],
     },
     Family {
         name: "qat",
@@ -51,6 +56,7 @@ pub(crate) const FAMILIES: &[Family] = &[
         main: qat_plugin::main,
         is_of_a_node: false,
         parse: qat_plugin::parse,
+        reads: &[qat_plugin::READS],
     },
     Family {
         name: "dsa",
@@ -59,6 +65,7 @@ pub(crate) const FAMILIES: &[Family] = &[
         main: idxd_plugin::dsa::main,
         is_of_a_node: false,
         parse: idxd_plugin::dsa::parse,
+        reads: &[idxd_plugin::READS],
     },
     Family {
         name: "iaa",
@@ -67,6 +74,8 @@ pub(crate) const FAMILIES: &[Family] = &[
         main: idxd_plugin::iaa::main,
         is_of_a_node: false,
         parse: idxd_plugin::iaa::parse,
+        // With the other family of the driver.
+        reads: &[],
     },
     Family {
         name: "dlb",
@@ -75,6 +84,7 @@ pub(crate) const FAMILIES: &[Family] = &[
         main: dlb_plugin::main,
         is_of_a_node: false,
         parse: dlb_plugin::parse,
+        reads: &[dlb_plugin::READS],
     },
     Family {
         name: "sgx",
@@ -83,6 +93,7 @@ pub(crate) const FAMILIES: &[Family] = &[
         main: sgx_plugin::main,
         is_of_a_node: false,
         parse: sgx_plugin::parse,
+        reads: &[sgx_plugin::READS],
     },
     Family {
         name: "fpga",
@@ -91,5 +102,6 @@ pub(crate) const FAMILIES: &[Family] = &[
         main: fpga_plugin::main,
         is_of_a_node: true,
         parse: fpga_plugin::parse,
+        reads: &[fpga_plugin::READS],
     },
 ];

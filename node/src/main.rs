@@ -9,6 +9,7 @@ mod node;
 mod place;
 mod plan;
 mod plugin_flags;
+mod record;
 mod screen;
 mod setup;
 mod simulate;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
     match &*command {
         "node" => node::main(rest),
         "plan" => plan::main(rest),
+        "record" => record::main(rest),
         "setup" => setup::main(rest),
         "simulate" => simulate::main(rest),
         "-h" | "-help" | "--help" | "help" => print(&usage(), ExitCode::SUCCESS),
@@ -70,6 +72,7 @@ fn usage() -> String {
         node       every family that the node has, with the flags of a file\n\n\
         Tools:\n  \
         plan       show what a configuration would offer on a node, and what that changes\n  \
+        record     write down what plugins read of a node, for simulate, plan and tests\n  \
         setup      make QAT, DSA, IAA or DLB ready, as init containers do\n  \
         simulate   show what a simulated node offers and what a container is given; needs no hardware and no root\n  \
         version    print the version\n\n\

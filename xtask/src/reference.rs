@@ -29,6 +29,7 @@ const USAGES: [(&str, &str); 26] = [
     ("Setup of DSA", "devices/idxd/plugin/tests/golden/setup/usage-dsa.txt"),
     ("Setup of IAA", "devices/idxd/plugin/tests/golden/setup/usage-iaa.txt"),
     ("Setup of DLB", "node/tests/golden/usage/setup-dlb.txt"),
+    ("Recordings", "node/tests/golden/usage/record.txt"),
     ("Simulated nodes", "node/tests/golden/usage/simulate.txt"),
     ("Simulated GPUs", "node/tests/golden/usage/gpu-fakedev.txt"),
     ("Labels of GPUs", "node/tests/golden/usage/gpu-labels.txt"),

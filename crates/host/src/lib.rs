@@ -15,6 +15,7 @@ pub mod numa;
 mod numbered;
 pub mod pci;
 pub mod plan;
+mod reads;
 mod root;
 #[cfg(test)]
 mod tree;
@@ -29,5 +30,6 @@ pub use folder::Folder;
 pub use numbered::number_of;
 pub use pci::{PciAddress, PciFunction, PciId};
 pub use plan::Plan;
+pub use reads::{Reads, name_matches};
 pub use root::{Host, HostError};
 pub use write::Attributes;

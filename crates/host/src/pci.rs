@@ -7,10 +7,32 @@ use std::str::FromStr;
 
 use crate::attribute::ParseError;
 use crate::numa;
-use crate::{Host, HostError};
+use crate::{Host, HostError, Reads};
 
 const PCI_ID: &str = "a PCI id like 0x8086";
 const COUNT: &str = "a number of functions";
+
+/// What [`PciFunction`] reads of a function's folder.
+pub const READS: &[&str] = &[
+    "vendor",
+    "device",
+    "class",
+    "driver",
+    "driver_override",
+    "iommu_group/name",
+    "physfn",
+    "virtfn#",
+    "sriov_numvfs",
+    "sriov_totalvfs",
+    "sriov_offset",
+    "sriov_stride",
+    "sriov_drivers_autoprobe",
+    ".../numa_node",
+    ".../local_cpulist",
+];
+
+/// What everybody reads who looks through all functions for those of certain ids.
+pub const SEARCH: Reads = Reads::of("/sys/bus/pci/devices/*", &["vendor", "device", "driver"]);
 
 /// Where a PCI function sits: `dddd:bb:dd.f`, hexadecimal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

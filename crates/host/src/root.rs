@@ -207,6 +207,15 @@ impl Host {
         Ok(Path::new("/").join(inside))
     }
 
+    /// Whether there is a file at `path` that nobody may read, such as a driver's `bind`.
+    pub fn is_write_only(&self, path: impl AsRef<Path>) -> bool {
+        let any = Mode::RUSR | Mode::RGRP | Mode::ROTH;
+        self.stat(path.as_ref()).is_ok_and(|stat| {
+            FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
+                && !Mode::from_raw_mode(stat.st_mode).intersects(any)
+        })
+    }
+
     /// What `path`, with links followed, is.
     pub(crate) fn stat(&self, path: &Path) -> rustix::io::Result<Stat> {
         if self.root.folder.is_none() {

@@ -23,6 +23,7 @@ pub mod kubelet;
 mod listing;
 mod node;
 mod profile;
+mod recording;
 mod shown;
 mod tree;
 
@@ -32,4 +33,5 @@ pub use kernel::Kernel;
 pub use listing::listing;
 pub use node::{Damage, Ruin, SimulatedNode, TemporaryNode};
 pub use profile::Profile;
+pub use recording::{TooMuch, UNREADABLE, record};
 pub use shown::shown;

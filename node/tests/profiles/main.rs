@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod cases;
+mod opened;
 mod sidecar;
 mod text;
 
@@ -18,6 +19,7 @@ use simulator::kubelet::{ContainerOptions, Kubelet, Options, PluginClient, Resou
 use simulator::{Profile, SimulatedNode, golden};
 
 use cases::Case;
+use opened::Opened;
 use sidecar::Sidecar;
 
 /// The process; ends when dropped.
@@ -50,15 +52,19 @@ fn page(address: &str, path: &str) -> String {
     if answer.contains(" 200 ") { answer } else { String::new() }
 }
 
-async fn told_by(profile: &Profile, case: &Case) -> String {
+fn made(profile: &Profile) -> (tempfile::TempDir, SimulatedNode) {
     let folder = tempfile::tempdir().unwrap();
-    let mut node = SimulatedNode::create_with_stand_ins(folder.path().join("node"), profile).unwrap();
-    (case.change)(&mut node);
-    let _sidecar = Sidecar::serve(&node);
+    let node = SimulatedNode::create_with_stand_ins(folder.path().join("node"), profile).unwrap();
+    (folder, node)
+}
+
+async fn told_by(node: &SimulatedNode, case: &Case) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let _sidecar = Sidecar::serve(node);
     let kubelet = Kubelet::start(folder.path().join("kubelet"), Options::default()).unwrap();
     // Free a moment ago, which is good enough here.
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let mut process = start(&node, folder.path(), case.config, &address);
+    let mut process = start(node, folder.path(), case.config, &address);
     while page(&address, "/readyz").is_empty() {
         let log = || fs::read_to_string(folder.path().join("log")).unwrap();
         assert!(process.0.try_wait().unwrap().is_none(), "{}: {}", case.title(), log());
@@ -135,7 +141,9 @@ async fn every_profile_offers_what_its_file_says() {
         let mut told = format!("{title}\n");
         for case in cases::of(name) {
             writeln!(told, "\n# {}{}", case.title(), case.about).unwrap();
-            for line in told_by(&profile, case).await.lines() {
+            let (_folder, mut node) = made(&profile);
+            (case.change)(&mut node);
+            for line in told_by(&node, case).await.lines() {
                 // A CDI file is long, and most are the same in all cases.
                 let (name, content) = line.split_once(' ').unwrap_or((line, ""));
                 if content.starts_with('{') && told.contains(&format!("\n{line}\n")) {
@@ -146,5 +154,31 @@ async fn every_profile_offers_what_its_file_says() {
             }
         }
         golden(format!("tests/golden/profiles/{name}.txt"), &told);
+    }
+}
+
+fn recording(node: &SimulatedNode) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_intel-device-plugins"));
+    let output = command.args(["record", "-root"]).arg(node.root()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn a_recorded_node_offers_the_same_and_has_every_file_that_was_read() {
+    for (name, _) in Profile::builtin_names() {
+        for case in cases::of(name) {
+            let (_folder, mut node) = made(&Profile::builtin(name).unwrap());
+            (case.change)(&mut node);
+            let text = recording(&node);
+            let (_again, again) = made(&Profile::parse("recording", &text).unwrap());
+            assert_eq!(recording(&again), text, "{name}: a recording of the recording");
+
+            let opened = Opened::watch(node.root());
+            let told = told_by(&node, case).await;
+            let missing = opened.files().into_iter().filter(|path| !again.host().exists(path));
+            assert_eq!(missing.collect::<Vec<_>>(), [""; 0], "{name}: read, but in no READS of a plugin");
+            assert_eq!(told_by(&again, case).await, told, "{name}: {}", case.title());
+        }
     }
 }

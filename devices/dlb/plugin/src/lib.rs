@@ -4,6 +4,7 @@
 
 mod balancer;
 mod plugin;
+mod reads;
 mod setup;
 
 use std::ffi::OsString;
@@ -15,6 +16,7 @@ use cli::plugin::{PluginOptions, Start};
 use host::Host;
 
 pub use plugin::DlbPlugin;
+pub use reads::READS;
 pub use setup::setup;
 
 /// The flags as they were given.

@@ -20,6 +20,8 @@ use cli::plugin::Start;
 use device_plugin::Rescan;
 use host::Host;
 
+/// What is read of a node, for recordings.
+pub use fpga_programming::READS;
 pub use mode::{Chosen, Mode};
 pub use options::Options;
 pub use plugin::FpgaPlugin;

@@ -4,13 +4,19 @@ use std::path::{Path, PathBuf};
 
 use cli::flags::Value as _;
 use device_plugin::error_chain;
-use host::{Host, HostError, number_of};
+use host::{Host, HostError, Reads, number_of};
 
 use crate::Settings;
 
 const INTEL: &str = "0x8086";
 /// The kernel has no more NUMA nodes than this on any architecture.
 const MAX_NODE: i64 = 1023;
+
+/// What is read of a node, for recordings.
+pub(crate) const READS: &[Reads] = &[
+    Reads::of("/sys/class/drm/card#", &["lmem_total_bytes", "gt/gt#", "device/tile#"]),
+    Reads::of("/sys/class/drm/card#/device", &["vendor", "numa_node", "sriov_numvfs", "drm/card#"]),
+];
 
 /// One that counts.
 pub(crate) struct Gpu {

@@ -19,13 +19,16 @@ use std::time::Duration;
 use cli::LogOptions;
 use cluster::Access;
 use device_plugin::error_chain;
-use host::{Host, HostError};
+use host::{Host, HostError, Reads};
 use labels::{LabelError, Labels, MAX_VALUE, chunks};
 
 use gpu::Gpu;
 use labeler::{Labeler, Pace, Targets};
 use options::Options;
 pub use settings::Settings;
+
+/// What labels are made of, for recordings.
+pub const READS: &[Reads] = gpu::READS;
 
 const NAMESPACE: &str = "gpu.intel.com/";
 const MILLICORES: usize = 1000;

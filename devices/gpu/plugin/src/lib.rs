@@ -8,6 +8,7 @@ mod health;
 mod options;
 mod plugin;
 mod prefer;
+mod reads;
 mod wsl;
 
 use std::ffi::OsString;
@@ -21,6 +22,7 @@ use host::Host;
 pub use health::{Health, Snapshot, Trouble, Verdict, Verdicts};
 pub use options::{ByPath, Config, HealthSource, IdFilter, Limits, Monitoring, Options, Policy, Severity};
 pub use plugin::GpuPlugin;
+pub use reads::READS;
 
 /// Runs the plugin as a process of its own until SIGTERM. `program` is its name in the usage text.
 pub fn main(program: &str, args: Vec<OsString>) -> ExitCode {

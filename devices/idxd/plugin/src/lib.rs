@@ -10,8 +10,11 @@ mod options;
 mod prefer;
 mod queue;
 mod queues;
+mod reads;
 pub mod setup;
 mod vfio;
+
+pub use reads::READS;
 
 /// The plugin for DSA: `dsa.intel.com/wq-<type>-<mode>`, or `dsa.intel.com/vfio`.
 pub mod dsa {

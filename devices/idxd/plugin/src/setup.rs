@@ -3,7 +3,7 @@
 
 mod accelerator;
 mod apply;
-mod attributes;
+pub(crate) mod attributes;
 mod check;
 mod drivers;
 mod file;

@@ -14,7 +14,7 @@ use crate::queue::missing;
 
 const RESOURCE: &str = "vfio";
 const DRIVER: &str = "vfio-pci";
-const INTEL: PciId = PciId(0x8086);
+pub(crate) const INTEL: PciId = PciId(0x8086);
 /// The PCI device ids of DSA.
 const IDS: [PciId; 3] = [PciId(0x0b25), PciId(0x11fb), PciId(0x1212)];
 /// The node that is the same for all groups.

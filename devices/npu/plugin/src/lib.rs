@@ -13,7 +13,7 @@ use cli::plugin::Start;
 use host::Host;
 
 pub use options::Options;
-pub use plugin::NpuPlugin;
+pub use plugin::{NpuPlugin, READS};
 
 /// Runs the plugin as a process of its own until SIGTERM. `program` is its name in the usage text.
 pub fn main(program: &str, args: Vec<OsString>) -> ExitCode {

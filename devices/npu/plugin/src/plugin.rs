@@ -7,12 +7,16 @@ use device_plugin::{
     error_chain, numa_or_nowhere,
     policy::{self, Choice},
 };
-use host::{Host, HostError, PciFunction, PciId};
+use host::{Host, HostError, PciFunction, PciId, Reads, pci};
 
 const CLASS: &str = "/sys/class/accel";
 const NODES: &str = "/dev/accel";
 const RESOURCE: &str = "accel";
 const INTEL: PciId = PciId(0x8086);
+
+/// What the plugin reads of a node, for recordings.
+pub const READS: &[Reads] =
+    &[Reads::of("/sys/class/accel/accel#/device", pci::READS), Reads::of("/dev/accel", &["accel#"])];
 
 /// The NPUs that containers' software knows (`drivers/accel/ivpu/ivpu_drv.h`); the driver offers others only to test them.
 const NPUS: [PciId; 7] = [

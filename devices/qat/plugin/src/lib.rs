@@ -14,6 +14,7 @@ mod offer;
 mod options;
 mod plugin;
 mod prefer;
+mod reads;
 #[cfg(test)]
 mod scene;
 mod services;
@@ -30,6 +31,7 @@ use host::Host;
 
 pub use options::{Config, DpdkDriver, Options, Policy};
 pub use plugin::QatPlugin;
+pub use reads::READS;
 pub use setup::setup;
 
 /// Runs the plugin as a process of its own until SIGTERM. `program` is its name in the usage text.

@@ -14,7 +14,7 @@ use cli::plugin::Start;
 use host::Host;
 
 pub use options::{Config, Options};
-pub use plugin::SgxPlugin;
+pub use plugin::{READS, SgxPlugin};
 
 /// Runs the plugin as a process of its own until SIGTERM. `program` is its name in the usage text.
 pub fn main(program: &str, args: Vec<OsString>) -> ExitCode {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use device_plugin::{
     CdiDevice, Device, DevicePlugin, DeviceSpec, DiscoverError, Filesystem, Inventory, Triggers, error_chain,
 };
-use host::Host;
+use host::{Host, Reads};
 
 use crate::Config;
 
@@ -14,6 +14,10 @@ const NODES: [Nodes; 2] = [
     Nodes { enclave: "/dev/sgx_enclave", provision: "/dev/sgx_provision" },
     Nodes { enclave: "/dev/sgx/enclave", provision: "/dev/sgx/provision" },
 ];
+
+/// What the plugin reads of a node, for recordings.
+pub const READS: &[Reads] =
+    &[Reads::of("/dev", &["sgx_enclave", "sgx_provision", "sgx/enclave", "sgx/provision"])];
 
 /// Offers enclaves and the provisioning key.
 #[derive(Debug)]
