@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use cli::plugin::Start;
+use doctor::Doctor;
 
 /// One family of devices and how to run its plugin.
 pub(crate) struct Family {
@@ -19,6 +20,10 @@ pub(crate) struct Family {
     pub(crate) is_of_a_node: bool,
     /// The plugin that these flags ask for, to be run beside others.
     pub(crate) parse: fn(&[String]) -> Result<Start, String>,
+    /// How a node's devices are looked at when something is wrong.
+    pub(crate) doctor: &'static Doctor,
+    /// What its resources' names begin with.
+    pub(crate) namespace: &'static str,
 }
 
 /// The family of that name.
@@ -35,6 +40,8 @@ pub(crate) const FAMILIES: &[Family] = &[
         main: gpu_plugin::main,
         is_of_a_node: false,
         parse: gpu_plugin::parse,
+        doctor: &gpu_plugin::doctor::DOCTOR,
+        namespace: "gpu.intel.com",
     },
     Family {
         name: "npu",
@@ -43,6 +50,8 @@ pub(crate) const FAMILIES: &[Family] = &[
         main: npu_plugin::main,
         is_of_a_node: false,
         parse: npu_plugin::parse,
+        doctor: &npu_plugin::doctor::DOCTOR,
+        namespace: "npu.intel.com",
     },
     Family {
         name: "qat",
@@ -51,6 +60,8 @@ pub(crate) const FAMILIES: &[Family] = &[
         main: qat_plugin::main,
         is_of_a_node: false,
         parse: qat_plugin::parse,
+        doctor: &qat_plugin::doctor::DOCTOR,
+        namespace: "qat.intel.com",
     },
     Family {
         name: "dsa",
@@ -59,6 +70,8 @@ pub(crate) const FAMILIES: &[Family] = &[
         main: idxd_plugin::dsa::main,
         is_of_a_node: false,
         parse: idxd_plugin::dsa::parse,
+        doctor: &idxd_plugin::doctor::DSA,
+        namespace: "dsa.intel.com",
     },
     Family {
         name: "iaa",
@@ -67,6 +80,8 @@ pub(crate) const FAMILIES: &[Family] = &[
         main: idxd_plugin::iaa::main,
         is_of_a_node: false,
         parse: idxd_plugin::iaa::parse,
+        doctor: &idxd_plugin::doctor::IAA,
+        namespace: "iaa.intel.com",
     },
     Family {
         name: "dlb",
@@ -75,6 +90,8 @@ pub(crate) const FAMILIES: &[Family] = &[
         main: dlb_plugin::main,
         is_of_a_node: false,
         parse: dlb_plugin::parse,
+        doctor: &dlb_plugin::doctor::DOCTOR,
+        namespace: "dlb.intel.com",
     },
     Family {
         name: "sgx",
@@ -83,6 +100,8 @@ pub(crate) const FAMILIES: &[Family] = &[
         main: sgx_plugin::main,
         is_of_a_node: false,
         parse: sgx_plugin::parse,
+        doctor: &sgx_plugin::doctor::DOCTOR,
+        namespace: "sgx.intel.com",
     },
     Family {
         name: "fpga",
@@ -91,5 +110,7 @@ pub(crate) const FAMILIES: &[Family] = &[
         main: fpga_plugin::main,
         is_of_a_node: true,
         parse: fpga_plugin::parse,
+        doctor: &fpga_plugin::doctor::DOCTOR,
+        namespace: "fpga.intel.com",
     },
 ];

@@ -15,7 +15,7 @@ const RESOURCE: &str = "accel";
 const INTEL: PciId = PciId(0x8086);
 
 /// The NPUs that containers' software knows (`drivers/accel/ivpu/ivpu_drv.h`); the driver offers others only to test them.
-const NPUS: [PciId; 7] = [
+pub(crate) const NPUS: [PciId; 7] = [
     // Core Ultra series 1
     PciId(0x7e4c),
     // Core Ultra 200V
