@@ -25,10 +25,12 @@ mod allocation;
 pub mod api;
 pub mod cdi;
 mod changes;
+mod checkpoint;
 mod inventory;
 mod kubelet_folder;
 mod manager;
 pub mod metrics;
+mod offer;
 mod plugin;
 pub mod policy;
 mod readable;
@@ -37,12 +39,14 @@ mod server;
 pub mod status;
 mod wakeups;
 
+pub use checkpoint::{Checkpoint, Held};
 pub use inventory::{
     CdiDevice, CdiHook, ContainerEdits, Device, DeviceNode, DeviceSpec, Expectation, Filesystem, Health,
     Inventory, Mount, Resource, numa_or_nowhere,
 };
 pub use manager::{DeadMount, Manager, Paths};
 pub use metrics::Status;
+pub use offer::{Difference, Offer};
 pub use plugin::{Capabilities, DevicePlugin, DiscoverError, Refusal, Triggers, error_chain};
 pub use readable::Readable;
 pub use server::MAX_BLOCKING_THREADS;

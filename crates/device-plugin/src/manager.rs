@@ -13,11 +13,11 @@ use tokio::task::JoinHandle;
 use crate::cdi::CdiFolder;
 use crate::metrics::Status;
 use crate::registration::Registration;
-use crate::server::{Shared, list_bytes};
+use crate::server::Shared;
 use crate::wakeups::{self, Wakeups};
 use crate::{
-    CdiDevice, DevicePlugin, DeviceSpec, Inventory, Rescan, Resource, api, changes, error_chain,
-    kubelet_folder,
+    CdiDevice, DevicePlugin, DeviceSpec, Inventory, Rescan, Resource, changes, error_chain, kubelet_folder,
+    offer,
 };
 
 /// For the kubelet to take a list that was just published.
@@ -176,7 +176,7 @@ impl<P: DevicePlugin> Running<P> {
             // A resource whose last device went stays, empty, so that the kubelet hears of it at once.
             resources.entry(name.clone()).or_default();
         }
-        resources.retain(|name, resource| check(name, resource, &mut warnings));
+        resources.retain(|name, resource| offer::check(name, resource, &mut warnings));
         self.write_cdi(&resources, &mut warnings);
         for (name, resource) in resources {
             self.offer(name, resource, &mut warnings);
@@ -190,17 +190,13 @@ impl<P: DevicePlugin> Running<P> {
             return;
         }
         let full_name = self.shared.full_name(&name);
-        let bytes = list_bytes(&resource);
-        if bytes > api::MAX_MESSAGE_BYTES {
-            let advice =
-                self.shared.plugin.list_size_flag().map(|flag| format!("; lower {flag}")).unwrap_or_default();
-            let (count, limit) = (resource.devices.len(), api::MAX_MESSAGE_BYTES);
-            warnings.insert(format!(
-                "{full_name} is not offered as it is now: the list of its {count} devices has {bytes} bytes and the \
-                 kubelet takes {limit}{advice}"
-            ));
-            return;
-        }
+        let bytes = match offer::list_bytes(&full_name, &resource, &self.shared.plugin) {
+            Ok(bytes) => bytes,
+            Err(too_long) => {
+                warnings.insert(too_long);
+                return;
+            }
+        };
         self.shared.status.published(&name, &resource, bytes);
         let resource = Arc::new(resource);
         if let Some(known) = known {
@@ -264,24 +260,4 @@ impl<P: DevicePlugin> Running<P> {
             }
         }
     }
-}
-
-/// Leaves out what the kubelet would refuse, and with it all else that it is sent together with.
-fn check(name: &str, resource: &mut Resource, warnings: &mut BTreeSet<String>) -> bool {
-    let inner = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
-    let ends = [name.bytes().next(), name.bytes().next_back()];
-    let good =
-        name.len() <= 63 && name.bytes().all(inner) && ends.iter().flatten().all(u8::is_ascii_alphanumeric);
-    if !good || name.is_empty() {
-        warnings.insert(format!("resource left out: {name:?} is no name that Kubernetes accepts"));
-        return false;
-    }
-    resource.devices.retain(|id, _| {
-        let good = (1..=63).contains(&id.len());
-        if !good {
-            warnings.insert(format!("device left out: its id {id:?} is not 1 to 63 characters long"));
-        }
-        good
-    });
-    true
 }

@@ -132,9 +132,14 @@ impl Host {
     ///
     /// Anything but a plain file is an error, and so is one that is not UTF-8 or larger than any attribute.
     pub fn read(&self, path: impl AsRef<Path>) -> Result<String, HostError> {
+        self.read_up_to(path, MAX_FILE_BYTES)
+    }
+
+    /// As [`Host::read`], for a file that no kernel makes and that may have up to `limit` bytes.
+    pub fn read_up_to(&self, path: impl AsRef<Path>, limit: u64) -> Result<String, HostError> {
         let path = path.as_ref();
         let file = self.open(path, READ).map_err(|error| HostError::new("read", path, error))?;
-        text_of(file, path)
+        text_up_to(file, path, limit)
     }
 
     /// The names in a folder, sorted by bytes, without `.` and `..`. Names that are not UTF-8 are left out: neither the
@@ -231,6 +236,10 @@ impl Host {
 
 /// The text of an open file; `path` is where it is.
 pub(crate) fn text_of(file: OwnedFd, path: &Path) -> Result<String, HostError> {
+    text_up_to(file, path, MAX_FILE_BYTES)
+}
+
+fn text_up_to(file: OwnedFd, path: &Path, limit: u64) -> Result<String, HostError> {
     let fail = |e: io::Error| HostError::new("read", path, e);
     let mut file = File::from(file);
     let is_attribute = is_attribute(path);
@@ -245,14 +254,14 @@ pub(crate) fn text_of(file: OwnedFd, path: &Path) -> Result<String, HostError> {
     let mut bytes = Cow::Borrowed(page.get(..count).unwrap_or_default());
     // The kernel gives an attribute of sysfs in one piece; all else is asked until there is no more.
     if count == PAGE || !is_attribute {
-        file.by_ref().take(MAX_FILE_BYTES).read_to_end(bytes.to_mut()).map_err(fail)?;
+        file.by_ref().take(limit).read_to_end(bytes.to_mut()).map_err(fail)?;
     }
     if bytes.is_empty() {
         // A pipe into which nobody writes, and the like.
         check_plain(&file, path)?;
     }
-    if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(HostError::invalid(path, format!("more than {MAX_FILE_BYTES} bytes")));
+    if bytes.len() as u64 > limit {
+        return Err(HostError::invalid(path, format!("more than {limit} bytes")));
     }
     match str::from_utf8(&bytes) {
         Ok(text) => Ok(text.trim().to_owned()),
