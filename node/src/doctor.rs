@@ -1,5 +1,7 @@
 //! `doctor`: checks a node for every family, and says what fixes what is wrong.
 
+mod offers;
+
 use std::error::Error;
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -103,26 +105,30 @@ pub(crate) fn text(node: &str, checks: &[Check]) -> Vec<String> {
 /// All checks of a node; of families that are named, else of those that it has.
 pub(crate) fn examine(node: &Node, named: &[&'static Family]) -> Vec<Check> {
     let host = &node.host;
-    let mut of_families = Vec::new();
+    let (mut of_families, mut present) = (Vec::new(), Vec::new());
     let mut needs = Needs::default();
     for family in
         FAMILIES.iter().filter(|family| named.is_empty() || named.iter().any(|one| one.name == family.name))
     {
-        let check = (family.doctor.examine)(host).or_else(|| {
-            let mut check = Check::new(family.name);
-            check.found(
-                &::doctor::ABSENT,
-                format!("the node shows no hardware of {}", family.name),
-                family.doctor.absent,
-            );
-            (!named.is_empty()).then_some(check)
-        });
-        let Some(check) = check else { continue };
+        let check = match (family.doctor.examine)(host) {
+            Some(check) => {
+                present.push(family.name);
+                check
+            }
+            None if named.is_empty() => continue,
+            None => {
+                let mut check = Check::new(family.name);
+                let what = format!("the node shows no hardware of {}", family.name);
+                check.found(&::doctor::ABSENT, what, family.doctor.absent);
+                check
+            }
+        };
         needs.iommu |= check.needs.iommu;
         needs.huge_pages |= check.needs.huge_pages;
         of_families.push(check);
     }
     let mut checks = Vec::new();
+    let mut running = Vec::new();
     if node.is_live {
         let plugin = |family: &Family| Plugin {
             family: family.name,
@@ -131,7 +137,9 @@ pub(crate) fn examine(node: &Node, named: &[&'static Family]) -> Vec<Check> {
         };
         let plugins: Vec<Plugin> = FAMILIES.iter().map(plugin).collect();
         checks.push(kubelet::check(host));
-        checks.push(programs::check(host, &plugins, "intel-device-plugins", "node"));
+        let (check, found) = programs::check(host, &plugins, "intel-device-plugins", "node");
+        checks.push(check);
+        running = found;
     } else {
         let mut check = Check::new("kubelet");
         check.unseen("the kubelet and other programs", "a simulated node has none");
@@ -144,12 +152,13 @@ pub(crate) fn examine(node: &Node, named: &[&'static Family]) -> Vec<Check> {
     checks.push(iommu::check(host, needs));
     checks.push(memory::huge_pages(host, needs));
     checks.extend(of_families);
+    checks.push(offers::check(node, &present, &running));
     checks
 }
 
 /// All that can be found, as rows of a Markdown table.
 fn list() -> Result<(), Box<dyn Error>> {
-    let mut kinds: Vec<&Kind> = ::doctor::kinds();
+    let mut kinds: Vec<&Kind> = [&::doctor::kinds(), offers::KINDS].concat();
     for family in FAMILIES {
         let new =
             family.doctor.kinds.iter().filter(|kind| !kinds.contains(kind)).copied().collect::<Vec<_>>();

@@ -16,7 +16,13 @@ const PLUGINS: &str = "var/lib/kubelet/device-plugins";
 const CONTAINERD: &str = "etc/containerd/config.toml";
 
 fn run(args: &[&str]) -> Output {
-    Command::new(BINARY).arg("doctor").args(args).stdin(Stdio::null()).output().unwrap()
+    Command::new(BINARY)
+        .arg("doctor")
+        .env_remove("PODS_PER_CORE")
+        .args(args)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -69,10 +75,11 @@ struct Scene {
 }
 
 impl Scene {
-    fn new(profile: &str) -> Self {
+    fn new(name: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let profile = match profile {
+        let profile = match name {
             XEON => Profile::parse(XEON, ONE_OF_EACH).unwrap(),
+            NPUS => Profile::parse(NPUS, ONE_NPU).unwrap(),
             name => Profile::builtin(name).unwrap(),
         };
         let node = SimulatedNode::create_with_stand_ins(folder.path().join("n"), &profile).unwrap();
@@ -95,7 +102,19 @@ impl Scene {
         ] {
             scene.write(path, content);
         }
-        scene.write(&format!("{PLUGINS}/kubelet_internal_checkpoint"), "{\"Data\":{},\"Checksum\":1}");
+        match name {
+            "empty" => scene.checkpoint("{}"),
+            NPUS => {
+                scene.write("proc/300/cmdline", "intel_npu_device_plugin\0-v=2\0");
+                scene.checkpoint(r#"{"npu.intel.com/accel": ["accel0-0"]}"#);
+            }
+            _ => {
+                scene.write("proc/300/cmdline", "/usr/bin/intel-device-plugins\0node\0");
+                let family = |name: &str| format!("\"{name}.intel.com/a\": [\"1\"]");
+                let all = ["gpu", "npu", "qat", "dsa", "iaa", "dlb", "sgx", "fpga"].map(family).join(", ");
+                scene.checkpoint(&format!("{{{all}}}"));
+            }
+        }
         scene.kubelet = Some(UnixListener::bind(scene.at(&format!("{PLUGINS}/kubelet.sock"))).unwrap());
         scene
     }
@@ -120,6 +139,13 @@ impl Scene {
                 .strip_prefix("/")
                 .unwrap(),
         )
+    }
+
+    /// What the kubelet remembers: the ids of devices by resource.
+    fn checkpoint(&self, registered: &str) {
+        let data = format!("{{\"PodDeviceEntries\": null, \"RegisteredDevices\": {registered}}}");
+        let path = format!("{PLUGINS}/kubelet_internal_checkpoint");
+        self.write(&path, &format!("{{\"Data\": {data}, \"Checksum\": 1}}"));
     }
 
     fn delete(&mut self, path: &str) {
@@ -192,6 +218,8 @@ use idxd-wq-user as=wq0.0 kind=dsa name=dsa0 wq=0.0 at=pci0000:6a pci=0000:6a:01
 use iaa as=iax1 id=1 at=pci0000:6a pci=0000:6a:02.0 group=1069 engines0=engine1.0 queues0=wq1.0
 use idxd-wq-user as=wq1.0 kind=iax name=iax1 wq=1.0 at=pci0000:6a pci=0000:6a:02.0 mode=dedicated major=235 minor=0
 ";
+const NPUS: &str = "one-npu";
+const ONE_NPU: &str = "use pci-driver driver=intel_vpu\nuse npu as=npu0 device=0x643e group=9 accel=0\n";
 const NPU: &str = "0000:00:0b.0";
 const GPU: &str = "0000:18:00.0";
 const QAT: &str = "0000:6b:00.0";
@@ -206,6 +234,28 @@ const CASES: &[Case] = &[
     case("empty", &["kubelet-socket-dead"], |s| s.kubelet = None),
     case("empty", &["socket-left-over"], |s| {
         drop(UnixListener::bind(s.at("var/lib/kubelet/device-plugins/gpu.intel.com-xe.sock")).unwrap());
+    }),
+    case(NPUS, &["plugin-not-running"], |s| s.delete("proc/300")),
+    case(NPUS, &["offer-not-taken"], |s| {
+        s.write("proc/300/cmdline", "intel_npu_device_plugin\0-shared-dev-num=2\0-v=2\0");
+    }),
+    case(NPUS, &["offer-not-taken"], |s| s.checkpoint(r#"{"xe.example.com/a": ["1"], "npu.intel.com/accel": null}"#)),
+    // Which flags are in the file of `node` is not known.
+    case(NPUS, &[], |s| {
+        s.write("proc/300/cmdline", "/usr/bin/intel-device-plugins\0node\0-config\0/config\0");
+        s.checkpoint(r#"{"npu.intel.com/accel": ["accel0-0", "accel0-1"]}"#);
+    }),
+    case(NPUS, &["offer-not-taken"], |s| {
+        s.write("proc/300/cmdline", "/usr/bin/intel-device-plugins\0node\0");
+        s.checkpoint("{}");
+    }),
+    case(NPUS, &["device-node-missing", "device-left-out"], |s| {
+        s.delete("dev/accel/accel0");
+        s.checkpoint("{}");
+    }),
+    case(NPUS, &["discovery-failed"], |s| {
+        fs::remove_dir_all(s.at("sys/class/accel")).unwrap();
+        s.link("sys/class/accel", "accel");
     }),
     case("empty", &["kubelet-checkpoint-damaged"], |s| {
         s.write("var/lib/kubelet/device-plugins/kubelet_internal_checkpoint", "{\"Data\":");
@@ -262,20 +312,20 @@ const CASES: &[Case] = &[
         s.write("proc/cmdline", "intel_iommu=off");
     }),
     case(XEON, &["driver-none"], |s| s.drive(NPU, None)),
-    case(XEON, &["driver-other"], |s| s.drive(GPU, Some("vfio-pci"))),
+    case(XEON, &["device-left-out", "driver-other"], |s| s.drive(GPU, Some("vfio-pci"))),
     case(XEON, &["driver-none", "firmware-missing"], |s| {
         s.drive(NPU, None);
         s.delete("lib/firmware/intel/vpu/vpu_40xx_v0.0.bin.zst");
     }),
-    case(XEON, &["device-node-missing"], |s| s.delete("dev/accel/accel0")),
+    case(XEON, &["device-left-out", "device-node-missing"], |s| s.delete("dev/accel/accel0")),
     case(XEON, &["device-node-root-only"], |s| {
         fs::set_permissions(s.at("dev/dri/renderD128"), Permissions::from_mode(0o600)).unwrap();
     }),
-    case(XEON, &["device-unreadable"], |s| s.write("dev/accel/accel0", "text")),
+    case(XEON, &["device-left-out", "device-unreadable"], |s| s.write("dev/accel/accel0", "text")),
     case(XEON, &["gpu-no-render-node"], |s| fs::remove_dir_all(s.pci(GPU).join("drm/renderD128")).unwrap()),
     case(XEON, &["gpu-virtual-functions"], |s| fs::write(s.pci(GPU).join("sriov_numvfs"), "2\n").unwrap()),
     case(XEON, &["qat-no-virtual-functions"], |s| fs::write(s.pci(QAT).join("sriov_numvfs"), "0\n").unwrap()),
-    case(XEON, &["qat-down"], |s| fs::write(s.pci(QAT).join("qat/state"), "down\n").unwrap()),
+    case(XEON, &["device-unhealthy", "qat-down"], |s| fs::write(s.pci(QAT).join("qat/state"), "down\n").unwrap()),
     case(XEON, &["qat-services-unknown"], |s| fs::remove_file(s.pci(QAT).join("qat/cfg_services")).unwrap()),
     case(XEON, &["qat-not-by-default"], |s| {
         fs::write(s.pci(QAT).join("device"), "0x37c8\n").unwrap();
@@ -289,8 +339,8 @@ const CASES: &[Case] = &[
         s.node.set_attribute("/sys/bus/dsa/devices/iax1/wq1.0/state", "disabled").unwrap();
     }),
     case(XEON, &["idxd-no-pasid"], |s| s.node.set_attribute("/sys/bus/dsa/devices/dsa0/pasid_enabled", "0").unwrap()),
-    case(XEON, &["idxd-no-char-link"], |s| s.delete("dev/char/236:0")),
-    case(XEON, &["dlb-vf-empty"], |s| {
+    case(XEON, &["device-left-out", "idxd-no-char-link"], |s| s.delete("dev/char/236:0")),
+    case(XEON, &["device-unhealthy", "dlb-vf-empty"], |s| {
         for resource in fs::read_dir(s.pci("0000:ea:00.0").join("vf0_resources")).unwrap() {
             fs::write(resource.unwrap().path(), "0\n").unwrap();
         }
@@ -305,7 +355,7 @@ const CASES: &[Case] = &[
             s.delete(&format!("sys/class/fpga/intel-fpga-dev.{card}/intel-fpga-port.{card}"));
         }
     }),
-    case("fpga-stratix10", &["fpga-no-region"], |s| {
+    case("fpga-stratix10", &["device-left-out", "fpga-no-region"], |s| {
         let names = s.node.host().names("/sys/class/fpga_region").unwrap();
         for region in names {
             let _ = s.node.delete(format!("/sys/class/fpga_region/{region}/dfl-fme.0/dfl-fme-region.0"));

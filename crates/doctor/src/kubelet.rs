@@ -1,18 +1,12 @@
 //! The kubelet's folder for device plugins: is the kubelet there, and what was left in its folder.
 
 use host::{Host, Kind as FileKind};
-use serde_json::Value;
 
 use crate::Severity::{Error, Warning};
 use crate::{Check, Kind, count, some_of};
 
 /// The kubelet's, wherever its root is (<https://github.com/kubernetes/website/issues/56152>).
 pub const FOLDER: &str = "/var/lib/kubelet/device-plugins";
-/// In which the kubelet remembers allocations.
-pub const CHECKPOINT: &str = "kubelet_internal_checkpoint";
-/// The lists of a node with very many devices; a checkpoint has each id twice at most.
-pub const MOST_CHECKPOINT_BYTES: usize = 16 << 20;
-
 const SOCKET: &str = "kubelet.sock";
 
 static NO_FOLDER: Kind = Kind {
@@ -45,16 +39,8 @@ static LEFT_OVER: Kind = Kind {
     about: "nobody listens on a plugin's socket",
     why: "its plugin was killed or hangs; the kubelet shows its devices as 0 until one registers again",
 };
-static BAD_CHECKPOINT: Kind = Kind {
-    id: "kubelet-checkpoint-damaged",
-    severity: Error,
-    about: "the kubelet's checkpoint of devices cannot be understood",
-    why: "a kubelet that starts with it forgets which container has which device, or does not start",
-};
-
 /// What may be found.
-pub const KINDS: &[&Kind] =
-    &[&NO_FOLDER, &OPEN_FOLDER, &NO_SOCKET, &DEAD_SOCKET, &LEFT_OVER, &BAD_CHECKPOINT];
+pub const KINDS: &[&Kind] = &[&NO_FOLDER, &OPEN_FOLDER, &NO_SOCKET, &DEAD_SOCKET, &LEFT_OVER];
 
 /// Looks at the folder. It takes a node with a kubelet.
 pub fn check(host: &Host) -> Check {
@@ -80,7 +66,6 @@ pub fn check(host: &Host) -> Check {
     let Some(names) = check.see(host.names(FOLDER)) else { return check };
     kubelet_socket(host, &mut check);
     plugin_sockets(host, &mut check, &names);
-    checkpoint(host, &mut check);
     check
 }
 
@@ -132,24 +117,5 @@ fn plugin_sockets(host: &Host, check: &mut Check, names: &[String]) {
             format!("nobody listens on {}", some_of(&dead)),
             format!("rm {}, if no plugin is about to start", dead.join(" ")),
         );
-    }
-}
-
-fn checkpoint(host: &Host, check: &mut Check) {
-    let path = format!("{FOLDER}/{CHECKPOINT}");
-    let Some((bytes, is_whole)) = check.see(host.read_bytes(&path, MOST_CHECKPOINT_BYTES)) else { return };
-    if !is_whole {
-        return check.unseen(path, format!("it has more than {MOST_CHECKPOINT_BYTES} bytes"));
-    }
-    match serde_json::from_slice::<Value>(&bytes) {
-        Ok(Value::Object(_)) => check.fine("checkpoint readable"),
-        other => {
-            let why = other.err().map_or("it is no object".to_owned(), |error| error.to_string());
-            check.found(
-                &BAD_CHECKPOINT,
-                format!("{path} of {} bytes: {why}", bytes.len()),
-                format!("drain the node, systemctl stop kubelet, rm {path}, systemctl start kubelet"),
-            );
-        }
     }
 }

@@ -38,9 +38,19 @@ pub struct Plugin {
     pub namespace: &'static str,
 }
 
+/// A process of a plugin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Running {
+    /// The family's name.
+    pub family: &'static str,
+    /// Its flags; `None` where they are not on its command line, but in a file.
+    pub flags: Option<Vec<String>>,
+}
+
 /// Looks for processes of `plugins`, also inside `program`, which runs one of them by its name or all by `all`.
-pub fn check(host: &Host, plugins: &[Plugin], program: &str, all: &str) -> Check {
+pub fn check(host: &Host, plugins: &[Plugin], program: &str, all: &str) -> (Check, Vec<Running>) {
     let mut check = Check::new("plugins");
+    let mut all_running = Vec::new();
     let processes = processes(host);
     if processes.is_empty() {
         check.unseen("processes", "/proc shows none");
@@ -52,13 +62,18 @@ pub fn check(host: &Host, plugins: &[Plugin], program: &str, all: &str) -> Check
         let words = String::from_utf8_lossy(&words);
         let mut words = words.split('\0');
         let name = words.next().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
-        let command = words.next().unwrap_or_default();
+        let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+        let command = words.first().copied().unwrap_or_default();
         for plugin in plugins {
             let is_it = name == plugin.entry_point
                 || (name == program && (command == plugin.family || command == all));
             if is_it {
                 let shown = if name == program { format!("{name} {command}") } else { name.to_owned() };
                 let process = process.trim_start_matches("/proc/");
+                let is_command = name == program;
+                let flags = words.iter().skip(usize::from(is_command)).map(|word| (*word).to_owned());
+                let flags = (!is_command || command != all).then(|| flags.collect());
+                all_running.push(Running { family: plugin.family, flags });
                 running.entry(plugin.family).or_default().push(format!("{shown} ({process})"));
             }
         }
@@ -92,5 +107,5 @@ pub fn check(host: &Host, plugins: &[Plugin], program: &str, all: &str) -> Check
             format!("one each of {}", families.join(", "))
         });
     }
-    check
+    (check, all_running)
 }
