@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use cli::plugin::Start;
+use doctor::Doctor;
 use host::Reads;
 
 /// One family of devices and how to run its plugin.
@@ -22,6 +23,10 @@ pub(crate) struct Family {
     pub(crate) parse: fn(&[String]) -> Result<Start, String>,
     /// What the plugin, and whatever else there is of the family, reads of a node.
     pub(crate) reads: &'static [&'static [Reads]],
+    /// How a node's devices are looked at when something is wrong.
+    pub(crate) doctor: &'static Doctor,
+    /// What its resources' names begin with.
+    pub(crate) namespace: &'static str,
 }
 
 /// The family of that name.
@@ -39,6 +44,8 @@ pub(crate) const FAMILIES: &[Family] = &[
         is_of_a_node: false,
         parse: gpu_plugin::parse,
         reads: &[gpu_plugin::READS, gpu_labels::READS],
+        doctor: &gpu_plugin::doctor::DOCTOR,
+        namespace: "gpu.intel.com",
     },
     Family {
         name: "npu",
@@ -48,6 +55,8 @@ pub(crate) const FAMILIES: &[Family] = &[
         is_of_a_node: false,
         parse: npu_plugin::parse,
         reads: &[npu_plugin::READS],
+        doctor: &npu_plugin::doctor::DOCTOR,
+        namespace: "npu.intel.com",
     },
     Family {
         name: "qat",
@@ -57,6 +66,8 @@ pub(crate) const FAMILIES: &[Family] = &[
         is_of_a_node: false,
         parse: qat_plugin::parse,
         reads: &[qat_plugin::READS],
+        doctor: &qat_plugin::doctor::DOCTOR,
+        namespace: "qat.intel.com",
     },
     Family {
         name: "dsa",
@@ -66,6 +77,8 @@ pub(crate) const FAMILIES: &[Family] = &[
         is_of_a_node: false,
         parse: idxd_plugin::dsa::parse,
         reads: &[idxd_plugin::READS],
+        doctor: &idxd_plugin::doctor::DSA,
+        namespace: "dsa.intel.com",
     },
     Family {
         name: "iaa",
@@ -76,6 +89,8 @@ pub(crate) const FAMILIES: &[Family] = &[
         parse: idxd_plugin::iaa::parse,
         // With the other family of the driver.
         reads: &[],
+        doctor: &idxd_plugin::doctor::IAA,
+        namespace: "iaa.intel.com",
     },
     Family {
         name: "dlb",
@@ -85,6 +100,8 @@ pub(crate) const FAMILIES: &[Family] = &[
         is_of_a_node: false,
         parse: dlb_plugin::parse,
         reads: &[dlb_plugin::READS],
+        doctor: &dlb_plugin::doctor::DOCTOR,
+        namespace: "dlb.intel.com",
     },
     Family {
         name: "sgx",
@@ -94,6 +111,8 @@ pub(crate) const FAMILIES: &[Family] = &[
         is_of_a_node: false,
         parse: sgx_plugin::parse,
         reads: &[sgx_plugin::READS],
+        doctor: &sgx_plugin::doctor::DOCTOR,
+        namespace: "sgx.intel.com",
     },
     Family {
         name: "fpga",
@@ -103,5 +122,7 @@ pub(crate) const FAMILIES: &[Family] = &[
         is_of_a_node: true,
         parse: fpga_plugin::parse,
         reads: &[fpga_plugin::READS],
+        doctor: &fpga_plugin::doctor::DOCTOR,
+        namespace: "fpga.intel.com",
     },
 ];

@@ -3,6 +3,7 @@
 //! What it does is chosen by its first argument, or by the name it is run by: images have the same binary under the
 //! entry points of the Go implementation, such as `intel_gpu_device_plugin`.
 
+mod doctor;
 mod families;
 mod hooks;
 mod node;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         "plan" => plan::main(rest),
         "record" => record::main(rest),
         "setup" => setup::main(rest),
+        "doctor" => doctor::main(&rest),
         "simulate" => simulate::main(rest),
         "-h" | "-help" | "--help" | "help" => print(&usage(), ExitCode::SUCCESS),
         "-version" | "--version" | "version" => print(&format!("{}\n", cli::VERSION), ExitCode::SUCCESS),
@@ -74,6 +76,7 @@ fn usage() -> String {
         plan       show what a configuration would offer on a node, and what that changes\n  \
         record     write down what plugins read of a node, for simulate, plan and tests\n  \
         setup      make QAT, DSA, IAA or DLB ready, as init containers do\n  \
+        doctor     check a node: what is wrong, why it matters, and the command that fixes it\n  \
         simulate   show what a simulated node offers and what a container is given; needs no hardware and no root\n  \
         version    print the version\n\n\
         Tools of one family, each also run by the entry point's name:\n";

@@ -3,6 +3,7 @@
 //! [`DlbPlugin`] is the plugin itself, `balancer` one device of it; [`setup`] makes virtual functions.
 
 mod balancer;
+pub mod doctor;
 mod plugin;
 mod reads;
 mod setup;

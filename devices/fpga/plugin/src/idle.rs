@@ -7,7 +7,7 @@ const INTEL: PciId = PciId(0x8086);
 
 /// The cards, and their virtual functions, that the kernel's driver knows (`drivers/fpga/dfl-pci.c`). Neural processing
 /// units are of the same PCI class.
-const CARDS: [u16; 11] = [
+pub(crate) const CARDS: [u16; 11] = [
     0x09c4, 0x09c5, // Arria 10
     0x0b2b, 0x0b2c, // D5005
     0x0b30, // N3000

@@ -6,6 +6,7 @@
 
 mod annotation;
 mod card;
+pub mod doctor;
 mod idle;
 mod mode;
 pub mod name;

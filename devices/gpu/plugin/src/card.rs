@@ -12,7 +12,7 @@ use crate::bypath::Links;
 pub(crate) const CLASS: &str = "/sys/class/drm";
 const INTEL: &str = "0x8086";
 /// The drivers whose GPUs are offered; each is the name of a resource.
-const DRIVERS: [&str; 2] = ["i915", "xe"];
+pub(crate) const DRIVERS: [&str; 2] = ["i915", "xe"];
 
 /// A GPU that can be offered.
 #[derive(Debug)]

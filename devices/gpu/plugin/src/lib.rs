@@ -4,6 +4,7 @@
 
 mod bypath;
 mod card;
+pub mod doctor;
 mod health;
 mod options;
 mod plugin;

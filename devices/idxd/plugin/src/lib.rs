@@ -5,6 +5,7 @@
 //! queue of; `vfio` offers whole DSA functions to virtual machines and user-space drivers instead.
 
 mod accelerator;
+pub mod doctor;
 mod family;
 mod options;
 mod prefer;

@@ -2,6 +2,7 @@
 //!
 //! [`NpuPlugin`] is the plugin itself; `options` the command line.
 
+pub mod doctor;
 mod options;
 mod plugin;
 

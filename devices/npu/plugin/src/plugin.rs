@@ -19,7 +19,7 @@ pub const READS: &[Reads] =
     &[Reads::of("/sys/class/accel/accel#/device", pci::READS), Reads::of("/dev/accel", &["accel#"])];
 
 /// The NPUs that containers' software knows (`drivers/accel/ivpu/ivpu_drv.h`); the driver offers others only to test them.
-const NPUS: [PciId; 7] = [
+pub(crate) const NPUS: [PciId; 7] = [
     // Core Ultra series 1
     PciId(0x7e4c),
     // Core Ultra 200V

@@ -7,6 +7,7 @@
 //! [`setup`] prepares a node.
 
 mod bind;
+pub mod doctor;
 mod functions;
 mod generation;
 mod heartbeat;

@@ -3,6 +3,7 @@
 //! [`SgxPlugin`] is the plugin itself; `options` the command line; `defaults` how often the devices are offered.
 
 mod defaults;
+pub mod doctor;
 mod options;
 mod plugin;
 

@@ -10,7 +10,7 @@ use host::{Host, Reads};
 use crate::Config;
 
 /// The kernel's nodes, and those of the driver that was before (DCAP's, until Linux 5.11).
-const NODES: [Nodes; 2] = [
+pub(crate) const NODES: [Nodes; 2] = [
     Nodes { enclave: "/dev/sgx_enclave", provision: "/dev/sgx_provision" },
     Nodes { enclave: "/dev/sgx/enclave", provision: "/dev/sgx/provision" },
 ];
@@ -27,11 +27,11 @@ pub struct SgxPlugin {
 
 /// One driver's pair of nodes.
 #[derive(Debug, Clone, Copy)]
-struct Nodes {
+pub(crate) struct Nodes {
     /// Makes enclaves.
-    enclave: &'static str,
+    pub(crate) enclave: &'static str,
     /// Lets enclaves have the provisioning key, by which a platform attests itself.
-    provision: &'static str,
+    pub(crate) provision: &'static str,
 }
 
 impl SgxPlugin {
