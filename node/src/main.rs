@@ -3,6 +3,7 @@
 //! What it does is chosen by its first argument, or by the name it is run by: images have the same binary under the
 //! entry points of the Go implementation, such as `intel_gpu_device_plugin`.
 
+mod bundle;
 mod doctor;
 mod families;
 mod hooks;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
     match &*command {
         "node" => node::main(rest),
         "setup" => setup::main(rest),
+        "bundle" => bundle::main(&rest),
         "doctor" => doctor::main(&rest),
         "simulate" => simulate::main(rest),
         "-h" | "-help" | "--help" | "help" => print(&usage(), ExitCode::SUCCESS),
@@ -70,6 +72,7 @@ fn usage() -> String {
         Tools:\n  \
         setup      make QAT, DSA, IAA or DLB ready, as init containers do\n  \
         doctor     check a node: what is wrong, why it matters, and the command that fixes it\n  \
+        bundle     write what to send with a report, without names and secrets\n  \
         simulate   show what a simulated node offers and what a container is given; needs no hardware and no root\n  \
         version    print the version\n\n\
         Tools of one family, each also run by the entry point's name:\n";

@@ -264,6 +264,7 @@ fn usage_texts_are_the_golden_ones() {
         ("setup", &["setup"]),
         ("setup-dlb", &["setup", "dlb"]),
         ("setup-qat", &["setup", "qat"]),
+        ("bundle", &["bundle"]),
         ("doctor", &["doctor"]),
         ("simulate", &["simulate"]),
         ("fpga-hook", &["fpga-hook"]),
