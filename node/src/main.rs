@@ -3,6 +3,7 @@
 //! What it does is chosen by its first argument, or by the name it is run by: images have the same binary under the
 //! entry points of the Go implementation, such as `intel_gpu_device_plugin`.
 
+mod bundle;
 mod doctor;
 mod families;
 mod hooks;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
         "plan" => plan::main(rest),
         "record" => record::main(rest),
         "setup" => setup::main(rest),
+        "bundle" => bundle::main(&rest),
         "doctor" => doctor::main(&rest),
         "simulate" => simulate::main(rest),
         "-h" | "-help" | "--help" | "help" => print(&usage(), ExitCode::SUCCESS),
@@ -77,6 +79,7 @@ fn usage() -> String {
         record     write down what plugins read of a node, for simulate, plan and tests\n  \
         setup      make QAT, DSA, IAA or DLB ready, as init containers do\n  \
         doctor     check a node: what is wrong, why it matters, and the command that fixes it\n  \
+        bundle     write what to send with a report, without names and secrets\n  \
         simulate   show what a simulated node offers and what a container is given; needs no hardware and no root\n  \
         version    print the version\n\n\
         Tools of one family, each also run by the entry point's name:\n";

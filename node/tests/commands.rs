@@ -266,6 +266,7 @@ fn usage_texts_are_the_golden_ones() {
         ("setup-dlb", &["setup", "dlb"]),
         ("setup-qat", &["setup", "qat"]),
         ("record", &["record"]),
+        ("bundle", &["bundle"]),
         ("doctor", &["doctor"]),
         ("simulate", &["simulate"]),
         ("fpga-hook", &["fpga-hook"]),

@@ -31,6 +31,7 @@ const USAGES: &[(&str, &str)] = &[
     ("Setup of DLB", "node/tests/golden/usage/setup-dlb.txt"),
     ("Recordings", "node/tests/golden/usage/record.txt"),
     ("Checks of a node", "node/tests/golden/usage/doctor.txt"),
+    ("What to send with a report", "node/tests/golden/usage/bundle.txt"),
     ("Simulated nodes", "node/tests/golden/usage/simulate.txt"),
     ("Simulated GPUs", "node/tests/golden/usage/gpu-fakedev.txt"),
     ("Labels of GPUs", "node/tests/golden/usage/gpu-labels.txt"),

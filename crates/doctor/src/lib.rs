@@ -2,10 +2,11 @@
 //!
 //! A [`Check`] looks at one thing of a node and says what is fine, what was [found](Finding), and what could not be
 //! [seen](Unseen). Here are those that have to do with no device: [`kubelet`], [`limits`], [`cdi`], [`iommu`], [`selinux`],
-//! [`memory`] and [`programs`]. Those of a family of devices are beside its plugin, with [`hardware`] for what they share.
+//! [`memory`] and [`programs`]. Those of a family of devices are beside its plugin, with [`hardware`] for what they share. [`archive`] and [`redact`] make what is sent with a report.
 //!
 //! Nothing is changed, and nothing is read but through [`host::Host`], within limits.
 
+pub mod archive;
 pub mod cdi;
 pub mod hardware;
 pub mod iommu;
@@ -13,6 +14,7 @@ pub mod kubelet;
 pub mod limits;
 pub mod memory;
 pub mod programs;
+pub mod redact;
 pub mod selinux;
 
 use host::{Host, HostError};

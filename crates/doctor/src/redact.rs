@@ -1,0 +1,336 @@
+//! Takes out of a text what says whose machine it is: names of hosts, serial numbers, addresses, ids and secrets become
+//! placeholders. The same value has the same placeholder, so that it can still be seen where it is twice.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use host::{Host, PciAddress, pci};
+
+/// Files of the node that hold its names.
+const NAMES: [&str; 3] = ["/proc/sys/kernel/hostname", "/etc/hostname", "/proc/sys/kernel/domainname"];
+/// Files of the node that hold its serial numbers and ids. Most of them only root may read.
+const SERIALS: [&str; 6] = [
+    "/sys/class/dmi/id/product_serial",
+    "/sys/class/dmi/id/board_serial",
+    "/sys/class/dmi/id/chassis_serial",
+    "/sys/class/dmi/id/product_uuid",
+    "/etc/machine-id",
+    "/proc/sys/kernel/random/boot_id",
+];
+/// What attributes of a device that hold one are called.
+const SERIAL_ATTRIBUTES: [&str; 4] = ["serial", "serial_number", "unique_id", "board_serial"];
+/// What no name says.
+const NOBODY: [&str; 3] = ["localhost", "(none)", ""];
+/// The value after such a word is nobody's business.
+const SECRETS: [&str; 9] =
+    ["token", "password", "passwd", "secret", "bearer", "authorization", "apikey", "api_key", "credential"];
+/// Longer runs of letters of both cases and digits are keys.
+const LONGEST_WORD: usize = 48;
+
+/// Redacts texts, one after the other.
+#[derive(Debug, Default)]
+pub struct Redactor {
+    /// Words that are known, in lower case, and what they are. The longest are tried first.
+    known: Vec<(String, &'static str)>,
+    /// The placeholders that were given out, by kind and value.
+    given: BTreeMap<(&'static str, String), usize>,
+}
+
+impl Redactor {
+    /// With what the node says of itself, and `names` beside.
+    pub fn new(host: &Host, names: &[String]) -> Self {
+        let mut redactor = Self::default();
+        for name in names.iter().cloned().chain(NAMES.iter().filter_map(|path| host.read(path).ok())) {
+            redactor.know_host(&name);
+        }
+        for path in SERIALS {
+            let kind = if path.ends_with("id") { "id" } else { "serial" };
+            if let Ok(value) = host.read(path) {
+                redactor.know(&value, kind);
+            }
+        }
+        for address in pci::addresses(host).unwrap_or_default() {
+            for name in SERIAL_ATTRIBUTES {
+                if let Ok(value) = host.read(format!("/sys/bus/pci/devices/{address}/{name}")) {
+                    redactor.know(&value, "serial");
+                }
+            }
+        }
+        redactor
+    }
+
+    /// The name of a host, and its first part, which stands for it in many places.
+    fn know_host(&mut self, name: &str) {
+        self.know(name, "host");
+        if let Some((first, _)) = name.split_once('.') {
+            self.know(first, "host");
+        }
+    }
+
+    fn know(&mut self, value: &str, kind: &'static str) {
+        let value = value.trim().to_lowercase();
+        // What firmware says where nobody has entered anything: "Not Specified", "0", "None".
+        let says_nothing =
+            kind == "serial" && !(value.len() > 3 && value.bytes().any(|byte| byte.is_ascii_digit()));
+        if NOBODY.contains(&value.as_str())
+            || says_nothing
+            || self.known.iter().any(|(known, _)| *known == value)
+        {
+            return;
+        }
+        self.known.push((value, kind));
+        self.known.sort_by_key(|(value, _)| std::cmp::Reverse(value.len()));
+    }
+
+    /// The text with placeholders.
+    pub fn redact(&mut self, text: &str) -> String {
+        let mut result = String::with_capacity(text.len());
+        for line in text.split_inclusive('\n') {
+            let line = self.known_words(line);
+            let line = self.secrets(&line);
+            self.forms(&line, &mut result);
+        }
+        result
+    }
+
+    fn placeholder(&mut self, kind: &'static str, value: &str) -> String {
+        let value = match kind {
+            // With its domain or without, it is the same.
+            "host" => value.split('.').next().unwrap_or_default(),
+            _ => value,
+        };
+        let next = self.given.keys().filter(|(known, _)| *known == kind).count() + 1;
+        let number = *self.given.entry((kind, value.to_lowercase())).or_insert(next);
+        format!("<{kind}-{number}>")
+    }
+
+    /// Wherever a word stands that is known, unless it is a part of a longer one.
+    fn known_words(&mut self, line: &str) -> String {
+        let mut line = line.to_owned();
+        for (word, kind) in self.known.clone() {
+            let mut from = 0;
+            // ASCII only, so that places in the two texts are the same.
+            while let Some(found) = line.to_ascii_lowercase().get(from..).and_then(|rest| rest.find(&word)) {
+                let (start, end) = (from + found, from + found + word.len());
+                let is_inner = |letter: Option<char>| letter.is_some_and(char::is_alphanumeric);
+                let before = line.get(..start).and_then(|text| text.chars().next_back());
+                let after = line.get(end..).and_then(|text| text.chars().next());
+                if is_inner(before) || is_inner(after) {
+                    from = end;
+                    continue;
+                }
+                let placeholder = self.placeholder(kind, &word);
+                line.replace_range(start..end, &placeholder);
+                from = start + placeholder.len();
+            }
+        }
+        line
+    }
+
+    /// Values after a word such as `token`: `token=X`, `"token": "X"`, `Bearer X`.
+    fn secrets(&mut self, line: &str) -> String {
+        let mut line = line.to_owned();
+        let words = SECRETS.iter().map(|word| (*word, "secret")).chain([("serial", "serial")]);
+        for (word, kind) in words {
+            let mut from = 0;
+            while let Some(found) = line.to_ascii_lowercase().get(from..).and_then(|rest| rest.find(word)) {
+                from += found + word.len();
+                let rest = line.get(from..).unwrap_or_default();
+                // The end of the name, as in `token_file=` or `serial_number: `.
+                let name = rest.find(|letter: char| !letter.is_alphanumeric() && !"_-".contains(letter));
+                let rest = rest.get(name.unwrap_or(rest.len())..).unwrap_or_default();
+                let gap = rest.find(|letter: char| !" \t\"'=:".contains(letter)).unwrap_or(rest.len());
+                let between = rest.get(..gap).unwrap_or_default();
+                let is_assigned = between.contains(['=', ':']) || ["bearer", "authorization"].contains(&word);
+                let value = rest.get(gap..).unwrap_or_default();
+                let end = value.find(|letter: char| letter.is_whitespace() || "\"',;}".contains(letter));
+                let value = value.get(..end.unwrap_or(value.len())).unwrap_or_default().to_owned();
+                if !is_assigned
+                    || value.is_empty()
+                    || value.starts_with('<')
+                    || ["bearer", "basic"].contains(&&*value.to_lowercase())
+                {
+                    continue;
+                }
+                let start = line.len() - rest.len() + gap;
+                let placeholder = self.placeholder(kind, &value);
+                line.replace_range(start..start + value.len(), &placeholder);
+                from = start + placeholder.len();
+            }
+        }
+        line
+    }
+
+    /// What is an address, an id or a key by its form.
+    fn forms(&mut self, line: &str, result: &mut String) {
+        let (mut rest, mut before) = (line, ' ');
+        while let Some(letter) = rest.chars().next() {
+            let (length, kind) = form_of(rest, before).unwrap_or((letter.len_utf8(), None));
+            let (word, after) = rest.split_at(length);
+            match kind {
+                Some(kind) => result.push_str(&self.placeholder(kind, &word.replace('_', "-"))),
+                None => result.push_str(word),
+            }
+            before = word.chars().next_back().unwrap_or(' ');
+            rest = after;
+        }
+    }
+}
+
+/// How long the thing is that `text` begins with, and what kind of thing; without a kind it is left as it is.
+fn form_of(text: &str, before: char) -> Option<(usize, Option<&'static str>)> {
+    let run = |is_part: &dyn Fn(char) -> bool| {
+        let run = text.get(..text.find(|letter| !is_part(letter)).unwrap_or(text.len())).unwrap_or_default();
+        run.trim_end_matches(['.', ':', '-', '='])
+    };
+    // Below it may follow any letter: `pod` and the id of the pod.
+    if let Some(length) = groups(text, &[8, 4, 4, 4, 12], &['-', '_']) {
+        return Some((length, Some("uuid")));
+    }
+    if before.is_alphanumeric() || "<:.".contains(before) {
+        return None;
+    }
+    if let Some(length) = groups(text, &[2; 6], &[':', '-']) {
+        return Some((length, Some("mac")));
+    }
+    let address = run(&|letter| letter.is_ascii_hexdigit() || letter == ':' || letter == '.');
+    let is_whole = !text
+        .get(address.len()..)
+        .is_some_and(|rest| rest.starts_with(|letter: char| letter.is_alphanumeric()));
+    if is_whole && address.parse::<PciAddress>().is_ok() {
+        return Some((address.len(), None));
+    }
+    // With a port after it.
+    let (first, port) = address.rsplit_once(':').unwrap_or((address, ""));
+    let is_port = is_whole && port.bytes().all(|byte| byte.is_ascii_digit());
+    if let Ok(found) = if is_port { first } else { address }.parse::<Ipv4Addr>() {
+        let is_own = found.is_loopback() || found.is_unspecified();
+        return Some((found.to_string().len().min(address.len()), (!is_own).then_some("ip")));
+    }
+    if is_whole && let Ok(found) = address.parse::<Ipv6Addr>() {
+        let is_own = found.is_loopback() || found.is_unspecified();
+        return Some((address.len(), (!is_own).then_some("ip")));
+    }
+    let word = run(&|letter| letter.is_ascii_alphanumeric() || "_-.+=".contains(letter));
+    is_key(word).then_some((word.len(), Some("secret")))
+}
+
+/// The length of groups of so many hexadecimal digits with one of the separators between them.
+fn groups(text: &str, sizes: &[usize], separators: &[char]) -> Option<usize> {
+    let mut rest = text;
+    let mut separator = None;
+    for (number, size) in sizes.iter().enumerate() {
+        if number > 0 {
+            let letter = rest.chars().next().filter(|letter| separators.contains(letter))?;
+            if *separator.get_or_insert(letter) != letter {
+                return None;
+            }
+            rest = rest.get(1..)?;
+        }
+        let group = rest.get(..*size)?;
+        if !group.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return None;
+        }
+        rest = rest.get(*size..)?;
+    }
+    let goes_on = rest.chars().next().is_some_and(|letter| letter.is_ascii_hexdigit() || letter == ':');
+    (!goes_on).then(|| text.len() - rest.len())
+}
+
+/// Whether it is the token of an account, the one a node joins a cluster by, or random.
+fn is_key(word: &str) -> bool {
+    let has = |is_it: fn(&u8) -> bool| word.bytes().any(|byte| is_it(&byte));
+    let is_join = word.split_once('.').is_some_and(|(id, key)| {
+        let is_part =
+            |part: &str| part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+        id.len() == 6 && key.len() == 16 && is_part(id) && is_part(key)
+    });
+    let is_random = word.split('.').any(|part| part.len() >= LONGEST_WORD)
+        && has(u8::is_ascii_lowercase)
+        && has(u8::is_ascii_uppercase)
+        && has(u8::is_ascii_digit);
+    is_join || is_random || (word.starts_with("eyJ") && word.len() >= 16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn redacted(names: &[&str], text: &str) -> String {
+        let mut redactor = Redactor::default();
+        for name in names {
+            redactor.know_host(name);
+        }
+        redactor.know("SN-4711", "serial");
+        redactor.know("None", "serial");
+        redactor.redact(text)
+    }
+
+    #[test]
+    fn names_are_found_wherever_they_stand_as_a_word() {
+        for (text, expected) in [
+            ("on node7.example.com.", "on <host-1>."),
+            ("NODE7 and node7", "<host-1> and <host-1>"),
+            ("/var/log/node7/x, node7-a, node7_b", "/var/log/<host-1>/x, <host-1>-a, <host-1>_b"),
+            ("node70 and xnode7 are others", "node70 and xnode7 are others"),
+            ("n\u{f6}de7 node7\u{e9} node7", "n\u{f6}de7 node7\u{e9} <host-1>"),
+            ("board sn-4711, None", "board <serial-1>, None"),
+            ("nothing\nat node7\n", "nothing\nat <host-1>\n"),
+        ] {
+            assert_eq!(redacted(&["node7.example.com"], text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_same_value_has_the_same_placeholder() {
+        let text = "10.0.0.1 10.0.0.2 10.0.0.1 fe80::1";
+        assert_eq!(redacted(&[], text), "<ip-1> <ip-2> <ip-1> <ip-3>");
+    }
+
+    #[test]
+    fn addresses_ids_and_keys_are_known_by_their_form() {
+        let random = "aB3".repeat(17);
+        for (text, expected) in [
+            ("inet 192.168.1.10/24,", "inet <ip-1>/24,"),
+            ("https://10.96.0.1:443/x", "https://<ip-1>:443/x"),
+            ("[2001:db8::1]:80", "[<ip-1>]:80"),
+            ("ip=fd00:1:2:3:4:5:6:7", "ip=<ip-1>"),
+            ("52:54:00:12:34:56", "<mac-1>"),
+            ("52-54-00-12-34-56 x", "<mac-1> x"),
+            ("root=UUID=6f1c0a9e-0b1d-4c7e-9a52-0123456789ab ro", "root=UUID=<uuid-1> ro"),
+            ("kubepods-pod6f1c0a9e_0b1d_4c7e_9a52_0123456789ab.slice", "kubepods-pod<uuid-1>.slice"),
+            ("x eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJr.c2ln-_x y", "x <secret-1> y"),
+            ("join abcdef.0123456789abcdef", "join <secret-1>"),
+            (random.as_str(), "<secret-1>"),
+            ("token=abc; serial_number: X1", "token=<secret-1>; serial_number: <serial-1>"),
+            (
+                r#"{"Token": "abc d", "password":"p"}"#,
+                r#"{"Token": "<secret-1> d", "password":"<secret-2>"}"#,
+            ),
+            ("Authorization: Bearer abc", "Authorization: Bearer <secret-1>"),
+        ] {
+            assert_eq!(redacted(&[], text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_an_engineer_needs_stays() {
+        for text in [
+            "/sys/devices/pci0000:6b/0000:6b:00.0/sriov_numvfs 0 10000:00:1f.7",
+            "127.0.0.1:9090 0.0.0.0 ::1 ::",
+            "6.8.0-45-generic #45 i915 0x4940 c 226:128",
+            "2026-11-26T23:41:05Z 12:34:56",
+            "fpga.intel.example/af-695.d84.aVKNtusxV3qMNmj5-qCB9thCTcSko8QT-J5DNoP5BAs",
+            "rd.driver.pre=vfio-pci intel_iommu=on,sm_on console=ttyS0",
+            "a tokenizer, and passwords",
+        ] {
+            assert_eq!(redacted(&["n"], text), text);
+        }
+    }
+
+    #[test]
+    fn a_text_is_redacted_once() {
+        let once = redacted(&["node7"], "node7 10.0.0.1 token=abc");
+        assert_eq!(redacted(&["node7"], &once), once);
+    }
+}
