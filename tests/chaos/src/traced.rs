@@ -16,7 +16,7 @@ use std::os::unix::fs::FileExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
@@ -43,6 +43,8 @@ struct Orders {
     calls: AtomicU64,
     /// At which of them the process is to be killed; 0 for none.
     kill_at: AtomicU64,
+    /// Whether that happened.
+    killed: AtomicBool,
     /// Seconds between the machine's time of day and the process's.
     ahead: AtomicI64,
     /// How often the process asked for the time of day.
@@ -129,15 +131,12 @@ impl Traced {
         }
     }
 
-    /// Kills it if that has not happened yet, and waits until it is gone. True if this killed it.
+    /// Kills it if that has not happened yet, and waits until it is gone. Whether it was killed at the chosen system call.
     pub(crate) fn kill(mut self) -> Outcome<bool> {
-        let runs = !self.is_over();
-        if runs {
-            // It may be ending just now.
-            let _ = kill(self.pid, Signal::SIGKILL);
-        }
+        // It may be ending just now.
+        let _ = kill(self.pid, Signal::SIGKILL);
         self.join()?;
-        Ok(runs)
+        Ok(self.orders.killed.load(Ordering::SeqCst))
     }
 
     fn join(&mut self) -> Outcome<WaitStatus> {
@@ -201,6 +200,7 @@ fn follow(process: Pid, orders: &Orders) -> Result<WaitStatus, String> {
                     threads.insert(pid, true);
                     let call = orders.calls.fetch_add(1, Ordering::SeqCst) + 1;
                     if call == orders.kill_at.load(Ordering::SeqCst) {
+                        orders.killed.store(true, Ordering::SeqCst);
                         gone(kill(process, Signal::SIGKILL))?;
                         continue;
                     }

@@ -26,11 +26,12 @@ pub(super) async fn run(world: &mut World) -> Outcome<()> {
         remove_files(world)?;
         plugin.kill_at(at);
         let admitted = world.kubelet.admit(&PodRequest::of("during", RESOURCE, 1)).await;
-        let too_late = plugin.kill()?;
-        world.inject(match (too_late, admitted.is_ok()) {
-            (false, false) => "killed before the answer",
-            (false, true) => "killed after the answer",
-            (true, _) => "killed when all was done",
+        let killed = plugin.kill()?;
+        world.inject(match (killed, &admitted) {
+            (true, Err(_)) => "killed before the answer",
+            (true, Ok(_)) => "killed after the answer",
+            (false, Ok(_)) => "killed when all was done",
+            (false, Err(error)) => return Err(format!("a plugin that was let alone: {error}").into()),
         });
         if world.random.bool() {
             world.toggle_some()?;
