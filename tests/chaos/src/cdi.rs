@@ -71,3 +71,19 @@ pub(crate) fn whole(text: &[u8]) -> Result<(), String> {
         Err("there is no device in it".to_owned())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_part_of_a_file_is_less_than_the_whole() {
+        let text = br#"{"cdiVersion": "0.5.0", "kind": "intel.cdi.k8s.io/gpu", "devices": [
+            {"name": "card0", "containerEdits": {"deviceNodes": [{"path": "/dev/dri/card0"}]}}]}"#;
+        assert_eq!(whole(text), Ok(()));
+        for length in 0..text.len() {
+            assert!(whole(&text[..length]).is_err(), "{length} bytes");
+        }
+        assert!(whole(br#"{"cdiVersion": "0.5.0", "devices": []}"#).is_err());
+    }
+}

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 
-use crate::oracle::{Asked, judge};
+use crate::oracle::Asked;
 use crate::world::{World, ask, lock, socket_of};
 
 /// Between two questions, so that devices change between them.
@@ -33,7 +33,7 @@ impl Race {
                 let answer = ask(&folder.join(socket), &id).await;
                 let asked = Asked { from, to: Instant::now(), answer };
                 if let Some(part) = lock(&hardware).parts.get(part) {
-                    checks.check(judge(part, &asked));
+                    checks.judge(part, &asked);
                 }
                 tokio::time::sleep(PACE).await;
             }

@@ -13,6 +13,8 @@ pub(crate) struct Report {
     rounds: usize,
     injected: String,
     checks: u64,
+    /// Questions for devices that were answered, and refused.
+    asked: [u64; 2],
     slowest: Duration,
     usage: [Option<Usage>; 2],
     pub(crate) time: Duration,
@@ -27,6 +29,7 @@ impl Report {
             rounds,
             injected: String::new(),
             checks: 0,
+            asked: [0; 2],
             slowest: Duration::ZERO,
             usage: [None; 2],
             time: Duration::ZERO,
@@ -38,7 +41,8 @@ impl Report {
     pub(crate) fn take(&mut self, world: &World) {
         let injected = world.injected.iter().map(|(what, count)| format!("{count} {what}"));
         self.injected = injected.collect::<Vec<_>>().join(", ");
-        (self.checks, self.slowest, self.usage) = (world.checks.made(), world.slowest, world.usage);
+        (self.checks, self.asked) = (world.checks.made(), world.checks.asked());
+        (self.slowest, self.usage) = (world.slowest, world.usage);
     }
 }
 
@@ -46,18 +50,19 @@ impl Report {
 /// the end; where each round has a process of its own there are none.
 pub(crate) fn table(reports: &[Report]) -> String {
     let mut text = String::from(
-        "| scenario | rounds | injected | checks | slowest recovery | memory | descriptors | threads | time | result |\n\
-         |---|---|---|---|---|---|---|---|---|---|\n",
+        "| scenario | rounds | injected | checks | allocations given, refused | slowest recovery | memory | descriptors | \
+         threads | time | result |\n|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     for report in reports {
-        let Report { scenario, rounds, injected, checks, slowest, time, .. } = report;
+        let Report { scenario, rounds, injected, checks, asked: [given, refused], slowest, time, .. } =
+            report;
         let [memory, descriptors, threads] =
             [|usage: Usage| usage.kib, |usage: Usage| usage.descriptors, |usage: Usage| usage.threads]
                 .map(|figure| change(report.usage, figure));
         let result = if report.failure.is_none() { "held" } else { "**failed**" };
         let memory = if memory == "-" { memory } else { format!("{memory} KiB") };
         text += &format!(
-            "| {} | {rounds} | {injected} | {checks} | {:.2} s | {memory} | {descriptors} | {threads} | {:.0} s | {result} |\n",
+            "| {} | {rounds} | {injected} | {checks} | {given}, {refused} | {:.2} s | {memory} | {descriptors} | {threads} | {:.0} s | {result} |\n",
             scenario.name(),
             slowest.as_secs_f64(),
             time.as_secs_f64()

@@ -64,15 +64,15 @@ impl Scenario {
     /// How many rounds there are if nobody says another number: in earnest, and in CI.
     pub(crate) fn rounds(self, short: bool) -> usize {
         let (long, few) = match self {
-            Self::Restarts => (1000, 20),
+            Self::Restarts => (1000, 40),
             Self::Stall => (4, 2),
             Self::Sockets => (200, 12),
             Self::Folder => (100, 6),
             Self::Inotify => (20, 2),
             Self::Cdi | Self::Clock => (200, 10),
-            Self::Instances => (60, 4),
-            Self::Kill => (400, 16),
-            Self::Flaps => (10_000, 100),
+            Self::Instances => (60, 8),
+            Self::Kill => (400, 30),
+            Self::Flaps => (10_000, 400),
         };
         if short { few } else { long }
     }

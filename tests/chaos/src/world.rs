@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use simulator::kubelet::{Kubelet, Options, PluginClient};
 
 use crate::hardware::{Families, Hardware};
-use crate::oracle::{Asked, Checks, Usage, differences, judge, lists};
+use crate::oracle::{Asked, Checks, Usage, differences, lists};
 use crate::plugin::{Plugin, usage, without_capabilities};
 
 pub(crate) type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
@@ -176,7 +176,7 @@ impl World {
     pub(crate) fn judge(&self, part: usize, asked: &Asked) {
         let hardware = self.hardware();
         if let Some(part) = hardware.parts.get(part) {
-            self.checks.check(judge(part, asked));
+            self.checks.judge(part, asked);
         }
     }
 
@@ -184,13 +184,12 @@ impl World {
     pub(crate) fn measure(&mut self, round: usize) -> Outcome<()> {
         match &self.plugin {
             None => Ok(()),
-            Some(plugin) => self.measure_process(plugin.id(), round),
+            Some(plugin) => self.measure_process(plugin.id(), round, self.order.rounds),
         }
     }
 
-    /// The same of another process.
-    pub(crate) fn measure_process(&mut self, pid: u32, round: usize) -> Outcome<()> {
-        let rounds = self.order.rounds;
+    /// The same of another process, which has that many rounds.
+    pub(crate) fn measure_process(&mut self, pid: u32, round: usize, rounds: usize) -> Outcome<()> {
         if round == rounds / 10 {
             self.usage = [Some(usage(pid)?), None];
         }

@@ -37,7 +37,7 @@ pub(super) async fn run(world: &mut World) -> Outcome<()> {
         world.quiet().await?;
         world.allocate_all().await?;
         plugin.check_alive()?;
-        world.measure_process(plugin.id(), round)?;
+        world.measure_process(plugin.id(), round, world.order.rounds)?;
     }
     if plugin.asked_for_time() == 0 {
         return Err("the plugin never asked for the time of day, so nothing was tested".into());
