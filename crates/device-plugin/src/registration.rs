@@ -218,7 +218,20 @@ impl<P: DevicePlugin> Registration<P> {
                 pause = FIRST_PAUSE;
                 began = Instant::now();
             }
-            let answer = self.register_once().await;
+            let mut folder = self.folder.clone();
+            let outdated = async {
+                while socket.is_in_place() && SocketIdentity::of(&self.kubelet_socket()) == Some(kubelet) {
+                    if folder.changed().await.is_err() {
+                        std::future::pending::<()>().await;
+                    }
+                }
+            };
+            let answer = tokio::select! {
+                biased;
+                answer = self.register_once() => answer,
+                // A kubelet that dials a socket that was removed meanwhile does so for 10 s.
+                () = outdated => continue,
+            };
             self.shared.status.registration(&self.name, answer.is_ok());
             match answer {
                 Ok(()) => {

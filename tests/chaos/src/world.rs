@@ -18,6 +18,9 @@ pub(crate) type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 /// How long the plugin may take to make things right again where it looks only now and then: it looks for lost events of the
 /// kubelet's folder every 10 s. A guard for all else.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
+/// After how long the kubelet forgets a resource whose plugin is gone and whose last device went meanwhile, which nobody
+/// registers again: 5 minutes, but nobody is to wait for that here.
+const GRACE: Duration = Duration::from_secs(5);
 /// What is right must stay right: longer than a plugin waits for events that come together.
 const STAYS: Duration = Duration::from_millis(40);
 
@@ -54,7 +57,7 @@ impl World {
         let memory = Path::new("/dev/shm");
         let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }?;
         let hardware = Hardware::new(&folder.path().join("node"), families)?;
-        let options = Options { patience: PATIENCE, ..options };
+        let options = Options { patience: PATIENCE, grace_period: GRACE, ..options };
         let kubelet = Kubelet::start(folder.path().join("kubelet"), options)?;
         fs::create_dir(folder.path().join("cdi"))?;
         // An empty file means all families with their defaults.
