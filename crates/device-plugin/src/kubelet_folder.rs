@@ -81,8 +81,8 @@ async fn run(mut watch: Option<Readable<FolderWatch>>, folder: PathBuf, ticks: &
     }
 }
 
-/// Waits for events; true when one is about a socket and not about the kubelet's checkpoint, which it rewrites at every
-/// list.
+/// Waits for events; true when one is about a socket, or the folder itself and who may look into it, and not about the
+/// kubelet's checkpoint, which it rewrites at every list.
 async fn changes(watch: Option<&mut Readable<FolderWatch>>) -> Result<bool, String> {
     let Some(watch) = watch else {
         return std::future::pending().await;
@@ -90,12 +90,31 @@ async fn changes(watch: Option<&mut Readable<FolderWatch>>) -> Result<bool, Stri
     let changes = watch.drain(FolderWatch::drain).await.map_err(|error| error.to_string())?;
     let changes = changes.map_err(|error| error_chain(&error))?;
     Ok(changes.overflow
-        || changes
-            .folders
-            .iter()
-            .any(|folder| folder.replaced || folder.names.iter().any(|name| is_socket(name))))
+        || changes.folders.iter().any(|folder| {
+            folder.replaced || folder.names.is_empty() || folder.names.iter().any(|name| is_socket(name))
+        }))
 }
 
 fn is_socket(name: &str) -> bool {
     Path::new(name).extension().is_some_and(|extension| extension == "sock")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn sockets_and_the_folders_own_permissions_matter_and_other_files_do_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut watch = watch_folder(folder.path()).unwrap();
+        fs::write(folder.path().join("kubelet_internal_checkpoint"), "").unwrap();
+        assert_eq!(changes(Some(&mut watch)).await, Ok(false));
+        fs::write(folder.path().join("kubelet.sock"), "").unwrap();
+        assert_eq!(changes(Some(&mut watch)).await, Ok(true));
+        fs::set_permissions(folder.path(), Permissions::from_mode(0o500)).unwrap();
+        assert_eq!(changes(Some(&mut watch)).await, Ok(true));
+    }
 }

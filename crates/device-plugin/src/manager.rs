@@ -230,13 +230,17 @@ impl<P: DevicePlugin> Running<P> {
                 devices.insert(CdiFolder::qualified_name(device), device.clone());
             }
         }
-        let gone = self.cdi_devices.iter().filter(|(name, _)| !devices.contains_key(*name));
-        for (_, device) in gone {
-            warnings.extend(self.shared.cdi.remove(device).err().map(|error| error_chain(&error)));
-        }
+        let mut gone = std::mem::take(&mut self.cdi_devices);
+        gone.retain(|name, device| {
+            let removed = if devices.contains_key(name) { Ok(()) } else { self.shared.cdi.remove(device) };
+            warnings.extend(removed.as_ref().err().map(|error| error_chain(error)));
+            removed.is_err()
+        });
         for device in devices.values() {
             warnings.extend(self.shared.cdi.write(device).err().map(|error| error_chain(&error)));
         }
+        // What could not be removed is tried again at the next look.
+        devices.extend(gone);
         self.cdi_devices = devices;
     }
 

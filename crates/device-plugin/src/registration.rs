@@ -16,6 +16,7 @@
 //!
 //! Every wait looks at the folder's state and not at what an event said, so a lost or late event only delays.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -217,7 +218,20 @@ impl<P: DevicePlugin> Registration<P> {
                 pause = FIRST_PAUSE;
                 began = Instant::now();
             }
-            let answer = self.register_once().await;
+            let mut folder = self.folder.clone();
+            let outdated = async {
+                while socket.is_in_place() && SocketIdentity::of(&self.kubelet_socket()) == Some(kubelet) {
+                    if folder.changed().await.is_err() {
+                        std::future::pending::<()>().await;
+                    }
+                }
+            };
+            let answer = tokio::select! {
+                biased;
+                answer = self.register_once() => answer,
+                // A kubelet that dials a socket that was removed meanwhile does so for 10 s.
+                () = outdated => continue,
+            };
             self.shared.status.registration(&self.name, answer.is_ok());
             match answer {
                 Ok(()) => {
@@ -327,14 +341,18 @@ struct ServedSocket {
 }
 
 impl ServedSocket {
-    /// Takes the place of whatever is at `path`: a leftover, or an older instance's socket.
+    /// Takes the place of whatever is at `path`, a leftover or an older instance's socket, in one step: an instance that finds
+    /// nothing there would take it back.
     fn open<P: DevicePlugin>(registration: &Registration<P>, path: PathBuf) -> io::Result<Self> {
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let listener = UnixListener::bind(&path)?;
-        let identity = SocketIdentity::of(&path);
+        // No longer than the name itself, for a socket's path has 107 bytes at most. Two instances must not meet here.
+        let chance = RandomState::new().hash_one(()) & 0xffff;
+        let new = path.with_extension(format!("{chance:04x}"));
+        let listener = UnixListener::bind(&new)?;
+        let identity = SocketIdentity::of(&new);
+        std::fs::rename(&new, &path).inspect_err(|_| {
+            // The error that counts is the one of renaming.
+            let _ = std::fs::remove_file(&new);
+        })?;
         let (stop, stopped) = watch::channel(false);
         let streams = watch::Sender::new(0);
         let service = ResourceService {

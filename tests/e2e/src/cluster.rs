@@ -250,22 +250,54 @@ impl Cluster {
     }
 
     fn kill_where(&self, name: &str, is_meant: impl Fn(&Path) -> bool) -> usize {
-        let mut killed = 0;
+        let named = |program: &Path, _: &[u8]| program.file_name().is_some_and(|found| found == name);
+        let processes = self.processes(named, is_meant);
+        for pid in &processes {
+            kill_process(*pid, Signal::KILL).expect("kill");
+        }
+        processes.len()
+    }
+
+    /// Has a component such as `kubelet` stand still in whatever it is doing.
+    pub fn stand_still(&self, component: &str) {
+        self.signal(component, Signal::STOP);
+    }
+
+    /// Has a component go on that stands still.
+    pub fn go_on(&self, component: &str) {
+        self.signal(component, Signal::CONT);
+    }
+
+    /// Components are one program, with their name as its first argument.
+    fn signal(&self, component: &str, signal: Signal) {
+        let is_it = |program: &Path, first: &[u8]| program == self.binary && first == component.as_bytes();
+        let processes = self.processes(is_it, |_| true);
+        assert_eq!(processes.len(), 1, "{component} runs once");
+        for pid in processes {
+            kill_process(pid, signal).expect("a signal");
+        }
+    }
+
+    /// The processes of the cluster, containers included, by the program and its first argument, and by their folders in `/proc`.
+    fn processes(
+        &self,
+        is_named: impl Fn(&Path, &[u8]) -> bool,
+        is_meant: impl Fn(&Path) -> bool,
+    ) -> Vec<Pid> {
+        let mut found = Vec::new();
         for entry in fs::read_dir("/proc").expect("/proc").flatten() {
             let pid = entry.file_name().to_string_lossy().into_owned();
             let command = fs::read(entry.path().join("cmdline")).unwrap_or_default();
-            let program = command.split(|byte| *byte == 0).next().unwrap_or_default();
-            let program = Path::new(OsStr::from_bytes(program));
-            if program.file_name().is_some_and(|found| found == name)
+            let mut words = command.split(|byte| *byte == 0);
+            let program = Path::new(OsStr::from_bytes(words.next().unwrap_or_default()));
+            if is_named(program, words.next().unwrap_or_default())
                 && self.is_below(&pid)
                 && is_meant(&entry.path())
-                && let Some(pid) = pid.parse().ok().and_then(Pid::from_raw)
             {
-                kill_process(pid, Signal::KILL).expect("kill");
-                killed += 1;
+                found.extend(pid.parse().ok().and_then(Pid::from_raw));
             }
         }
-        killed
+        found
     }
 
     /// Whether a process descends from the cluster's first.

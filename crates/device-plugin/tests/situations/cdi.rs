@@ -147,3 +147,20 @@ async fn files_stay_when_the_plugin_stops_for_pods_refer_to_them() {
     plugin.stop().await;
     assert_eq!(files(&world), [RED]);
 }
+
+/// As on a disk that was read-only for a while.
+#[tokio::test(start_paused = true)]
+async fn a_file_that_cannot_be_removed_goes_at_a_later_look() {
+    let world = World::with([("red", "cdi paint"), ("blue", "")]);
+    let (kubelet, _plugin) = world.running().await;
+    let path = world.cdi().join(RED);
+    let content = red(&world);
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    world.remove("red");
+    world.agrees(&kubelet).await;
+    fs::remove_dir(&path).unwrap();
+    fs::write(&path, content).unwrap();
+    world.remove("blue");
+    until("no file", || files(&world).is_empty()).await;
+}

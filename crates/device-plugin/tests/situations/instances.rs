@@ -1,6 +1,8 @@
 //! Two instances of a plugin on one node, as in a rolling update: the newer one wins, and nobody quarrels.
 
 use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use simulator::kubelet::{Kubelet, Options};
@@ -108,4 +110,30 @@ async fn the_older_instance_returns_when_the_newer_is_killed() {
     drop(newer);
     registered(&kubelet, 2).await;
     world.agrees(&kubelet).await;
+}
+
+/// The older instance takes its socket back when nobody is there, be it for a moment.
+#[tokio::test(start_paused = true)]
+async fn somebody_is_there_all_the_time_while_the_newer_instance_takes_over() {
+    let world = World::with([("red", "")]);
+    let kubelet = world.kubelet();
+    let mut older = world.start();
+    world.agrees(&kubelet).await;
+    let (socket, stop) = (world.socket(PAINT), Arc::new(AtomicBool::new(false)));
+    let stopped = Arc::clone(&stop);
+    let watching = std::thread::spawn(move || {
+        let mut gone = 0;
+        while !stopped.load(Ordering::Relaxed) {
+            gone += usize::from(fs::symlink_metadata(&socket).is_err());
+        }
+        gone
+    });
+    for times in 2..150 {
+        let newer = world.start();
+        registered(&kubelet, times).await;
+        older.abort().await;
+        older = newer;
+    }
+    stop.store(true, Ordering::Relaxed);
+    assert_eq!(watching.join().unwrap(), 0);
 }

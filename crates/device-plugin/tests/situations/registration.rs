@@ -155,6 +155,17 @@ async fn a_kubelet_that_hangs_may_be_restarted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_socket_that_is_removed_during_a_registration_is_made_anew_at_once() {
+    let world = World::with([("red", "")]);
+    let kubelet = world.kubelet_with(with([RegisterFault::Hang(Duration::MAX)]));
+    let _plugin = world.start();
+    let called_back = |kind: &EventKind| matches!(kind, EventKind::CalledBack { .. });
+    kubelet.wait_until(|state| state.events.iter().any(|event| called_back(&event.kind))).await.unwrap();
+    fs::remove_file(world.socket(PAINT)).unwrap();
+    world.agrees_by_events(&kubelet).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_kubelet_may_stop_at_every_step_of_a_registration() {
     for fault in [RegisterFault::StopBeforeDial, RegisterFault::StopBeforeAnswer] {
         let world = World::with([("red", "")]);
