@@ -7,6 +7,8 @@ use std::os::unix::fs::FileExt as _;
 use device_plugin::policy::Choice;
 use fpga_bitstream::Bitstream;
 use rustix::fs::{MemfdFlags, memfd_create};
+use simulator::{Profile, SimulatedNode};
+use tempfile::TempDir;
 
 #[path = "../../crates/webhook/tests/apply/mod.rs"]
 mod apply_patch;
@@ -57,4 +59,12 @@ pub fn check_choice(choice: &Choice<'_>, chosen: &[String]) {
     musts.sort_unstable();
     musts.dedup();
     assert!(choice.size < musts.len() || must == choice.must_include.len(), "{choice:?}: {chosen:?}");
+}
+
+/// A simulated node with one device of each kind, below the folder, in memory.
+pub fn node() -> (TempDir, SimulatedNode) {
+    let folder = tempfile::tempdir_in("/dev/shm").expect("a folder");
+    let profile = Profile::parse("node.txt", include_str!("node.txt")).expect("a profile");
+    let node = SimulatedNode::create_with_stand_ins(folder.path().join("node"), &profile).expect("a node");
+    (folder, node)
 }

@@ -1,5 +1,6 @@
 #![no_main]
 
+use std::cell::LazyCell;
 use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,6 @@ use cli::plugin::Start;
 use device_plugin::{DevicePlugin, Rescan};
 use host::{Host, PciFunction, pci};
 use libfuzzer_sys::fuzz_target;
-use simulator::{Profile, SimulatedNode};
 use tempfile::TempDir;
 
 const FAMILIES: [fn(&[String]) -> Result<Start, String>; 8] = [
@@ -32,13 +32,11 @@ struct Place {
 }
 
 impl Place {
-    fn new(profile: &str) -> Self {
-        let folder = tempfile::tempdir_in("/dev/shm").expect("a folder");
-        let profile = Profile::builtin(profile).expect("a profile");
-        let node = SimulatedNode::create_with_stand_ins(folder.path(), &profile).expect("a node");
+    fn new() -> Self {
+        let (folder, node) = fuzz::node();
         let plugins = FAMILIES.map(|parse| parse(&[]).expect("defaults")(&node.host(), &Rescan::default()));
         let mut files = Vec::new();
-        list(folder.path(), &mut files);
+        list(node.root(), &mut files);
         files.sort_unstable();
         Self { host: node.host(), plugins: plugins.into(), files, _folder: folder }
     }
@@ -99,17 +97,14 @@ fn list(folder: &Path, files: &mut Vec<PathBuf>) {
 }
 
 thread_local! {
-    static PLACES: [Place; 4] =
-        ["xeon-full", "fpga-arria10", "flex-170-sriov", "fpga-stratix10"].map(Place::new);
+    static PLACE: LazyCell<Place> = const { LazyCell::new(Place::new) };
 }
 
-// A letter chooses a node; then, with a zero byte at the end of each: two letters choose an attribute, the rest is what it holds.
+// What attributes hold, with a zero byte at the end of each: two letters choose an attribute, the rest is what it holds.
 fuzz_target!(|content: &[u8]| {
-    PLACES.with(|places| {
-        let Some((which, changes)) = content.split_first() else { return };
-        let place = &places[usize::from(*which) % places.len()];
+    PLACE.with(|place| {
         let mut before = Vec::new();
-        for change in changes.split(|byte| *byte == 0).take(8) {
+        for change in content.split(|byte| *byte == 0).take(8) {
             let [first, second, text @ ..] = change else { continue };
             let index = usize::from(u16::from_be_bytes([*first, *second])) % place.files.len();
             let path = &place.files[index];

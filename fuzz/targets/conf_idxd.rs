@@ -6,7 +6,7 @@ use std::cell::LazyCell;
 use idxd_plugin::setup::Setup;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
-use simulator::{Profile, SimulatedNode};
+use simulator::SimulatedNode;
 use tempfile::TempDir;
 
 #[path = "../../devices/idxd/plugin/src/setup"]
@@ -23,9 +23,7 @@ struct Place {
 
 thread_local! {
     static PLACE: LazyCell<Place> = const { LazyCell::new(|| {
-        let folder = tempfile::tempdir_in("/dev/shm").expect("a folder");
-        let profile = Profile::builtin("xeon-accelerators").expect("a profile");
-        let node = SimulatedNode::create_with_stand_ins(folder.path().join("node"), &profile).expect("a node");
+        let (folder, node) = fuzz::node();
         Place { folder, node }
     })};
 }
