@@ -16,6 +16,7 @@ fuzz_target!(|text: &str| {
         policy::spread(&choice, group),
         policy::balanced(&choice, group),
         policy::packed(&choice, group),
+        policy::numa_aligned(&choice, |id| id.rsplit('-').next()?.parse().ok()),
     ];
     for chosen in answers {
         fuzz::check_choice(&choice, &chosen);

@@ -21,7 +21,8 @@ impl<'a> Choice<'a> {
     /// The ids that must be included, and those that may be.
     fn split(&self) -> (Vec<&'a str>, Vec<&'a str>) {
         let mut taken = BTreeSet::new();
-        let mut chosen: Vec<&str> = self.must_include.iter().copied().filter(|id| taken.insert(*id)).collect();
+        let mut chosen: Vec<&str> =
+            self.must_include.iter().copied().filter(|id| taken.insert(*id)).collect();
         chosen.truncate(self.size);
         let rest = self.available.iter().copied().filter(|id| taken.insert(id)).collect();
         (chosen, rest)
@@ -155,6 +156,22 @@ mod tests {
 
     fn choice<'a>(available: &[&'a str], must_include: &[&'a str], size: usize) -> Choice<'a> {
         Choice { available: available.to_vec(), must_include: must_include.to_vec(), size }
+    }
+
+    #[test]
+    fn ids_that_are_named_twice_are_chosen_once_and_any_size_can_be_asked_for() {
+        let wanted = choice(&["a-1", "b-1", "a-1"], &["b-1", "b-1"], usize::MAX);
+        let numa = |id: &str| id.starts_with('a').then_some(0);
+        for chosen in [
+            first(&wanted),
+            spread(&wanted, card),
+            balanced(&wanted, card),
+            packed(&wanted, card),
+            numa_aligned(&wanted, numa),
+        ] {
+            assert_eq!(chosen, ["b-1", "a-1"]);
+        }
+        assert_eq!(first(&choice(&["a-1"], &["b-1", "c-1"], 1)), ["b-1"]);
     }
 
     #[test]
