@@ -4,24 +4,15 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::{book, links, metrics, monitoring, pictures, quotes, reference, root, version, workflows};
+use crate::{
+    book, fuzzing, links, metrics, monitoring, pictures, quotes, reference, root, unsafety, version, workflows,
+};
 
 /// Words that only a device's own folder may use.
 const DEVICES: [&str; 9] = ["dlb", "dsa", "fpga", "gpu", "i915", "iaa", "npu", "qat", "sgx"];
 
 /// Crates that know devices by purpose: the simulator has profiles of them.
 const NAMES_DEVICES: [&str; 1] = ["crates/simulator"];
-
-/// Files that may contain `unsafe`, by their path from the root.
-const UNSAFE: [&str; 4] = [
-    "devices/fpga/programming/src/ioctl.rs",
-    "devices/gpu/levelzero/fake-driver/src/calls.rs",
-    "devices/gpu/levelzero/fake-driver/src/tables.rs",
-    "devices/gpu/levelzero/src/ffi.rs",
-];
-
-/// What may follow the keyword; the bare word may stand in a text.
-const AFTER_UNSAFE: [&str; 7] = ["{", "fn", "impl", "trait", "extern", "mod", "("];
 
 /// Checks all of them and fails with each offending line.
 pub(crate) fn run() -> Result<(), String> {
@@ -51,6 +42,17 @@ pub(crate) fn run() -> Result<(), String> {
     add(path, book::check(summary, documents.iter().map(|(path, _)| path.as_path())));
     let (path, table) = page(metrics::PAGE)?;
     add(path, metrics::check(table, code.iter().map(|(path, text)| (path.as_path(), text.as_str()))));
+    let (_, table) = page(unsafety::PAGE)?;
+    let sources = || code.iter().map(|(path, text)| (path.as_path(), text.as_str()));
+    let found = unsafety::check(table, sources());
+    offences.extend(found.iter().map(|(path, line, what)| format!("{}:{line}: {what}", path.display())));
+    let dependencies = unsafety::dependencies()?;
+    if !table.contains(&dependencies) {
+        offences.push(format!("{} must have these lines:\n{dependencies}", unsafety::PAGE));
+    }
+    let (path, table) = page(fuzzing::PAGE)?;
+    let found = fuzzing::check(table, &fuzzing::targets()?, sources());
+    offences.extend(found.iter().map(|what| format!("{}: {what}", path.display())));
     for (path, wanted) in reference::pages()? {
         if files.get(Path::new(path)) != Some(&wanted) {
             offences.push(format!("{path} is not as cargo xtask reference writes it"));
@@ -93,7 +95,6 @@ fn is_document(path: &Path) -> bool {
 /// The offending lines of a source file, with what is wrong.
 fn check(path: &Path, text: &str) -> Vec<(usize, String)> {
     let mut offences = Vec::new();
-    let may_be_unsafe = UNSAFE.iter().any(|allowed| path == Path::new(allowed));
     let names_nothing = is_shared(path);
     let mut in_tests = false;
     for (number, line) in (1..).zip(text.lines()) {
@@ -105,9 +106,6 @@ fn check(path: &Path, text: &str) -> Vec<(usize, String)> {
             {
                 offences.push((number, format!("shared code names a device: {word}")));
             }
-        }
-        if !may_be_unsafe && is_unsafe(line) {
-            offences.push((number, "unsafe code outside of the files that may have it".to_owned()));
         }
     }
     offences
@@ -125,17 +123,6 @@ fn is_shared(path: &Path) -> bool {
 /// The line's runs of letters and digits; `_` divides, so that it hides no name.
 fn words(line: &str) -> impl Iterator<Item = &str> {
     line.split(|c: char| !c.is_ascii_alphanumeric())
-}
-
-fn is_unsafe(line: &str) -> bool {
-    let code = line.split("//").next().unwrap_or_default();
-    code.match_indices("unsafe").any(|(start, keyword)| {
-        let (before, after) = (code.get(..start), code.get(start + keyword.len()..));
-        let begins_word =
-            !before.is_some_and(|text| text.ends_with(|c: char| c.is_alphanumeric() || c == '_'));
-        begins_word
-            && after.is_some_and(|text| AFTER_UNSAFE.iter().any(|next| text.trim_start().starts_with(next)))
-    })
 }
 
 #[cfg(test)]
@@ -164,17 +151,6 @@ mod tests {
             "node/src/main.rs",
         ] {
             assert_eq!(lines(path, "qat"), [0; 0], "{path}");
-        }
-    }
-
-    #[test]
-    fn the_keyword_is_told_from_the_word() {
-        let keyword = "unsafe";
-        for code in [" { x }", " fn f() {}", " impl A for B {}", " extern \"C\" {}", "(no_mangle)", "{x}"] {
-            assert_eq!(lines("node/src/main.rs", &format!("let a = {keyword}{code}")), [1], "{code}");
-        }
-        for text in ["an unsafe word", "#![forbid(unsafe_code)]", "// unsafe { }", "is_unsafe(line)"] {
-            assert_eq!(lines("node/src/main.rs", text), [0; 0], "{text}");
         }
     }
 }

@@ -9,6 +9,7 @@ mod bundle;
 mod crates;
 mod elf;
 mod flags;
+mod fuzzing;
 mod hash;
 mod images;
 mod invariants;
@@ -21,6 +22,7 @@ mod promql;
 mod quotes;
 mod reference;
 mod release;
+mod unsafety;
 mod version;
 mod workflows;
 
@@ -51,7 +53,7 @@ Usage: cargo xtask COMMAND
                  --replaces V    the version that it updates
                  --output DIR    instead of target/bundle
   invariants   check what the architecture promises and the compiler cannot see, and documents: their links, the book's contents,
-               the pages of metrics, flags and custom resources; alerts, dashboard and runbooks
+               the pages of metrics, flags and custom resources; alerts, dashboard and runbooks; lists of unsafe code and of fuzz targets
   reference    write the pages of flags and custom resources
   pictures     draw what docs/pictures says that terminals show
   book         change links of the book while mdBook makes it, which runs this and talks with it (book.toml)

@@ -20,14 +20,11 @@ pub struct Choice<'a> {
 impl<'a> Choice<'a> {
     /// The ids that must be included, and those that may be.
     fn split(&self) -> (Vec<&'a str>, Vec<&'a str>) {
-        let mut chosen: Vec<&str> = Vec::with_capacity(self.size);
-        for id in &self.must_include {
-            if chosen.len() < self.size && !chosen.contains(id) {
-                chosen.push(id);
-            }
-        }
-        let taken: BTreeSet<&str> = chosen.iter().copied().collect();
-        let rest = self.available.iter().copied().filter(|id| !taken.contains(id)).collect();
+        let mut taken = BTreeSet::new();
+        let mut chosen: Vec<&str> =
+            self.must_include.iter().copied().filter(|id| taken.insert(*id)).collect();
+        chosen.truncate(self.size);
+        let rest = self.available.iter().copied().filter(|id| taken.insert(id)).collect();
         (chosen, rest)
     }
 
@@ -66,7 +63,7 @@ pub fn balanced<G: Ord>(choice: &Choice<'_>, group: impl Fn(&str) -> G) -> Vec<S
         ids.sort_by(|a, b| natural(b, a));
     }
     let missing = choice.size.saturating_sub(chosen.len());
-    let mut picked = Vec::with_capacity(missing);
+    let mut picked = Vec::new();
     while picked.len() < missing {
         // The first of the fullest: `max_by_key` would give the last.
         let Some(fullest) = groups.iter_mut().rev().max_by_key(|ids| ids.len()) else {
@@ -159,6 +156,22 @@ mod tests {
 
     fn choice<'a>(available: &[&'a str], must_include: &[&'a str], size: usize) -> Choice<'a> {
         Choice { available: available.to_vec(), must_include: must_include.to_vec(), size }
+    }
+
+    #[test]
+    fn ids_that_are_named_twice_are_chosen_once_and_any_size_can_be_asked_for() {
+        let wanted = choice(&["a-1", "b-1", "a-1"], &["b-1", "b-1"], usize::MAX);
+        let numa = |id: &str| id.starts_with('a').then_some(0);
+        for chosen in [
+            first(&wanted),
+            spread(&wanted, card),
+            balanced(&wanted, card),
+            packed(&wanted, card),
+            numa_aligned(&wanted, numa),
+        ] {
+            assert_eq!(chosen, ["b-1", "a-1"]);
+        }
+        assert_eq!(first(&choice(&["a-1"], &["b-1", "c-1"], 1)), ["b-1"]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Writes the small files that fuzzing begins with, `../fuzz/corpus`.
+//! Writes the small files that fuzzing begins with, `fuzz/corpus`.
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a chore")]
 
 use std::fs;
@@ -44,7 +44,7 @@ fn around(layout: Layout, packed: &[u8]) -> Vec<u8> {
 }
 
 fn write(target: &str, name: &str, content: &[u8]) -> io::Result<()> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../fuzz/corpus").join(target);
     fs::create_dir_all(&folder)?;
     fs::write(folder.join(name), content)
 }

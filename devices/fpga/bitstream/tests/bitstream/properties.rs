@@ -110,7 +110,7 @@ fn any_flipped_bit_is_survived() {
 fn what_fuzzing_begins_with_is_survived() {
     let mut files = 0;
     for (kind, good) in [("gbs", 3), ("aocx", 7)] {
-        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(kind);
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../fuzz/corpus").join(kind);
         let contents =
             std::fs::read_dir(folder).unwrap().map(|entry| std::fs::read(entry.unwrap().path()).unwrap());
         let read: Vec<_> = contents.map(|content| survives(&format!("x.{kind}"), &content)).collect();

@@ -1,5 +1,0 @@
-#![no_main]
-
-use libfuzzer_sys::fuzz_target;
-
-fuzz_target!(|content: &[u8]| fpga_fuzz::read("x.aocx", content));

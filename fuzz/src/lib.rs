@@ -1,0 +1,70 @@
+//! What several targets share.
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+
+use device_plugin::policy::Choice;
+use fpga_bitstream::Bitstream;
+use rustix::fs::{MemfdFlags, memfd_create};
+use simulator::{Profile, SimulatedNode};
+use tempfile::TempDir;
+
+#[path = "../../crates/webhook/tests/apply/mod.rs"]
+mod apply_patch;
+
+thread_local! {
+    static FILE: RefCell<File> = RefCell::new(File::from(memfd_create("input", MemfdFlags::CLOEXEC).unwrap()));
+}
+
+/// Reads all that there is in a bitstream file of that name and content.
+pub fn read(name: &str, content: &[u8]) {
+    FILE.with_borrow(|file| {
+        file.set_len(0).unwrap();
+        file.write_all_at(content, 0).unwrap();
+        let bitstream = match Bitstream::read(file.try_clone().unwrap(), name.into()) {
+            Ok(bitstream) => bitstream,
+            Err(error) => {
+                assert!(error.to_string().len() < 1000, "a long error: {error}");
+                return;
+            }
+        };
+        let _ = (bitstream.extra(), bitstream.name());
+        let payload = bitstream.payload().expect("a file that was checked");
+        assert_eq!(payload.len() as u64, bitstream.payload_size());
+        assert_eq!(bitstream.interface_id().to_string().len(), 32);
+        assert_eq!(bitstream.afu_id().to_string().len(), 32);
+    });
+}
+
+/// The document after a JSON patch.
+pub fn apply(document: serde_json::Value, patch: &webhook::Patch) -> serde_json::Value {
+    apply_patch::apply(document, &serde_json::json!(patch))
+}
+
+/// Checks an answer to the kubelet's question which devices to hand out: as many as are asked for (all that there are, if fewer
+/// are free), none twice, those that must be included first.
+pub fn check_choice(choice: &Choice<'_>, chosen: &[String]) {
+    let mut there: Vec<&str> = choice.available.iter().chain(&choice.must_include).copied().collect();
+    there.sort_unstable();
+    there.dedup();
+    assert_eq!(chosen.len(), choice.size.min(there.len()), "{choice:?}: {chosen:?}");
+    assert!(chosen.iter().all(|id| there.contains(&id.as_str())), "{choice:?}: {chosen:?}");
+    let mut different = chosen.to_vec();
+    different.sort_unstable();
+    different.dedup();
+    assert_eq!(different.len(), chosen.len(), "{choice:?}: {chosen:?}");
+    let must = choice.must_include.iter().filter(|id| chosen.iter().any(|chosen| chosen == *id)).count();
+    let mut musts = choice.must_include.clone();
+    musts.sort_unstable();
+    musts.dedup();
+    assert!(choice.size < musts.len() || must == choice.must_include.len(), "{choice:?}: {chosen:?}");
+}
+
+/// A simulated node with one device of each kind, below the folder, in memory.
+pub fn node() -> (TempDir, SimulatedNode) {
+    let folder = tempfile::tempdir_in("/dev/shm").expect("a folder");
+    let profile = Profile::parse("node.txt", include_str!("node.txt")).expect("a profile");
+    let node = SimulatedNode::create_with_stand_ins(folder.path().join("node"), &profile).expect("a node");
+    (folder, node)
+}

@@ -1,0 +1,119 @@
+#![no_main]
+
+use std::cell::LazyCell;
+use std::collections::BTreeSet;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use cli::plugin::Start;
+use device_plugin::{DevicePlugin, Rescan};
+use host::{Host, PciFunction, pci};
+use libfuzzer_sys::fuzz_target;
+use tempfile::TempDir;
+
+const FAMILIES: [fn(&[String]) -> Result<Start, String>; 8] = [
+    dlb_plugin::parse,
+    fpga_plugin::parse,
+    gpu_plugin::parse,
+    idxd_plugin::dsa::parse,
+    idxd_plugin::iaa::parse,
+    npu_plugin::parse,
+    qat_plugin::parse,
+    sgx_plugin::parse,
+];
+
+struct Place {
+    _folder: TempDir,
+    host: Host,
+    plugins: Vec<Arc<dyn DevicePlugin>>,
+    /// Every attribute of the node, sorted.
+    files: Vec<PathBuf>,
+}
+
+impl Place {
+    fn new() -> Self {
+        let (folder, node) = fuzz::node();
+        let plugins = FAMILIES.map(|parse| parse(&[]).expect("defaults")(&node.host(), &Rescan::default()));
+        let mut files = Vec::new();
+        list(node.root(), &mut files);
+        files.sort_unstable();
+        Self { host: node.host(), plugins: plugins.into(), files, _folder: folder }
+    }
+
+    /// What all plugins make of the node.
+    fn look(&self) {
+        for plugin in &self.plugins {
+            let [first, second] = [(); 2].map(|()| plugin.discover(&self.host));
+            let (first, second) = match (first, second) {
+                (Ok(first), Ok(second)) => (first, second),
+                (Err(first), Err(second)) => {
+                    assert_eq!(first.to_string(), second.to_string());
+                    continue;
+                }
+                (first, second) => panic!("{first:?} and then {second:?}"),
+            };
+            assert_eq!(first.resources, second.resources, "the same node, other devices");
+            for (name, resource) in &first.resources {
+                assert!(name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)), "{name:?}");
+                for (id, device) in &resource.devices {
+                    assert!(!id.is_empty() && !id.contains(char::is_control), "{id:?}");
+                    let nodes = device.spec.edits.nodes.iter().map(|node| &node.container_path);
+                    for path in
+                        nodes.chain(device.spec.edits.mounts.iter().map(|mount| &mount.container_path))
+                    {
+                        let is_up = path.components().any(|part| part.as_os_str() == "..");
+                        assert!(
+                            path.is_absolute() && !is_up && !path.as_os_str().as_bytes().contains(&0),
+                            "{path:?}"
+                        );
+                    }
+                }
+            }
+        }
+        for address in pci::addresses(&self.host).expect("a folder of functions") {
+            let Ok(function) = PciFunction::at(&self.host, address) else { continue };
+            if let Some(places) = function.virtual_addresses(20) {
+                assert_eq!(places.len(), 20);
+                assert_eq!(places.iter().collect::<BTreeSet<_>>().len(), 20, "{places:?}");
+            }
+            if let Ok(nodes) = function.numa_nodes() {
+                assert!(nodes.is_sorted_by(|a, b| a < b) && nodes.iter().all(|node| *node < 1024));
+            }
+        }
+    }
+}
+
+fn list(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let kind = entry.file_type().expect("a kind");
+        if kind.is_dir() {
+            list(&entry.path(), files);
+        } else if kind.is_file() {
+            files.push(entry.path());
+        }
+    }
+}
+
+thread_local! {
+    static PLACE: LazyCell<Place> = const { LazyCell::new(Place::new) };
+}
+
+// What attributes hold, with a zero byte at the end of each: two letters choose an attribute, the rest is what it holds.
+fuzz_target!(|content: &[u8]| {
+    PLACE.with(|place| {
+        let mut before = Vec::new();
+        for change in content.split(|byte| *byte == 0).take(8) {
+            let [first, second, text @ ..] = change else { continue };
+            let index = usize::from(u16::from_be_bytes([*first, *second])) % place.files.len();
+            let path = &place.files[index];
+            before.push((path, std::fs::read(path).expect("an attribute")));
+            std::fs::write(path, text).expect("an attribute");
+        }
+        place.look();
+        for (path, text) in before.into_iter().rev() {
+            std::fs::write(path, text).expect("an attribute");
+        }
+    });
+});

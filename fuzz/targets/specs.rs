@@ -1,0 +1,37 @@
+#![no_main]
+
+use controller::{Family, Settings, admission};
+use libfuzzer_sys::fuzz_target;
+use serde_json::{Value, json};
+
+const FAMILIES: [Family; 8] = [
+    dlb_operator::FAMILY,
+    idxd_operator::DSA,
+    fpga_operator::FAMILY,
+    gpu_operator::FAMILY,
+    idxd_operator::IAA,
+    npu_operator::FAMILY,
+    qat_operator::FAMILY,
+    sgx_operator::FAMILY,
+];
+
+// The first letter chooses the kind, the rest is the spec of an object. What the webhook takes must give a DaemonSet.
+fuzz_target!(|content: &[u8]| {
+    let Some((first, json)) = content.split_first() else { return };
+    let family = FAMILIES[usize::from(*first) % FAMILIES.len()];
+    let Ok(mut spec) = serde_json::from_slice::<Value>(json) else { return };
+    if let (Some(image), Some(fields)) = (admission::default_image(&family, &spec), spec.as_object_mut()) {
+        fields.insert("image".to_owned(), json!(image));
+        assert_eq!(admission::default_image(&family, &spec), None);
+    }
+    if let Some(why) = admission::refusal(&family, &spec) {
+        return assert!(!why.is_empty());
+    }
+    let settings = Settings { namespace: "system".to_owned(), ..Settings::default() };
+    let made = family.daemonset("x", &spec, &settings);
+    let daemonset = made.unwrap_or_else(|error| panic!("{} was taken: {spec}: {error}", family.name));
+    let pod = daemonset.spec.as_ref().and_then(|spec| spec.template.spec.as_ref()).expect("it has pods");
+    assert_eq!(pod.containers[0].image.as_deref(), spec["image"].as_str());
+    assert_eq!(json!(family.daemonset("x", &spec, &settings).expect("a second time")), json!(daemonset));
+    family.config_map(&spec).expect("it can be read");
+});
