@@ -32,7 +32,8 @@ pub trait DevicePlugin: CustomResourceExt {
         None
     }
 
-    /// What is wrong with a spec, beside its images and what its schema says; the Go implementation's rules in their order.
+    /// What is wrong with a spec, beside its images, what its schema says and what the plugin itself refuses; the Go implementation's
+    /// rules in their order.
     fn check(_spec: &Self::Spec) -> Result<(), String> {
         Ok(())
     }
@@ -41,6 +42,9 @@ pub trait DevicePlugin: CustomResourceExt {
     fn args(_spec: &Self::Spec) -> Vec<String> {
         Vec::new()
     }
+
+    /// Why the plugin itself does not start with these flags, if it does not.
+    fn check_flags(flags: &[String]) -> Result<(), String>;
 
     /// What else the object asks of the DaemonSet: init containers, sidecars, volumes.
     fn shape(_spec: &Self::Spec, _template: &mut Template) {}
@@ -95,6 +99,9 @@ pub enum SpecError {
     /// A rule is broken.
     #[error("{0}")]
     Rule(String),
+    /// The plugin says no to the flags that it would get.
+    #[error("the plugin would not start: {0}")]
+    Flags(String),
 }
 
 /// A line of the operator's table: a [`DevicePlugin`], called by values, so that one reconciler does for all.
@@ -115,7 +122,7 @@ impl Family {
         Self {
             name: P::NAME,
             images: P::IMAGES,
-            check: |spec| P::check(&read::<P>(spec)?).map_err(SpecError::Rule),
+            check: |spec| check::<P>(&read::<P>(spec)?),
             config_map: |spec| Ok(P::config_map(&read::<P>(spec)?).map(str::to_owned)),
             daemonset: |name, spec, settings| daemonset::<P>(name, &read::<P>(spec)?, settings),
         }
@@ -191,6 +198,18 @@ pub fn definition<P: DevicePlugin>() -> CustomResourceDefinition {
     definition
 }
 
+/// The kind's own rules first: they speak of fields, and the plugin of flags.
+fn check<P: DevicePlugin>(spec: &P::Spec) -> Result<(), SpecError> {
+    P::check(spec).map_err(SpecError::Rule)?;
+    P::check_flags(&args::<P>(spec)).map_err(SpecError::Flags)
+}
+
+/// The arguments of the plugin's container.
+fn args<P: DevicePlugin>(spec: &P::Spec) -> Vec<String> {
+    let level = ["-v".to_owned(), P::common(spec).log_level.to_string()];
+    level.into_iter().chain(P::args(spec)).collect()
+}
+
 fn daemonset<P: DevicePlugin>(
     name: &str,
     spec: &P::Spec,
@@ -198,9 +217,7 @@ fn daemonset<P: DevicePlugin>(
 ) -> Result<DaemonSet, SpecError> {
     let mut template = Template::read(P::TEMPLATE)?;
     let common = P::common(spec);
-    let mut args = vec!["-v".to_owned(), common.log_level.to_string()];
-    args.extend(P::args(spec));
-    template.plugin().args = Some(args);
+    template.plugin().args = Some(args::<P>(spec));
     P::shape(spec, &mut template);
     let default = Family::of::<P>().default_image();
     Ok(template.finish(name, common, &default, settings))

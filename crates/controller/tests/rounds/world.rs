@@ -51,6 +51,10 @@ impl DevicePlugin for ExampleDevicePlugin {
         Vec::new()
     }
 
+    fn check_flags(_flags: &[String]) -> Result<(), String> {
+        Ok(())
+    }
+
     fn shape(spec: &ExampleDevicePluginSpec, template: &mut Template) {
         if !spec.init_image.is_empty() {
             let init = json!({"name": "init", "image": spec.init_image});
@@ -87,6 +91,10 @@ impl DevicePlugin for NewDevicePlugin {
 
     fn args(_spec: &NewDevicePluginSpec) -> Vec<String> {
         Vec::new()
+    }
+
+    fn check_flags(_flags: &[String]) -> Result<(), String> {
+        Ok(())
     }
 
     fn shape(_spec: &NewDevicePluginSpec, _template: &mut Template) {}

@@ -26,6 +26,10 @@ impl DevicePlugin for DlbDevicePlugin {
         &spec.common
     }
 
+    fn check_flags(flags: &[String]) -> Result<(), String> {
+        dlb_plugin::check(flags)
+    }
+
     fn shape(spec: &DlbDevicePluginSpec, template: &mut Template) {
         if spec.init_image.is_empty() {
             return;

@@ -52,6 +52,7 @@ fn objects_are_refused_with_a_reason() {
             (json!({ "initImage": "intel/intel-dlb-plugin:0.36.0" }), "spec.initImage: "),
             (json!({ "initImage": "intel/intel-dlb-initcontainer:0.35.0" }), "too old"),
             (json!({ "logLevel": "4" }), "cannot be read"),
+            (json!({ "logLevel": 3_000_000_000_i64 }), "the plugin would not start: invalid value"),
         ],
     );
 }

@@ -62,6 +62,11 @@ pub fn main(program: &str, args: Vec<OsString>) -> ExitCode {
 
 /// The plugin that these flags ask for, to be run beside others in one process.
 pub fn parse(flags: &[String]) -> Result<Start, String> {
-    Options::parse("dlb", flags).map_err(|stop| stop.in_short())?;
+    check(flags)?;
     Ok(Box::new(|host, _| Arc::new(DlbPlugin::new(host.clone()))))
+}
+
+/// Why the plugin does not start with these flags, if it does not: for those who make its DaemonSet.
+pub fn check(flags: &[String]) -> Result<(), String> {
+    Options::parse("dlb", flags).map(drop).map_err(|stop| stop.in_short())
 }

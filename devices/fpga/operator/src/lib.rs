@@ -37,6 +37,10 @@ impl DevicePlugin for FpgaDevicePlugin {
         vec!["-mode".to_owned(), mode.to_owned()]
     }
 
+    fn check_flags(flags: &[String]) -> Result<(), String> {
+        fpga_plugin::check(flags)
+    }
+
     fn shape(spec: &FpgaDevicePluginSpec, template: &mut Template) {
         for container in template.init_containers() {
             container.image = Some(spec.init_image.clone());

@@ -63,6 +63,7 @@ fn objects_are_refused_with_a_reason() {
             (json!({ "initImage": "intel/intel-fpga-plugin:0.36.0" }), "is not intel-fpga-initcontainer"),
             (json!({ "initImage": "intel/intel-fpga-initcontainer:0.35.0" }), "too old"),
             (json!({ "mode": "both" }), "cannot be read"),
+            (json!({ "logLevel": 3_000_000_000_i64 }), "the plugin would not start: invalid value"),
         ],
     );
 }

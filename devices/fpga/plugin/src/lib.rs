@@ -46,9 +46,19 @@ pub fn main(program: &str, args: Vec<OsString>) -> ExitCode {
 
 /// The plugin that these flags ask for, to be run beside others in one process.
 pub fn parse(flags: &[String]) -> Result<Start, String> {
+    let (options, mode) = read(flags)?;
+    Ok(Box::new(move |_, rescan| Arc::new(build(&options, mode, rescan))))
+}
+
+/// Why the plugin does not start with these flags, if it does not: for those who make its DaemonSet.
+pub fn check(flags: &[String]) -> Result<(), String> {
+    read(flags).map(drop)
+}
+
+fn read(flags: &[String]) -> Result<(Options, Mode), String> {
     let options = Options::parse("fpga", node_name(), flags).map_err(|stop| stop.in_short())?;
     let mode = options.mode()?;
-    Ok(Box::new(move |_, rescan| Arc::new(build(&options, mode, rescan))))
+    Ok((options, mode))
 }
 
 fn build(options: &Options, mode: Mode, rescan: &Rescan) -> FpgaPlugin {

@@ -35,6 +35,10 @@ impl DevicePlugin for GpuDevicePlugin {
         daemonset::args(spec)
     }
 
+    fn check_flags(flags: &[String]) -> Result<(), String> {
+        gpu_plugin::check(flags)
+    }
+
     fn shape(spec: &GpuDevicePluginSpec, template: &mut Template) {
         daemonset::shape(spec, template);
     }

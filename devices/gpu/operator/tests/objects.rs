@@ -73,6 +73,10 @@ fn objects_are_refused_with_a_reason() {
                 json!({ "healthManagement": { "source": "levelzero", "image": "x:0.36.0" } }),
                 "spec.healthManagement.image: ",
             ),
+            (
+                json!({ "sharedDevNum": 200_001 }),
+                "the plugin would not start: argument error: -shared-dev-num",
+            ),
             (json!({ "bypathMode": "some" }), "cannot be read"),
         ],
     );

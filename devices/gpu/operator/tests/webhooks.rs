@@ -63,6 +63,15 @@ fn what_breaks_a_rule_is_refused_with_the_reason() {
     for (spec, why) in [
         (json!({"allowIDs": "0x56c0,56C1"}), "allowIDs: \"56C1\""),
         (json!({"sharedDevNum": 1, "preferredAllocationPolicy": "packed"}), "sharedDevNum is 1"),
+        // What the plugin says of its flags.
+        (
+            json!({"sharedDevNum": 200_001}),
+            "the plugin would not start: argument error: -shared-dev-num is 200001, not 1 to 200000",
+        ),
+        (
+            json!({"logLevel": 3_000_000_000_i64}),
+            "the plugin would not start: invalid value \"3000000000\" for flag -v",
+        ),
         (json!({"bypathMode": "some"}), "the object's spec cannot be read: unknown variant `some`"),
         (json!({"image": "intel/intel-qat-plugin:0.36.0"}), "is not intel-gpu-plugin"),
         (json!({"image": "intel/intel-gpu-plugin:0.35.9"}), "is too old for this operator"),

@@ -44,9 +44,19 @@ pub fn main(program: &str, args: Vec<OsString>) -> ExitCode {
 
 /// The plugin that these flags ask for, to be run beside others in one process.
 pub fn parse(flags: &[String]) -> Result<Start, String> {
+    let (options, config) = read(flags)?;
+    Ok(Box::new(move |host, rescan| Arc::new(build(&options, config, host, rescan))))
+}
+
+/// Why the plugin does not start with these flags, if it does not: for those who make its DaemonSet.
+pub fn check(flags: &[String]) -> Result<(), String> {
+    read(flags).map(drop)
+}
+
+fn read(flags: &[String]) -> Result<(Options, Config), String> {
     let options = Options::parse("gpu", flags).map_err(|stop| stop.in_short())?;
     let config = options.check()?;
-    Ok(Box::new(move |host, rescan| Arc::new(build(&options, config, host, rescan))))
+    Ok((options, config))
 }
 
 fn build(options: &Options, config: Config, host: &Host, rescan: &Rescan) -> GpuPlugin {

@@ -82,6 +82,10 @@ impl DevicePlugin for DsaDevicePlugin {
         driver.into_iter().chain(spec.queues.args()).collect()
     }
 
+    fn check_flags(flags: &[String]) -> Result<(), String> {
+        idxd_plugin::dsa::check(flags)
+    }
+
     fn shape(spec: &DsaDevicePluginSpec, template: &mut Template) {
         if spec.driver == Driver::VfioPci {
             use_vfio(template);

@@ -55,6 +55,10 @@ impl DevicePlugin for IaaDevicePlugin {
         spec.queues.args().into()
     }
 
+    fn check_flags(flags: &[String]) -> Result<(), String> {
+        idxd_plugin::iaa::check(flags)
+    }
+
     fn shape(spec: &IaaDevicePluginSpec, template: &mut Template) {
         let folders = [("sys-bus-dsa", "/sys/bus/dsa"), ("sys-devices", "/sys/devices")];
         let env = [init::variable("DEVICE_TYPE", "iaa")];

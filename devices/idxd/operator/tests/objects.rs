@@ -90,6 +90,10 @@ fn objects_are_refused_with_a_reason() {
                 "is not intel-idxd-config-initcontainer",
             ),
             (json!({ "initImage": "intel/intel-idxd-config-initcontainer:0.35.0" }), "too old"),
+            (
+                json!({ "sharedDevNum": 200_001 }),
+                "the plugin would not start: argument error: -shared-dev-num is 200001",
+            ),
         ];
         testing::check_refused(&family, &refused);
     }

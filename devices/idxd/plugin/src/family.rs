@@ -68,9 +68,18 @@ pub(crate) fn main(family: &'static Family, program: &str, args: Vec<OsString>) 
 }
 
 pub(crate) fn parse(family: &'static Family, flags: &[String]) -> Result<Start, String> {
+    let (options, config) = read(family, flags)?;
+    Ok(Box::new(move |host, _| build(family, &options, config, host)))
+}
+
+pub(crate) fn check(family: &'static Family, flags: &[String]) -> Result<(), String> {
+    read(family, flags).map(drop)
+}
+
+fn read(family: &'static Family, flags: &[String]) -> Result<(Options, Config), String> {
     let options = Options::parse(family, family.name, flags).map_err(|stop| stop.in_short())?;
     let config = options.check()?;
-    Ok(Box::new(move |host, _| build(family, &options, config, host)))
+    Ok((options, config))
 }
 
 fn build(family: &'static Family, options: &Options, config: Config, host: &Host) -> Arc<dyn DevicePlugin> {

@@ -35,6 +35,11 @@ pub mod dsa {
     pub fn parse(flags: &[String]) -> Result<Start, String> {
         family::parse(&DSA, flags)
     }
+
+    /// Why the plugin does not start with these flags, if it does not: for those who make its DaemonSet.
+    pub fn check(flags: &[String]) -> Result<(), String> {
+        family::check(&DSA, flags)
+    }
 }
 
 /// The plugin for IAA: `iaa.intel.com/wq-<type>-<mode>`.
@@ -54,5 +59,10 @@ pub mod iaa {
     /// The plugin that these flags ask for, to be run beside others in one process.
     pub fn parse(flags: &[String]) -> Result<Start, String> {
         family::parse(&IAA, flags)
+    }
+
+    /// Why the plugin does not start with these flags, if it does not: for those who make its DaemonSet.
+    pub fn check(flags: &[String]) -> Result<(), String> {
+        family::check(&IAA, flags)
     }
 }

@@ -24,4 +24,8 @@ impl DevicePlugin for NpuDevicePlugin {
     fn args(spec: &NpuDevicePluginSpec) -> Vec<String> {
         vec!["-shared-dev-num".to_owned(), spec.shared_dev_num.unwrap_or(1).to_string()]
     }
+
+    fn check_flags(flags: &[String]) -> Result<(), String> {
+        npu_plugin::check(flags)
+    }
 }

@@ -45,6 +45,10 @@ fn objects_are_refused_with_a_reason() {
             (json!({ "image": "" }), "spec.image: "),
             (json!({ "image": "intel/intel-gpu-plugin:0.36.0" }), "is not intel-npu-plugin"),
             (json!({ "image": "intel/intel-npu-plugin:0.35.9" }), "too old"),
+            (
+                json!({ "sharedDevNum": 0 }),
+                "the plugin would not start: argument error: -shared-dev-num is 0, not 1 to",
+            ),
         ],
     );
 }

@@ -35,7 +35,15 @@ pub fn main(program: &str, args: Vec<OsString>) -> ExitCode {
 
 /// The plugin that these flags ask for, to be run beside others in one process.
 pub fn parse(flags: &[String]) -> Result<Start, String> {
-    let options = Options::parse("npu", flags).map_err(|stop| stop.in_short())?;
-    let shares = options.shares()?;
+    let shares = shares(flags)?;
     Ok(Box::new(move |_, _| Arc::new(NpuPlugin::new(shares))))
+}
+
+/// Why the plugin does not start with these flags, if it does not: for those who make its DaemonSet.
+pub fn check(flags: &[String]) -> Result<(), String> {
+    shares(flags).map(drop)
+}
+
+fn shares(flags: &[String]) -> Result<u32, String> {
+    Options::parse("npu", flags).map_err(|stop| stop.in_short())?.shares()
 }

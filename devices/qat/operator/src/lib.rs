@@ -57,6 +57,10 @@ impl DevicePlugin for QatDevicePlugin {
         args.into_iter().map(str::to_owned).collect()
     }
 
+    fn check_flags(flags: &[String]) -> Result<(), String> {
+        qat_plugin::check(flags)
+    }
+
     fn shape(spec: &QatDevicePluginSpec, template: &mut Template) {
         if spec.init_image.is_empty() {
             return;

@@ -93,6 +93,7 @@ fn objects_are_refused_with_a_reason() {
             (json!({ "provisioningConfig": "x", "kernelVfDrivers": null }), "not among []"),
             (json!({ "kernelVfDrivers": ["8xxxvf"] }), "cannot be read"),
             (json!({ "preferredAllocationPolicy": "none" }), "cannot be read"),
+            (json!({ "maxNumDevices": -1 }), "the plugin would not start: -max-num-devices is -1"),
         ],
     );
 }

@@ -54,9 +54,17 @@ pub fn main(program: &str, args: Vec<OsString>) -> ExitCode {
 
 /// The plugin that these flags ask for, to be run beside others in one process.
 pub fn parse(flags: &[String]) -> Result<Start, String> {
-    let options = Options::parse("qat", flags).map_err(|stop| stop.in_short())?;
-    let config = options.check()?;
+    let config = config(flags)?;
     Ok(Box::new(move |_, _| Arc::new(QatPlugin::new(config))))
+}
+
+/// Why the plugin does not start with these flags, if it does not: for those who make its DaemonSet.
+pub fn check(flags: &[String]) -> Result<(), String> {
+    config(flags).map(drop)
+}
+
+fn config(flags: &[String]) -> Result<Config, String> {
+    Options::parse("qat", flags).map_err(|stop| stop.in_short())?.check()
 }
 
 /// Ends as the Go implementation does: the bare message on standard output, exit code 1.

@@ -32,6 +32,10 @@ impl DevicePlugin for SgxDevicePlugin {
         args
     }
 
+    fn check_flags(flags: &[String]) -> Result<(), String> {
+        sgx_plugin::check(flags)
+    }
+
     fn shape(spec: &SgxDevicePluginSpec, template: &mut Template) {
         if !spec.init_image.is_empty() {
             init::install_label_hook(template, "intel-sgx-initcontainer", &spec.init_image, "nfd-features");

@@ -52,6 +52,11 @@ fn objects_are_refused_with_a_reason() {
             (json!({ "initImage": "intel/intel-sgx-plugin:0.36.0" }), "is not intel-sgx-initcontainer"),
             (json!({ "initImage": "intel/intel-sgx-initcontainer" }), "has no version"),
             (json!({ "initImage": "intel/intel-sgx-initcontainer:0.30.0" }), "too old"),
+            (
+                json!({ "enclaveLimit": 100_001 }),
+                "the plugin would not start: argument error: -enclave-limit is 100001",
+            ),
+            (json!({ "provisionLimit": -1 }), "the plugin would not start: invalid value"),
         ],
     );
 }

@@ -38,9 +38,17 @@ pub fn main(program: &str, args: Vec<OsString>) -> ExitCode {
 /// The plugin that these flags ask for, to be run beside others in one process.
 pub fn parse(flags: &[String]) -> Result<Start, String> {
     let (default, warning) = defaults::of_this_machine();
-    let options = Options::parse("sgx", default, flags).map_err(|stop| stop.in_short())?;
-    let config = options.check()?;
+    let config = config(default, flags)?;
     Ok(Box::new(move |_, _| Arc::new(build(config, warning))))
+}
+
+/// Why the plugin does not start with these flags, if it does not, whatever the machine: for those who make its DaemonSet.
+pub fn check(flags: &[String]) -> Result<(), String> {
+    config(0, flags).map(drop)
+}
+
+fn config(default: u64, flags: &[String]) -> Result<Config, String> {
+    Options::parse("sgx", default, flags).map_err(|stop| stop.in_short())?.check()
 }
 
 fn build(config: Config, warning: Option<String>) -> SgxPlugin {
