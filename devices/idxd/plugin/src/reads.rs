@@ -97,7 +97,7 @@ mod tests {
             let folders = READS.iter().filter(|reads| {
                 reads.folder().strip_prefix("/sys/bus/dsa/devices/").is_some_and(|of| name_matches(of, &name))
             });
-            let names: Vec<&str> = folders.flat_map(|reads| reads.names()).copied().collect();
+            let names: Vec<&str> = folders.flat_map(Reads::names).copied().collect();
             for attribute in part.attributes() {
                 for wanted in [Some(attribute.name), attribute.former_name].into_iter().flatten() {
                     assert!(names.contains(&wanted), "{name}: {wanted}");
