@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use host::{Host, PciAddress, pci};
+use host::{Host, pci};
 
 /// Files of the node that hold its names.
 const NAMES: [&str; 3] = ["/proc/sys/kernel/hostname", "/etc/hostname", "/proc/sys/kernel/domainname"];
@@ -197,9 +197,6 @@ fn form_of(text: &str, before: char) -> Option<(usize, Option<&'static str>)> {
     let is_whole = !text
         .get(address.len()..)
         .is_some_and(|rest| rest.starts_with(|letter: char| letter.is_alphanumeric()));
-    if is_whole && address.parse::<PciAddress>().is_ok() {
-        return Some((address.len(), None));
-    }
     // With a port after it.
     let (first, port) = address.rsplit_once(':').unwrap_or((address, ""));
     let is_port = is_whole && port.bytes().all(|byte| byte.is_ascii_digit());
