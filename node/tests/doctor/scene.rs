@@ -68,6 +68,7 @@ impl Scene {
             ("proc/cmdline", "root=/dev/sda1 intel_iommu=on\n"),
             ("proc/cpuinfo", flags),
             ("proc/1/cmdline", "/sbin/init\0"),
+            ("proc/1/status", "Name:\tinit\nUid:\t1000\t0\t0\t0\n"),
             ("sys/fs/cgroup/cgroup.controllers", "cpu memory\n"),
             ("sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", "1024\n"),
             ("lib/firmware/intel/vpu/vpu_40xx_v0.0.bin.zst", ""),
