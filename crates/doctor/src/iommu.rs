@@ -13,7 +13,7 @@ static OFF: Kind = Kind {
     about: "the IOMMU is off, and devices of this node are handed out through it",
     why: "VFIO binds no device without it, and newer kernels enable no virtual functions",
 };
-static PASSTHROUGH: Kind = Kind {
+static OFF_BY_OPTION: Kind = Kind {
     id: "iommu-off-by-option",
     severity: Note,
     about: "the kernel was told to leave the IOMMU off",
@@ -21,7 +21,7 @@ static PASSTHROUGH: Kind = Kind {
 };
 
 /// What may be found.
-pub const KINDS: &[&Kind] = &[&OFF, &PASSTHROUGH];
+pub const KINDS: &[&Kind] = &[&OFF, &OFF_BY_OPTION];
 
 /// Looks whether it is on, which is wrong only where devices need it.
 pub fn check(host: &Host, needs: Needs) -> Check {
@@ -51,7 +51,7 @@ pub fn check(host: &Host, needs: Needs) -> Check {
         );
     } else if let Some(option) = off {
         check.found(
-            &PASSTHROUGH,
+            &OFF_BY_OPTION,
             format!("{CMDLINE} has {option}"),
             "nothing, if nothing is handed out through VFIO; else remove it and reboot",
         );

@@ -93,7 +93,7 @@ pub fn check(host: &Host) -> Check {
 fn used_by_root(host: &Host, check: &mut Check) -> Option<(u64, u64)> {
     let (mut instances, mut watches, mut looked_at, mut seen, mut hidden) = (0, 0, 0, false, 0);
     for process in processes(host) {
-        if !host.metadata(&process).is_ok_and(|found| found.uid == 0) {
+        if !host.read(format!("{process}/status")).is_ok_and(|status| is_roots(&status)) {
             continue;
         }
         let names = match host.names(format!("{process}/fd")) {
@@ -130,6 +130,13 @@ fn used_by_root(host: &Host, check: &mut Check) -> Option<(u64, u64)> {
         return None;
     }
     seen.then_some((instances, watches))
+}
+
+/// Whether inotify counts the process with this `status` as root's: by its effective user, the second of four
+/// (`proc_pid_status(5)`).
+fn is_roots(status: &str) -> bool {
+    let users = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+    users.and_then(|users| users.split_whitespace().nth(1)) == Some("0")
 }
 
 /// The folders of the processes that there are, sorted.

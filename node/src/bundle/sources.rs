@@ -61,7 +61,7 @@ pub(super) fn all(node: &Node, metrics: &str) -> Vec<(&'static str, Text)> {
     files
 }
 
-/// What `plan` says of the node, and its recording.
+/// What other commands say of the node: `plan.txt`, `record.txt`.
 fn of_other_commands(_node: &Node) -> Vec<(&'static str, Text)> {
     Vec::new()
 }

@@ -43,7 +43,11 @@ fn doctor(host: &Host) -> Option<Check> {
     }
     let all: Vec<&Function> = all.iter().collect();
     hardware::say(&mut check, &all, "GPU");
-    let (new, old): (Vec<&Function>, Vec<&Function>) = all.iter().partition(|gpu| is_for_xe(gpu.device));
+    // Virtual functions for virtual machines have no driver here.
+    let is_spare =
+        |gpu: &Function| gpu.driver.is_none() && matches!(gpu.function.physical_function(), Ok(Some(_)));
+    let own = all.iter().copied().filter(|gpu| !is_spare(gpu));
+    let (new, old): (Vec<&Function>, Vec<&Function>) = own.partition(|gpu| is_for_xe(gpu.device));
     hardware::drivers(host, &mut check, &old, I915);
     hardware::drivers(host, &mut check, &new, XE);
     let (mut nodes, mut without, mut physical) = (Vec::new(), Vec::new(), Vec::new());

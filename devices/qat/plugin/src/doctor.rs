@@ -9,11 +9,15 @@ use crate::generation::{GENERATIONS, Generation, of_vf};
 /// How a node's QAT is looked at.
 pub static DOCTOR: Doctor = Doctor {
     examine: doctor,
-    kinds: &[&NO_VFS, &NO_VFIO, &DOWN, &NO_SERVICES, &NOT_BY_DEFAULT],
+    kinds: &[&NO_VFS, &NO_VFIO, &DENIED, &DOWN, &NO_SERVICES, &NOT_BY_DEFAULT],
     absent: "lspci -nn -d 8086::0b40; it may be switched off in the firmware",
 };
 
 const VFIO: &str = "/sys/bus/pci/drivers/vfio-pci";
+/// `Y` if it takes what is on its list of devices that programs should not have.
+const DENYLIST: &str = "/sys/module/vfio_pci/parameters/disable_denylist";
+/// The drivers of what is on the list (`vfio_pci_dev_in_denylist`).
+const DENIED_DRIVERS: [&str; 3] = ["dh895xccvf", "c3xxxvf", "c6xxvf"];
 
 static NO_VFS: Kind = Kind {
     id: "qat-no-virtual-functions",
@@ -26,6 +30,12 @@ static NO_VFIO: Kind = Kind {
     severity: Severity::Error,
     about: "there are virtual functions, and the driver that containers use them by is not loaded",
     why: "the plugin cannot bind them to vfio-pci, and leaves them out",
+};
+static DENIED: Kind = Kind {
+    id: "qat-vfio-denied",
+    severity: Severity::Error,
+    about: "vfio-pci refuses virtual functions of older QAT",
+    why: "the plugin cannot bind them, and leaves them out",
 };
 static DOWN: Kind = Kind {
     id: "qat-down",
@@ -164,6 +174,19 @@ fn virtual_functions(host: &Host, check: &mut Check, functions: &[&Function]) {
             &NO_VFIO,
             format!("{VFIO} is not there"),
             "modprobe vfio-pci; at each boot: echo vfio-pci > /etc/modules-load.d/vfio-pci.conf",
+        );
+    }
+    let is_denied = |one: &&&Function| {
+        of_vf(one.device).is_some_and(|generation| DENIED_DRIVERS.contains(&generation.vf_driver))
+            && one.driver.as_deref() != Some("vfio-pci")
+    };
+    let denied: Vec<String> =
+        functions.iter().filter(is_denied).map(|one| one.function.address().to_string()).collect();
+    if !denied.is_empty() && check.see(host.read(DENYLIST)).as_deref() == Some("N") {
+        check.found(
+            &DENIED,
+            format!("{DENYLIST} is N, and {} {} on its list", some_of(&denied), if denied.len() == 1 { "is" } else { "are" }),
+            "echo options vfio-pci disable_denylist=1 > /etc/modprobe.d/vfio-pci.conf; modprobe -r vfio-pci; modprobe vfio-pci",
         );
     }
     let mut nodes = Vec::new();

@@ -1,0 +1,138 @@
+//! `doctor` on simulated nodes: what it says of healthy ones, and that it finds each thing that is broken.
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests")]
+
+mod cases;
+mod scene;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::{Command, Output, Stdio};
+
+use simulator::golden;
+
+use cases::{CASES, Case};
+use scene::{CONTAINERD, Scene};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_intel-device-plugins");
+
+fn run(args: &[&str]) -> Output {
+    Command::new(BINARY)
+        .arg("doctor")
+        .env_remove("PODS_PER_CORE")
+        .args(args)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn what_it_says_of_simulated_nodes() {
+    for (profile, code) in [("xeon-full", 0), ("xeon-unconfigured", 2), ("empty", 0), ("npu-laptop", 0)] {
+        let output = run(&["-profile", profile]);
+        assert_eq!(output.status.code(), Some(code), "{profile}: {}", text(&output.stderr));
+        golden(format!("tests/golden/doctor/{profile}.txt"), &text(&output.stdout));
+    }
+    let output = run(&["-profile", "xeon-unconfigured", "-json"]);
+    assert_eq!(output.status.code(), Some(2));
+    golden("tests/golden/doctor/xeon-unconfigured.json", &text(&output.stdout));
+}
+
+#[test]
+fn the_page_has_all_that_can_be_found() {
+    let output = run(&["-list"]);
+    assert!(output.status.success());
+    let page = fs::read_to_string("../docs/doctor.md").unwrap();
+    for output in [output, run(&["qat", "-profile", "xeon-unconfigured"])] {
+        let said = text(&output.stdout);
+        assert!(page.contains(&said), "write this into docs/doctor.md:\n{said}");
+    }
+}
+
+#[test]
+fn what_it_cannot_do_is_said() {
+    for (args, said) in [
+        (&["tpu"][..], "there is no family \"tpu\"; there are: gpu, npu"),
+        (&["-no-such-flag"], "flag provided but not defined"),
+        (&["-profile=none"], "no profile is named"),
+        (&["-root=/no/such/folder"], "cannot use as the root folder"),
+        (&["-root=/tmp", "-profile=empty"], "give one of them"),
+    ] {
+        let output = run(args);
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
+        assert!(text(&output.stderr).contains(said), "{args:?}: {}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn each_thing_that_is_broken_is_found_and_nothing_else() {
+    let mut healthy: BTreeSet<&str> = BTreeSet::new();
+    let mut wrong = Vec::new();
+    for Case { profile, found, how } in CASES {
+        let mut scene = Scene::new(profile);
+        if healthy.insert(profile) {
+            let (code, ids, said) = scene.ask(&[]);
+            let expected: BTreeSet<String> =
+                what_is_not_healthy(profile).iter().map(|id| (*id).to_owned()).collect();
+            if ids != expected || code != Some(if *profile == "xeon-unconfigured" { 2 } else { 0 }) {
+                wrong.push(format!("{profile}, untouched: {ids:?}, not {expected:?}: {said}"));
+            }
+        }
+        how(&mut scene);
+        let (_, ids, said) = scene.ask(&[]);
+        let expected: BTreeSet<String> = found.iter().map(|id| (*id).to_owned()).collect();
+        if ids != expected {
+            wrong.push(format!("{profile}: {ids:?}, not {expected:?}: {said}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Of nodes that are not set up.
+fn what_is_not_healthy(profile: &str) -> &'static [&'static str] {
+    match profile {
+        "flex-170-sriov" => &["gpu-virtual-functions"],
+        "xeon-unconfigured" => &["idxd-no-queue", "qat-no-virtual-functions"],
+        _ => &[],
+    }
+}
+
+#[test]
+fn a_family_that_is_named_is_looked_for() {
+    let scene = Scene::new("npu-laptop");
+    let (code, ids, said) = scene.ask(&["qat"]);
+    assert_eq!(
+        (code, ids.into_iter().collect::<Vec<_>>()),
+        (Some(0), vec!["hardware-absent".to_owned()]),
+        "{said}"
+    );
+    let (_, ids, said) = scene.ask(&["npu"]);
+    assert!(ids.is_empty() && said.contains("\"npu\"") && !said.contains("\"gpu\""), "{said}");
+}
+
+#[test]
+fn every_id_is_found_by_a_case() {
+    let listed = text(&run(&["-list"]).stdout);
+    let listed = listed.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let tried: BTreeSet<&str> = CASES.iter().flat_map(|case| case.found).copied().collect();
+    // Cannot be made here; see crates/doctor/src/cdi.rs.
+    let elsewhere = ["cdi-folder-unwritable", "hardware-absent"];
+    let missing: Vec<&str> = listed.filter(|id| !tried.contains(id) && !elsewhere.contains(id)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn what_cannot_be_seen_is_said() {
+    let mut scene = Scene::new("empty");
+    scene.delete("proc/sys");
+    fs::remove_file(scene.at(CONTAINERD)).unwrap();
+    scene.delete("run/containerd/containerd.sock");
+    let (code, ids, said) = scene.ask(&[]);
+    assert!(code == Some(0) && ids.is_empty(), "{said}");
+    for path in ["/proc/sys/fs/inotify/max_user_instances", "the container runtime"] {
+        assert!(said.contains(path), "{path}: {said}");
+    }
+}
