@@ -13,6 +13,7 @@ mod setup;
 mod simulate;
 mod table;
 mod tools;
+mod top;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         "record" => record::main(rest),
         "setup" => setup::main(rest),
         "simulate" => simulate::main(rest),
+        "top" => top::main(rest),
         "-h" | "-help" | "--help" | "help" => print(&usage(), ExitCode::SUCCESS),
         "-version" | "--version" | "version" => print(&format!("{}\n", cli::VERSION), ExitCode::SUCCESS),
         "" => print(&usage(), ExitCode::from(2)),
@@ -71,6 +73,7 @@ fn usage() -> String {
         setup      make QAT, DSA, IAA or DLB ready, as init containers do\n  \
         record     write down what plugins read of a node, for simulate, plan and tests\n  \
         simulate   show what a simulated node offers and what a container is given; needs no hardware and no root\n  \
+        top        show which pod has which device, and how busy it is\n  \
         version    print the version\n\n\
         Tools of one family, each also run by the entry point's name:\n";
     for tool in TOOLS {

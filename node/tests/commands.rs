@@ -262,6 +262,7 @@ fn usage_texts_are_the_golden_ones() {
         ("intel-device-plugins", &[][..]),
         ("node", &["node"]),
         ("setup", &["setup"]),
+        ("top", &["top"]),
         ("setup-dlb", &["setup", "dlb"]),
         ("setup-qat", &["setup", "qat"]),
         ("record", &["record"]),

@@ -14,7 +14,7 @@ const FLAGS: &str = "docs/flags.md";
 const OBJECTS: &str = "docs/objects.md";
 
 /// Usage texts by what they are of, in the order of the page.
-const USAGES: [(&str, &str); 26] = [
+const USAGES: [(&str, &str); 27] = [
     ("GPU plugin", "devices/gpu/plugin/tests/golden/usage.txt"),
     ("NPU plugin", "devices/npu/plugin/tests/golden/usage.txt"),
     ("QAT plugin", "node/tests/golden/usage/qat.txt"),
@@ -28,6 +28,7 @@ const USAGES: [(&str, &str); 26] = [
     ("Setup of DSA", "devices/idxd/plugin/tests/golden/setup/usage-dsa.txt"),
     ("Setup of IAA", "devices/idxd/plugin/tests/golden/setup/usage-iaa.txt"),
     ("Setup of DLB", "node/tests/golden/usage/setup-dlb.txt"),
+    ("Who has which device", "node/tests/golden/usage/top.txt"),
     ("Recordings", "node/tests/golden/usage/record.txt"),
     ("Simulated nodes", "node/tests/golden/usage/simulate.txt"),
     ("Simulated GPUs", "node/tests/golden/usage/gpu-fakedev.txt"),

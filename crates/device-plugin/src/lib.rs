@@ -30,6 +30,7 @@ mod kubelet_folder;
 mod manager;
 pub mod metrics;
 mod plugin;
+pub mod pod_resources;
 pub mod policy;
 mod readable;
 mod registration;
