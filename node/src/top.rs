@@ -25,8 +25,6 @@ use holders::{Devices, Holder};
 
 /// Where the kubelet keeps the logs of pods: `NAMESPACE_NAME_UID` is a folder. It is how a pod's UID is known here.
 const LOGS: &str = "/var/log/pods";
-/// The PID namespace that all others are in (`PROC_PID_INIT_INO` of the kernel).
-const FIRST_NAMESPACE: &str = "pid:[4026531836]";
 /// More free devices of a resource are counted.
 const MOST_NAMES: usize = 4;
 
@@ -140,14 +138,18 @@ impl Look {
         tokio::time::sleep(options.interval).await;
         let after = Sample::take(host);
         let devices = Devices::ask(&host.outside(&options.socket)).await?;
-        let mut look = Self { rows: Vec::new(), unseen: unseen(host, &after), devices: Devices::default() };
+        let mut look = Self { rows: Vec::new(), unseen: Vec::new(), devices: Devices::default() };
         let pods = uids(host);
-        let mut unknown = 0;
+        let (mut unknown, mut hidden) = (BTreeSet::new(), BTreeSet::new());
         for ((resource, id), holders) in &devices.held {
             let hardware = Hardware::of(host, id);
             for holder in holders {
                 let uid = pods.get(&(holder.namespace.clone(), holder.pod.clone()));
-                unknown += usize::from(uid.is_none());
+                match uid {
+                    None => _ = unknown.insert((&holder.namespace, &holder.pod)),
+                    Some(uid) if uid.iter().any(|uid| after.pods.contains(uid)) => {}
+                    Some(_) => _ = hidden.insert((&holder.namespace, &holder.pod)),
+                }
                 let usage = match (&hardware, uid) {
                     (Some(Hardware::Function(function)), Some(uid)) => after.usage(&before, function, uid),
                     _ => None,
@@ -162,11 +164,7 @@ impl Look {
                 });
             }
         }
-        if unknown > 0 {
-            look.unseen.push(format!(
-                "which processes are of {unknown} of the pods, as {LOGS} has no folders of theirs"
-            ));
-        }
+        look.unseen = unseen(after.hidden, hidden.len(), unknown.len());
         look.devices = devices;
         Ok(look)
     }
@@ -257,15 +255,19 @@ fn uids(host: &Host) -> BTreeMap<(String, String), Vec<String>> {
     uids
 }
 
-/// Why use may be missing.
-fn unseen(host: &Host, sample: &Sample) -> Vec<String> {
+/// Why use may be missing: open files of so many processes, all processes of so many pods, the UIDs of so many pods.
+fn unseen(files: usize, processes: usize, uids: usize) -> Vec<String> {
     let mut unseen = Vec::new();
-    if sample.hidden > 0 {
-        unseen.push(format!("the files of {} processes: run this as root", sample.hidden));
+    if files > 0 {
+        unseen.push(format!("open files of {files} processes: run this as root"));
     }
-    let is_first = || host.link_name("/proc/self/ns/pid").is_ok_and(|name| name == FIRST_NAMESPACE);
-    if !host.is_simulated() && sample.is_empty() && !is_first() {
-        unseen.push("processes of other containers: give the pod hostPID".to_owned());
+    if processes > 0 {
+        unseen.push(format!(
+            "processes of {processes} of the pods: run this on the node, or in a pod with hostPID"
+        ));
+    }
+    if uids > 0 {
+        unseen.push(format!("which processes are of {uids} of the pods: {LOGS} has no folders of theirs"));
     }
     unseen
 }

@@ -103,7 +103,7 @@ fn top_says_what_drivers_tell_of_queues() {
     // More free ones than one wants to read are counted.
     let shown = String::from_utf8(top(&root, &[]).stdout).unwrap();
     assert!(shown.contains("110 devices"), "{shown}");
-    assert!(shown.contains("not seen: which processes are of 1 of the pods"), "{shown}");
+    assert!(shown.contains("not seen: which processes are of 1 of the pods: /var/log/pods has"), "{shown}");
 }
 
 #[test]

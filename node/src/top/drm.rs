@@ -1,7 +1,7 @@
 //! How busy graphics cards and NPUs are, and by whom, as the kernel tells of each open file of a DRM device
 //! (`Documentation/gpu/drm-usage-stats.rst`, in `/proc/PID/fdinfo`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use host::Host;
@@ -15,6 +15,8 @@ pub(super) struct Sample {
     at: Instant,
     /// By the PCI function and the client's number there: a client that several files or processes share is one.
     clients: BTreeMap<(String, u64), Client>,
+    /// The UIDs of pods that have processes.
+    pub(super) pods: BTreeSet<String>,
     /// Processes that could not be looked into.
     pub(super) hidden: usize,
 }
@@ -51,7 +53,8 @@ pub(super) struct Usage {
 
 impl Sample {
     pub(super) fn take(host: &Host) -> Self {
-        let mut sample = Self { at: Instant::now(), clients: BTreeMap::new(), hidden: 0 };
+        let mut sample =
+            Self { at: Instant::now(), clients: BTreeMap::new(), pods: BTreeSet::new(), hidden: 0 };
         let names = host.names("/proc").unwrap_or_default();
         let processes = names.iter().filter(|name| host::number_of(name, "").is_some());
         for process in processes.take(MOST) {
@@ -61,6 +64,9 @@ impl Sample {
     }
 
     fn look_into(&mut self, host: &Host, process: &str) {
+        let groups = host.read(format!("/proc/{process}/cgroup")).unwrap_or_default();
+        let pod = pod_of(&groups);
+        self.pods.extend(pod.clone());
         let files = match host.names(format!("/proc/{process}/fd")) {
             Ok(files) => files,
             Err(error) => {
@@ -68,7 +74,6 @@ impl Sample {
                 return;
             }
         };
-        let mut pod = None;
         for file in files.iter().take(MOST) {
             let target = host.link_target(format!("/proc/{process}/fd/{file}"));
             if !target.is_ok_and(|target| target.starts_with("/dev/dri") || target.starts_with("/dev/accel"))
@@ -77,17 +82,9 @@ impl Sample {
             }
             let Ok(text) = host.read(format!("/proc/{process}/fdinfo/{file}")) else { continue };
             let Some((key, mut client)) = client_of(&text) else { continue };
-            let pod = pod.get_or_insert_with(|| {
-                let groups = host.read(format!("/proc/{process}/cgroup")).unwrap_or_default();
-                pod_of(&groups)
-            });
-            client.pod.clone_from(pod);
+            client.pod.clone_from(&pod);
             self.clients.entry(key).or_insert(client);
         }
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.clients.is_empty()
     }
 
     /// What the pods with these UIDs did with the PCI function since `before`.
@@ -221,7 +218,7 @@ mod tests {
         let sample = |text: &str, at| {
             let (key, client) = client_of(text).unwrap();
             let client = Client { pod: Some(UID.to_owned()), ..client };
-            Sample { at, clients: BTreeMap::from([(key, client)]), hidden: 0 }
+            Sample { at, clients: BTreeMap::from([(key, client)]), pods: BTreeSet::new(), hidden: 0 }
         };
         let before = sample(before, start);
         sample(after, start + Duration::from_secs(1)).usage(&before, function, &[UID.to_owned()])
