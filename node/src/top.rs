@@ -137,7 +137,7 @@ impl Look {
         let before = Sample::take(host);
         tokio::time::sleep(options.interval).await;
         let after = Sample::take(host);
-        let devices = Devices::ask(&host.outside(&options.socket)).await?;
+        let devices = Devices::ask(host, &host.outside(&options.socket)).await?;
         let mut look = Self { rows: Vec::new(), unseen: Vec::new(), devices: Devices::default() };
         let pods = uids(host);
         let (mut unknown, mut hidden) = (BTreeSet::new(), BTreeSet::new());

@@ -155,7 +155,7 @@ fn client_of(text: &str) -> Option<((String, u64), Client)> {
             let bytes = bytes(value)?;
             if region.starts_with("vram") || region.starts_with("local") {
                 own = Some(own.unwrap_or_default().saturating_add(bytes));
-            } else if region.starts_with("system") || region == "gtt" {
+            } else if ["system", "system0", "gtt", "memory"].contains(&region) {
                 shared = shared.saturating_add(bytes);
             }
         }

@@ -1,4 +1,5 @@
-//! The Pod Resources API: which pod has which devices.
+//! The Pod Resources API: which pod has which devices. The real kubelet leaves out allocatable devices whose list of NUMA nodes
+//! is empty; this one does not.
 
 use std::fs;
 use std::path::Path;
