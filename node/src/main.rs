@@ -17,6 +17,7 @@ mod setup;
 mod simulate;
 mod table;
 mod tools;
+mod top;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         "bundle" => bundle::main(&rest),
         "doctor" => doctor::main(&rest),
         "simulate" => simulate::main(rest),
+        "top" => top::main(rest),
         "-h" | "-help" | "--help" | "help" => print(&usage(), ExitCode::SUCCESS),
         "-version" | "--version" | "version" => print(&format!("{}\n", cli::VERSION), ExitCode::SUCCESS),
         "" => print(&usage(), ExitCode::from(2)),
@@ -81,6 +83,7 @@ fn usage() -> String {
         doctor     check a node: what is wrong, why it matters, and the command that fixes it\n  \
         bundle     write what to send with a report, without names and secrets\n  \
         simulate   show what a simulated node offers and what a container is given; needs no hardware and no root\n  \
+        top        show which pod has which device, and how busy it is\n  \
         version    print the version\n\n\
         Tools of one family, each also run by the entry point's name:\n";
     for tool in TOOLS {

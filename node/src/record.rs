@@ -19,10 +19,14 @@ const NODE: &[Reads] = &[
     Reads::of("/proc", &["cmdline"]).keeping(options),
     Reads::of("/proc", &["modules"]).keeping(modules),
     Reads::of("/proc", &["filesystems"]).keeping(filesystems),
+    Reads::of("/proc", &["cpuinfo"]).keeping(flags),
     Reads::of("/proc/sys/fs/inotify", &["*"]),
     Reads::of("/sys/module", MODULES),
     Reads::of("/sys/fs/cgroup", &["cgroup.controllers"]),
+    Reads::of("/sys/fs/selinux", &["enforce"]),
     Reads::of("/sys/class/iommu", &["*"]),
+    Reads::of("/sys/kernel", &["iommu_groups"]),
+    Reads::of("/sys/devices/system/node/node#", &["x86/sgx_total_bytes"]),
     Reads::of("/sys/kernel/mm/hugepages/hugepages-*", &["nr_hugepages"]),
     Reads::of("/sys/devices/system/node/node#/hugepages/hugepages-*", &["nr_hugepages"]),
     Reads::of("/dev", &["vfio/*"]),
@@ -139,6 +143,14 @@ fn options(text: &str) -> String {
     text.split_whitespace().filter(is_wanted).collect::<Vec<_>>().join(" ")
 }
 
+/// Of the processors the first one's flags about enclaves.
+fn flags(text: &str) -> String {
+    let is_flags = |line: &&str| line.split(':').next().is_some_and(|key| key.trim() == "flags");
+    let line = text.lines().find(is_flags).unwrap_or_default();
+    let words = line.split_whitespace().filter(|word| word.starts_with("sgx"));
+    words.fold("flags\t\t:".to_owned(), |flags, word| flags + " " + word)
+}
+
 /// Of the kernel's file systems those that plugins ask for, or read.
 fn filesystems(text: &str) -> String {
     let is_wanted = |line: &&str| ["cgroup2", "debugfs", "efivarfs"].iter().any(|name| line.ends_with(name));
@@ -163,6 +175,12 @@ mod tests {
         let given =
             "BOOT_IMAGE=/vmlinuz root=UUID=12 intel_iommu=on,sm_on hugepages=8 ip=10.0.0.7::host quiet";
         assert_eq!(options(given), "intel_iommu=on,sm_on hugepages=8");
+    }
+
+    #[test]
+    fn of_processors_only_flags_about_enclaves_are_kept() {
+        let given = "processor\t: 0\nflags\t\t: fpu sgx aes sgx_lc\n\nprocessor\t: 1\nflags\t\t: fpu sgx aes sgx_lc\n";
+        assert_eq!(flags(given), "flags\t\t: sgx sgx_lc");
     }
 
     #[test]

@@ -87,7 +87,9 @@ async fn run(options: &Options, profile: &Profile, node: &SimulatedNode) -> Resu
     let sockets = tempfile::tempdir()?;
     let paths = Paths { kubelet: sockets.path().to_owned(), cdi: host.outside("/var/run/cdi") };
     xpum::serve(options.xpum_port, host.clone()).await?;
-    let kubelet = Kubelet::start(&paths.kubelet, kubelet::Options::default())?;
+    let kubelet_options =
+        kubelet::Options { pod_resources: options.pod_resources(&host), ..Default::default() };
+    let kubelet = Kubelet::start(&paths.kubelet, kubelet_options)?;
     let (stop, stopped) = watch::channel(false);
     let mut plugins = Vec::new();
     for family in FAMILIES {

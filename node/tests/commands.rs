@@ -263,6 +263,7 @@ fn usage_texts_are_the_golden_ones() {
         ("node", &["node"]),
         ("plan", &["plan"]),
         ("setup", &["setup"]),
+        ("top", &["top"]),
         ("setup-dlb", &["setup", "dlb"]),
         ("setup-qat", &["setup", "qat"]),
         ("record", &["record"]),

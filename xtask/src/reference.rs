@@ -29,6 +29,7 @@ const USAGES: &[(&str, &str)] = &[
     ("Setup of DSA", "devices/idxd/plugin/tests/golden/setup/usage-dsa.txt"),
     ("Setup of IAA", "devices/idxd/plugin/tests/golden/setup/usage-iaa.txt"),
     ("Setup of DLB", "node/tests/golden/usage/setup-dlb.txt"),
+    ("Who has which device", "node/tests/golden/usage/top.txt"),
     ("Recordings", "node/tests/golden/usage/record.txt"),
     ("Checks of a node", "node/tests/golden/usage/doctor.txt"),
     ("What to send with a report", "node/tests/golden/usage/bundle.txt"),

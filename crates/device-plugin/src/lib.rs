@@ -32,6 +32,7 @@ mod manager;
 pub mod metrics;
 mod offer;
 mod plugin;
+pub mod pod_resources;
 pub mod policy;
 mod readable;
 mod registration;

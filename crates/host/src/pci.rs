@@ -32,7 +32,7 @@ pub const READS: &[&str] = &[
 ];
 
 /// What everybody reads who looks through all functions for those of certain ids.
-pub const SEARCH: Reads = Reads::of("/sys/bus/pci/devices/*", &["vendor", "device", "driver"]);
+pub const SEARCH: Reads = Reads::of("/sys/bus/pci/devices/*", &["vendor", "device", "class", "driver"]);
 
 /// Where a PCI function sits: `dddd:bb:dd.f`, hexadecimal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

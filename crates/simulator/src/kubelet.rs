@@ -38,6 +38,7 @@ mod event;
 mod name;
 mod options;
 mod pod;
+mod pod_resources;
 mod process;
 mod registration;
 mod state;

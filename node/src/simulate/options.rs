@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use cli::flags::Value;
 use cli::{FlagSet, LogOptions, Stop};
+use device_plugin::pod_resources::SOCKET;
+use host::Host;
 
 use crate::plugin_flags::PluginFlags;
 
@@ -86,6 +89,15 @@ impl Options {
         options.log_options.add_flags(&mut flags);
         flags.parse(args)?;
         Ok(options)
+    }
+
+    /// Where the kubelet tells which pod has which device, for `top -root`: in a node that stays and is watched, unless its
+    /// path is too long for a socket.
+    pub(crate) fn pod_resources(&self, host: &Host) -> Option<PathBuf> {
+        const LONGEST: usize = 107;
+        let socket = host.outside(SOCKET);
+        let is_served = self.watch && !self.dir.is_empty() && socket.as_os_str().len() <= LONGEST;
+        is_served.then_some(socket)
     }
 }
 

@@ -28,6 +28,8 @@ pub struct Cluster {
     /// The kernel below the cluster's one node: it answers what programs write to `/sys` there.
     pub kernel: Arc<Kernel>,
     binary: PathBuf,
+    /// The program of nodes, beside the sidecar that `cargo xtask build` makes.
+    program: PathBuf,
     pid: String,
     _process: Child,
     _input: Option<ChildStdin>,
@@ -90,7 +92,8 @@ impl Cluster {
         let ready = lines.any(|line| line.is_ok_and(|line| line == "ready"));
         let pid = fs::read_to_string(state.join("pid")).unwrap_or_default().trim().to_owned();
         let binary = prerequisites.kubernetes.clone();
-        let cluster = Self { state, kernel, binary, pid, _process: process, _input: input };
+        let program = prerequisites.levelzero.with_file_name("intel-device-plugins");
+        let cluster = Self { state, kernel, binary, program, pid, _process: process, _input: input };
         assert!(ready, "the cluster did not start\n{}", cluster.logs());
         cluster
     }
@@ -192,6 +195,19 @@ impl Cluster {
             .spawn()
             .expect("nsenter");
         OnNode(process)
+    }
+
+    /// What the program of nodes, `intel-device-plugins`, prints when it runs on the node, with these words as its command.
+    pub fn program_on_node(&self, words: &[&str]) -> String {
+        let output = Command::new("timeout")
+            .args(["60", "nsenter", "--target", &self.pid, "--mount", "--pid", "--"])
+            .arg(&self.program)
+            .args(words)
+            .output()
+            .expect("coreutils' timeout");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        assert!(output.status.success(), "{words:?}: {}", text(&output.stderr));
+        text(&output.stdout)
     }
 
     /// Where this process sees a file of the node, in one of the folders that `tests/cluster/inside` names.

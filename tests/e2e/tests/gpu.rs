@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use e2e::{Cluster, Kubernetes, Prerequisites, healthy, pod};
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use serde_json::{Value, json};
 use simulator::golden;
 
 const DOMAIN: &str = "gpu.intel.com/";
@@ -104,6 +105,21 @@ fn a_pod_sees_its_own_gpu_and_nothing_of_the_other() {
     for (name, _, _) in cases {
         kubernetes.delete(name);
     }
+}
+
+#[test]
+fn top_on_the_node_says_which_pod_has_which_gpu() {
+    let Some((cluster, kubernetes)) = cluster() else { return };
+    kubernetes.run(&pod("holder", &[(XE, 1)], "echo end"), || state(&cluster));
+    let found: Value = serde_json::from_str(&cluster.program_on_node(&["top", "-once", "-json"])).unwrap();
+    kubernetes.delete("holder");
+    let device = &found["devices"][0];
+    let told = ["resource", "device", "at", "namespace", "pod", "container"]
+        .map(|key| device[key].as_str().unwrap());
+    assert_eq!(told, [XE, "card1-0", "0000:03:00.0", "default", "holder", "main"], "{found}");
+    assert_eq!(found["free"], json!({I915: ["card0-0"], XE: []}));
+    // Root sees all processes of the node, and whose they are.
+    assert_eq!(found["notSeen"], json!([]));
 }
 
 #[test]

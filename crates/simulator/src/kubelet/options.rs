@@ -1,6 +1,7 @@
 //! How an embedded kubelet is set up, and what is made to go wrong with it.
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// How the kubelet behaves. The default is a kubelet as it is installed.
@@ -20,6 +21,8 @@ pub struct Options {
     pub tells_instances_apart: bool,
     /// After how long [`wait_until`](crate::kubelet::Kubelet::wait_until) fails, so that a broken test does not hang: 30 s.
     pub patience: Duration,
+    /// Where the Pod Resources API is served, a socket's path; nowhere by default.
+    pub pod_resources: Option<PathBuf>,
     /// What goes wrong from the start.
     pub faults: Faults,
 }
@@ -33,6 +36,7 @@ impl Default for Options {
             pre_start_limit: Duration::from_secs(30),
             tells_instances_apart: false,
             patience: Duration::from_secs(30),
+            pod_resources: None,
             faults: Faults::default(),
         }
     }

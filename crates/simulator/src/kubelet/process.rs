@@ -22,7 +22,7 @@ use super::connection::Connection;
 use super::event::EventKind;
 use super::registration::RegistrationService;
 use super::state::{ResourceState, State};
-use super::{Faults, KubeletError, Options, PluginClient, RegisterFault};
+use super::{Faults, KubeletError, Options, PluginClient, RegisterFault, pod_resources};
 
 /// What survives the kubelet's restarts.
 #[derive(Debug)]
@@ -65,6 +65,7 @@ impl Process {
         remove_sockets(folder)?;
         let socket = folder.join(api::KUBELET_SOCKET);
         let listener = UnixListener::bind(&socket).map_err(|e| KubeletError::new("listen on", &socket, e))?;
+        let pod_resources = shared.options.pod_resources.as_deref().map(pod_resources::listen).transpose()?;
         let checkpoint = Checkpoint::read(folder);
         let process = Arc::new(Self {
             shared,
@@ -87,6 +88,9 @@ impl Process {
             state.log(EventKind::Started);
         });
         process.listen(listener);
+        if let Some(listener) = pod_resources {
+            pod_resources::serve(&process, listener);
+        }
         Ok(process)
     }
 
@@ -164,6 +168,11 @@ impl Process {
         self.kill();
         let mut tasks = std::mem::take(&mut *lock(&self.tasks));
         while tasks.join_next().await.is_some() {}
+    }
+
+    /// True when connections are to be cut.
+    pub(super) fn cut(&self) -> watch::Receiver<bool> {
+        self.cut.subscribe()
     }
 
     /// Waits until this life is over.
