@@ -35,6 +35,8 @@ fuzz_target!(|text: &str| {
         Ok(config) => config,
         Err(error) => return assert!(error.contains(".conf, line "), "{error}"),
     };
+    let nothing = read(general, "ServicesEnabled=\nAutoresetEnabled=\n");
+    assert!(nothing.is_ok_and(|config| config == Config::default()), "keys without values take all back");
     // Written as it was understood, in one file, it is the same.
     let services = config.services.as_ref().map(|given| given.value.written());
     let reset = config.auto_reset.as_ref().map(|given| given.value);
