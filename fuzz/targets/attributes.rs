@@ -10,7 +10,6 @@ use cli::plugin::Start;
 use device_plugin::{DevicePlugin, Rescan};
 use host::{Host, PciFunction, pci};
 use libfuzzer_sys::fuzz_target;
-use tempfile::TempDir;
 
 const FAMILIES: [fn(&[String]) -> Result<Start, String>; 8] = [
     dlb_plugin::parse,
@@ -24,7 +23,6 @@ const FAMILIES: [fn(&[String]) -> Result<Start, String>; 8] = [
 ];
 
 struct Place {
-    _folder: TempDir,
     host: Host,
     plugins: Vec<Arc<dyn DevicePlugin>>,
     /// Every attribute of the node, sorted.
@@ -33,12 +31,12 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
-        let (folder, node) = fuzz::node();
+        let node = fuzz::node(&fuzz::folder("attributes"));
         let plugins = FAMILIES.map(|parse| parse(&[]).expect("defaults")(&node.host(), &Rescan::default()));
         let mut files = Vec::new();
         list(node.root(), &mut files);
         files.sort_unstable();
-        Self { host: node.host(), plugins: plugins.into(), files, _folder: folder }
+        Self { host: node.host(), plugins: plugins.into(), files }
     }
 
     /// What all plugins make of the node.
