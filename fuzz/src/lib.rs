@@ -3,12 +3,12 @@
 use std::cell::RefCell;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
 
 use device_plugin::policy::Choice;
 use fpga_bitstream::Bitstream;
 use rustix::fs::{MemfdFlags, memfd_create};
 use simulator::{Profile, SimulatedNode};
-use tempfile::TempDir;
 
 #[path = "../../crates/webhook/tests/apply/mod.rs"]
 mod apply_patch;
@@ -61,10 +61,18 @@ pub fn check_choice(choice: &Choice<'_>, chosen: &[String]) {
     assert!(choice.size < musts.len() || must == choice.must_include.len(), "{choice:?}: {chosen:?}");
 }
 
-/// A simulated node with one device of each kind, below the folder, in memory.
-pub fn node() -> (TempDir, SimulatedNode) {
-    let folder = tempfile::tempdir_in("/dev/shm").expect("a folder");
+/// An empty folder of this target, in memory where that is possible. It is used again, for fuzzers do not clean up at their end.
+pub fn folder(target: &str) -> PathBuf {
+    let memory = Path::new("/dev/shm");
+    let above = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+    let folder = above.join(format!("fuzz-{target}"));
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir(&folder).expect("a folder");
+    folder
+}
+
+/// A simulated node with one device of each kind, below this folder.
+pub fn node(folder: &Path) -> SimulatedNode {
     let profile = Profile::parse("node.txt", include_str!("node.txt")).expect("a profile");
-    let node = SimulatedNode::create_with_stand_ins(folder.path().join("node"), &profile).expect("a node");
-    (folder, node)
+    SimulatedNode::create_with_stand_ins(folder.join("node"), &profile).expect("a node")
 }

@@ -10,7 +10,6 @@ use cli::plugin::Start;
 use device_plugin::{DevicePlugin, Rescan};
 use host::{Host, PciFunction, pci};
 use libfuzzer_sys::fuzz_target;
-use tempfile::TempDir;
 
 const FAMILIES: [fn(&[String]) -> Result<Start, String>; 8] = [
     dlb_plugin::parse,
@@ -24,7 +23,6 @@ const FAMILIES: [fn(&[String]) -> Result<Start, String>; 8] = [
 ];
 
 struct Place {
-    _folder: TempDir,
     host: Host,
     plugins: Vec<Arc<dyn DevicePlugin>>,
     /// Every attribute of the node, sorted.
@@ -33,41 +31,36 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
-        let (folder, node) = fuzz::node();
+        let node = fuzz::node(&fuzz::folder("attributes"));
         let plugins = FAMILIES.map(|parse| parse(&[]).expect("defaults")(&node.host(), &Rescan::default()));
         let mut files = Vec::new();
         list(node.root(), &mut files);
         files.sort_unstable();
-        Self { host: node.host(), plugins: plugins.into(), files, _folder: folder }
+        Self { host: node.host(), plugins: plugins.into(), files }
     }
 
-    /// What all plugins make of the node.
-    fn look(&self) {
-        for plugin in &self.plugins {
-            let [first, second] = [(); 2].map(|()| plugin.discover(&self.host));
-            let (first, second) = match (first, second) {
-                (Ok(first), Ok(second)) => (first, second),
-                (Err(first), Err(second)) => {
-                    assert_eq!(first.to_string(), second.to_string());
-                    continue;
-                }
-                (first, second) => panic!("{first:?} and then {second:?}"),
-            };
-            assert_eq!(first.resources, second.resources, "the same node, other devices");
-            for (name, resource) in &first.resources {
-                assert!(name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)), "{name:?}");
-                for (id, device) in &resource.devices {
-                    assert!(!id.is_empty() && !id.contains(char::is_control), "{id:?}");
-                    let nodes = device.spec.edits.nodes.iter().map(|node| &node.container_path);
-                    for path in
-                        nodes.chain(device.spec.edits.mounts.iter().map(|mount| &mount.container_path))
-                    {
-                        let is_up = path.components().any(|part| part.as_os_str() == "..");
-                        assert!(
-                            path.is_absolute() && !is_up && !path.as_os_str().as_bytes().contains(&0),
-                            "{path:?}"
-                        );
-                    }
+    /// What a plugin makes of the node, and what is said of its PCI functions.
+    fn look(&self, plugin: &dyn DevicePlugin) {
+        let [first, second] = [(); 2].map(|()| plugin.discover(&self.host));
+        let (first, second) = match (first, second) {
+            (Ok(first), Ok(second)) => (first, second),
+            (Err(first), Err(second)) => {
+                return assert_eq!(first.to_string(), second.to_string());
+            }
+            (first, second) => panic!("{first:?} and then {second:?}"),
+        };
+        assert_eq!(first.resources, second.resources, "the same node, other devices");
+        for (name, resource) in &first.resources {
+            assert!(name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)), "{name:?}");
+            for (id, device) in &resource.devices {
+                assert!(!id.is_empty() && !id.contains(char::is_control), "{id:?}");
+                let nodes = device.spec.edits.nodes.iter().map(|node| &node.container_path);
+                for path in nodes.chain(device.spec.edits.mounts.iter().map(|mount| &mount.container_path)) {
+                    let is_up = path.components().any(|part| part.as_os_str() == "..");
+                    assert!(
+                        path.is_absolute() && !is_up && !path.as_os_str().as_bytes().contains(&0),
+                        "{path:?}"
+                    );
                 }
             }
         }
@@ -100,18 +93,22 @@ thread_local! {
     static PLACE: LazyCell<Place> = const { LazyCell::new(Place::new) };
 }
 
-// What attributes hold, with a zero byte at the end of each: two letters choose an attribute, the rest is what it holds.
+// A letter chooses a plugin. Then what attributes hold, with a zero byte between them: two bytes choose an attribute, the rest is
+// what it holds.
 fuzz_target!(|content: &[u8]| {
     PLACE.with(|place| {
+        let Some((first, mut changes)) = content.split_first() else { return };
+        let plugin = &place.plugins[usize::from(*first) % place.plugins.len()];
         let mut before = Vec::new();
-        for change in content.split(|byte| *byte == 0).take(8) {
-            let [first, second, text @ ..] = change else { continue };
+        while let [first, second, rest @ ..] = changes {
+            let (text, after) = rest.split_at(rest.iter().position(|byte| *byte == 0).unwrap_or(rest.len()));
+            changes = after.get(1..).unwrap_or_default();
             let index = usize::from(u16::from_be_bytes([*first, *second])) % place.files.len();
             let path = &place.files[index];
             before.push((path, std::fs::read(path).expect("an attribute")));
             std::fs::write(path, text).expect("an attribute");
         }
-        place.look();
+        place.look(&**plugin);
         for (path, text) in before.into_iter().rev() {
             std::fs::write(path, text).expect("an attribute");
         }

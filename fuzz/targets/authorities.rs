@@ -33,4 +33,7 @@ fuzz_target!(|content: &[u8]| {
     let written = read.data();
     let (again, _) = Authorities::read(&written);
     assert_eq!(again.data(), written, "written and read again it is something else");
+    let shape =
+        |all: &Authorities| all.iter().map(|one| (one.ends(), one.key().is_some())).collect::<Vec<_>>();
+    assert_eq!(shape(&again), shape(&read));
 });

@@ -2,12 +2,12 @@
 #![allow(dead_code)]
 
 use std::cell::LazyCell;
+use std::path::PathBuf;
 
 use idxd_plugin::setup::Setup;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 use simulator::SimulatedNode;
-use tempfile::TempDir;
 
 #[path = "../../devices/idxd/plugin/src/setup"]
 mod setup {
@@ -17,14 +17,14 @@ mod setup {
 use setup::json::{self, Node};
 
 struct Place {
-    folder: TempDir,
+    folder: PathBuf,
     node: SimulatedNode,
 }
 
 thread_local! {
     static PLACE: LazyCell<Place> = const { LazyCell::new(|| {
-        let (folder, node) = fuzz::node();
-        Place { folder, node }
+        let folder = fuzz::folder("conf_idxd");
+        Place { node: fuzz::node(&folder), folder }
     })};
 }
 
@@ -38,9 +38,9 @@ fuzz_target!(|text: &str| {
         panic!("{ours:?}");
     }
     PLACE.with(|place| {
-        let folder = place.folder.path().display().to_string();
+        let folder = place.folder.display().to_string();
         for (kind, setup) in [("dsa", Setup::dsa as fn(_, _) -> _), ("iaa", Setup::iaa)] {
-            std::fs::write(place.folder.path().join(format!("{kind}.conf")), text).expect("a file");
+            std::fs::write(place.folder.join(format!("{kind}.conf")), text).expect("a file");
             let flags = vec!["-dry-run".to_owned(), format!("-config-dir={folder}")];
             let setup: Setup = setup(flags, none as fn(&str) -> Option<String>).expect("good flags");
             let mut said = Vec::new();

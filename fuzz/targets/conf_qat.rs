@@ -2,9 +2,9 @@
 #![allow(dead_code)]
 
 use std::cell::LazyCell;
+use std::path::PathBuf;
 
 use libfuzzer_sys::fuzz_target;
-use tempfile::TempDir;
 
 #[path = "../../devices/qat/plugin/src/services.rs"]
 mod services;
@@ -18,16 +18,16 @@ mod setup {
 use setup::config::Config;
 
 thread_local! {
-    static FOLDER: LazyCell<TempDir> = const { LazyCell::new(|| tempfile::tempdir_in("/dev/shm").expect("a folder")) };
+    static FOLDER: LazyCell<PathBuf> = const { LazyCell::new(|| fuzz::folder("conf_qat")) };
 }
 
 // qat.conf and, after a zero byte, qat-node.conf.
 fuzz_target!(|text: &str| {
     let read = |general: &str, own: &str| {
         FOLDER.with(|folder| {
-            std::fs::write(folder.path().join("qat.conf"), general).expect("a file");
-            std::fs::write(folder.path().join("qat-node.conf"), own).expect("a file");
-            Config::read(folder.path(), "node")
+            std::fs::write(folder.join("qat.conf"), general).expect("a file");
+            std::fs::write(folder.join("qat-node.conf"), own).expect("a file");
+            Config::read(folder, "node")
         })
     };
     let (general, own) = text.split_once('\0').unwrap_or((text, ""));
@@ -35,6 +35,8 @@ fuzz_target!(|text: &str| {
         Ok(config) => config,
         Err(error) => return assert!(error.contains(".conf, line "), "{error}"),
     };
+    let nothing = read(general, "ServicesEnabled=\nAutoresetEnabled=\n");
+    assert!(nothing.is_ok_and(|config| config == Config::default()), "keys without values take all back");
     // Written as it was understood, in one file, it is the same.
     let services = config.services.as_ref().map(|given| given.value.written());
     let reset = config.auto_reset.as_ref().map(|given| given.value);

@@ -21,7 +21,8 @@ const MARKS: [&str; 7] = [
 ];
 
 /// Where code is that no product runs.
-const OURS: [&str; 6] = ["bench/", "fuzz/", "tests/", "xtask/", "crates/controller/testing/", "devices/fpga/emulator/"];
+const OURS: [&str; 6] =
+    ["bench/", "fuzz/", "tests/", "xtask/", "crates/controller/testing/", "devices/fpga/emulator/"];
 
 /// The fuzz targets, each with the number of files that it begins with.
 pub(crate) fn targets() -> Result<BTreeMap<String, usize>, String> {
@@ -45,14 +46,17 @@ pub(crate) fn check<'a>(
             offences.push(format!("does not name the fuzz target {target}"));
         }
         if *files == 0 {
-            offences.push(format!("the fuzz target {target} has no files to begin with in fuzz/corpus/{target}"));
+            offences
+                .push(format!("the fuzz target {target} has no files to begin with in fuzz/corpus/{target}"));
         }
     }
     for (path, text) in code {
         let text = text.split("#[cfg(test)]").next().unwrap_or_default();
         let is_listed = || named.iter().any(|place| place.contains('/') && path.starts_with(place));
         let is_ours = OURS.iter().any(|folder| path.starts_with(folder))
-            || path.components().any(|part| ["tests", "tests.rs", "testing.rs"].iter().any(|name| part.as_os_str() == *name));
+            || path
+                .components()
+                .any(|part| ["tests", "tests.rs", "testing.rs"].iter().any(|name| part.as_os_str() == *name));
         if !is_ours && MARKS.iter().any(|mark| text.contains(mark)) && !is_listed() {
             offences.push(format!("does not list {}, which reads what others write", path.display()));
         }
@@ -77,7 +81,8 @@ mod tests {
             check(page, &targets, std::iter::once((Path::new(path), text))).join("; ")
         };
         let reads = "impl FromStr for A {}";
-        for path in ["crates/a/src/x/y.rs", "crates/d/src/lib.rs", "xtask/src/a.rs", "crates/z/src/tests.rs"] {
+        for path in ["crates/a/src/x/y.rs", "crates/d/src/lib.rs", "xtask/src/a.rs", "crates/z/src/tests.rs"]
+        {
             assert_eq!(found("one", 1, path, reads), "");
         }
         assert_eq!(found("one", 1, "crates/b/src/c.rs", "#[cfg(test)]\nserde_json::from_str(text)"), "");

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::{
-    book, fuzzing, links, metrics, monitoring, pictures, quotes, reference, root, unsafety, version, workflows,
+    book, fuzzing, links, metrics, monitoring, pictures, quotes, reference, root, unsafety, version,
+    workflows,
 };
 
 /// Words that only a device's own folder may use.

@@ -76,7 +76,8 @@ pub(crate) fn check<'a>(
             offences.push((PAGE.into(), line, what));
         }
     }
-    let gone = |(path, (line, _)): (PathBuf, _)| (PAGE.into(), line, format!("{} is not there", path.display()));
+    let gone =
+        |(path, (line, _)): (PathBuf, _)| (PAGE.into(), line, format!("{} is not there", path.display()));
     offences.extend(rows.into_iter().map(gone));
     offences
 }
@@ -135,7 +136,13 @@ mod tests {
             let text = format!("// SAFETY: why\nlet a = {}{next}", code("UNSAFE"));
             assert_eq!(found("", &text).len(), 1, "{next}");
         }
-        for text in ["an UNSAFE word", "#![forbid(UNSAFE_code)]", "// UNSAFE { }", "is_UNSAFE(line)", "type A = UNSAFE fn();"] {
+        for text in [
+            "an UNSAFE word",
+            "#![forbid(UNSAFE_code)]",
+            "// UNSAFE { }",
+            "is_UNSAFE(line)",
+            "type A = UNSAFE fn();",
+        ] {
             assert_eq!(found("", &code(text)), [""; 0], "{text}");
         }
     }
@@ -143,7 +150,9 @@ mod tests {
     #[test]
     fn the_page_counts_the_blocks_of_each_file() {
         let page = |count: usize| format!("# Unsafe\n\n| `{FILE}` | {count} | why | how |\n");
-        let text = code("// SAFETY: one\nUNSAFE { a() }\n// SAFETY: two,\n// on two lines\n#[b]\nlet x =\n    UNSAFE { c() };\nUNSAFE fn d() {}\n");
+        let text = code(
+            "// SAFETY: one\nUNSAFE { a() }\n// SAFETY: two,\n// on two lines\n#[b]\nlet x =\n    UNSAFE { c() };\nUNSAFE fn d() {}\n",
+        );
         assert_eq!(found(&page(2), &text), [""; 0]);
         assert_eq!(found(&page(3), &text), [format!("{PAGE}:3: {FILE} has 2 blocks, not 3")]);
         assert_eq!(check(&page(2), std::iter::empty()).len(), 1, "a file that is gone");
@@ -152,7 +161,11 @@ mod tests {
     #[test]
     fn each_block_needs_its_own_reason() {
         let page = format!("| `{FILE}` | 1 | why | how |");
-        for text in ["UNSAFE { a() }", "// SAFETY: for b\nb();\nUNSAFE { a() }", "// it is safe\nUNSAFE impl A for B {}"] {
+        for text in [
+            "UNSAFE { a() }",
+            "// SAFETY: for b\nb();\nUNSAFE { a() }",
+            "// it is safe\nUNSAFE impl A for B {}",
+        ] {
             assert!(found(&page, &code(text))[0].contains("SAFETY"), "{text}");
         }
     }
