@@ -19,7 +19,11 @@ pub(super) async fn run(world: &mut World) -> Outcome<()> {
         // the plugin may take them together; then the end counts.
         let burst = if world.random.u8(..10) == 0 { world.random.usize(2..20) } else { 1 };
         for _ in 0..burst {
-            world.toggle()?;
+            let part = world.toggle()?;
+            // At once, before the plugin can have heard of it.
+            if burst == 1 && !world.hardware().is_there(part) {
+                let _ = world.ask(part).await;
+            }
         }
         world.agree().await?;
         flaps += burst;
