@@ -85,6 +85,11 @@ impl<P: DevicePlugin> Registration<P> {
             }
             let socket = match ServedSocket::open(&self, self.socket()) {
                 Ok(socket) => socket,
+                // A kubelet that starts removes all sockets, also one that has just been made.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    self.pause(FIRST_PAUSE).await;
+                    continue;
+                }
                 Err(error) => {
                     let error = error.to_string();
                     if error != bind_error {

@@ -49,6 +49,8 @@ pub(crate) struct Part {
     /// When it came, and when it was gone again. From the moment before it is made to the moment after it is removed, so that
     /// nobody is blamed for a moment of doubt.
     times: Vec<(Instant, Option<Instant>)>,
+    /// When all of it was there last.
+    pub(crate) made: Instant,
 }
 
 /// Which families the node has.
@@ -102,6 +104,7 @@ impl Hardware {
             part.times.drain(..excess);
             part.times.push((Instant::now(), None));
             self.node.add(&part.words)?;
+            part.made = Instant::now();
         }
         Ok(())
     }
@@ -126,8 +129,8 @@ impl Part {
         numa: Vec<i64>,
         nodes: Vec<String>,
     ) -> Self {
-        let (resource, times) = (resource.to_owned(), vec![(Instant::now(), None)]);
-        Self { name, words, resource, id, numa, nodes, times }
+        let made = Instant::now();
+        Self { name, words, resource: resource.to_owned(), id, numa, nodes, times: vec![(made, None)], made }
     }
 
     fn is_there(&self) -> bool {

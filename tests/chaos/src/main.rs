@@ -157,7 +157,8 @@ fn one(scenario: Scenario, order: &Order) -> Report {
     });
     report.failure = done.err().map(|error: Box<dyn std::error::Error + Send + Sync>| error.to_string());
     report.time = since.elapsed();
-    let how = if report.failure.is_some() { "FAILED" } else { "ok" };
-    eprintln!("{}: {how} after {:.1} s", scenario.name(), report.time.as_secs_f64());
+    let why = report.failure.as_deref().and_then(|why| why.lines().next());
+    let how = why.map_or_else(|| "ok".to_owned(), |why| format!("FAILED: {why}"));
+    eprintln!("{}: after {:.1} s {how}", scenario.name(), report.time.as_secs_f64());
     report
 }

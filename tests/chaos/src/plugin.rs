@@ -74,6 +74,15 @@ impl Plugin {
         self.child.wait()
     }
 
+    /// Stands still until [`go_on`](Self::go_on), as on a node that has no time for it.
+    pub(crate) fn stand_still(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    pub(crate) fn go_on(&self) {
+        self.signal(Signal::CONT);
+    }
+
     fn signal(&self, signal: Signal) {
         // A process that has ended and was not waited for keeps its number.
         if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {

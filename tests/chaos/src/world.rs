@@ -115,17 +115,18 @@ impl World {
         *self.injected.entry(what).or_default() += 1;
     }
 
-    /// Has a device come or go.
-    pub(crate) fn toggle(&mut self) -> Outcome<()> {
+    /// Has a device come or go, and says which.
+    pub(crate) fn toggle(&mut self) -> Outcome<usize> {
         let count = self.hardware().parts.len();
         let part = self.random.usize(..count);
         self.inject("device changes");
-        Ok(self.hardware().toggle(part)?)
+        self.hardware().toggle(part)?;
+        Ok(part)
     }
 
     /// Has a few devices come or go.
     pub(crate) fn toggle_some(&mut self) -> Outcome<()> {
-        (0..self.random.usize(1..4)).try_for_each(|_| self.toggle())
+        (0..self.random.usize(1..4)).try_for_each(|_| self.toggle().map(drop))
     }
 
     /// The oracle at a quiet moment: the kubelet comes to know what the hardware says, and it stays so.
@@ -160,23 +161,29 @@ impl World {
     pub(crate) async fn allocate_all(&mut self) -> Outcome<()> {
         let count = self.hardware().parts.len();
         for part in 0..count {
-            let (socket, id, is_there) = {
-                let hardware = self.hardware();
-                let Some(found) = hardware.parts.get(part) else { continue };
-                (socket_of(&found.resource), found.id.clone(), hardware.is_there(part))
-            };
-            let from = Instant::now();
-            let answer = ask(&self.kubelet.folder().join(socket), &id).await;
-            let refused = answer.as_ref().err().cloned();
-            self.judge(part, &Asked { from, to: Instant::now(), answer });
-            if let Some(why) = refused.filter(|_| is_there) {
-                self.checks.check(Err(format!("{id} is there and was refused: {why}")));
+            let is_there = self.hardware().is_there(part);
+            let refused = self.ask(part).await;
+            if let (Err(why), true) = (refused, is_there) {
+                self.checks.check(Err(format!("a device that is there was refused: {why}")));
             }
         }
         Ok(self.checks.verdict()?)
     }
 
-    pub(crate) fn judge(&self, part: usize, asked: &Asked) {
+    /// Asks for one device, and has the answer judged; the error is why it was refused.
+    pub(crate) async fn ask(&self, part: usize) -> Result<(), String> {
+        let (socket, id) = match self.hardware().parts.get(part) {
+            Some(part) => (self.kubelet.folder().join(socket_of(&part.resource)), part.id.clone()),
+            None => return Ok(()),
+        };
+        let from = Instant::now();
+        let answer = ask(&socket, &id).await;
+        let refused = answer.as_ref().map(drop).map_err(|why| format!("{id}: {why}"));
+        self.judge(part, &Asked { from, to: Instant::now(), answer });
+        refused
+    }
+
+    fn judge(&self, part: usize, asked: &Asked) {
         let hardware = self.hardware();
         if let Some(part) = hardware.parts.get(part) {
             self.checks.judge(part, asked);

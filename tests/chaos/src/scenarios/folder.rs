@@ -1,7 +1,9 @@
 //! The kubelet's folder goes and comes again.
 
 use std::fs::{self, Permissions};
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::world::{Outcome, World};
@@ -18,14 +20,14 @@ pub(super) async fn run(world: &mut World) -> Outcome<()> {
             0 => {
                 world.inject("removed and made again");
                 world.kubelet.stop().await;
-                fs::remove_dir_all(&folder)?;
+                remove(&folder)?;
                 tokio::time::sleep(A_MOMENT).await;
                 world.toggle_some()?;
                 world.kubelet.restart().await?;
             }
             1 => {
                 world.inject("removed below a running kubelet");
-                fs::remove_dir_all(&folder)?;
+                remove(&folder)?;
                 world.toggle_some()?;
                 world.kubelet.restart().await?;
             }
@@ -40,7 +42,7 @@ pub(super) async fn run(world: &mut World) -> Outcome<()> {
             3 => {
                 world.inject("replaced by a file for a moment");
                 world.kubelet.stop().await;
-                fs::remove_dir_all(&folder)?;
+                remove(&folder)?;
                 fs::write(&folder, "no folder")?;
                 tokio::time::sleep(A_MOMENT).await;
                 world.toggle_some()?;
@@ -59,4 +61,14 @@ pub(super) async fn run(world: &mut World) -> Outcome<()> {
         world.measure(round)?;
     }
     world.end()
+}
+
+/// Removes the folder, in which a plugin may make a socket at any time.
+fn remove(folder: &Path) -> std::io::Result<()> {
+    loop {
+        match fs::remove_dir_all(folder) {
+            Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => {}
+            removed => return removed,
+        }
+    }
 }
