@@ -191,6 +191,7 @@ fn an_unhealthy_device_is_no_difference_from_a_kubelet_that_does_not_have_it() {
     let node = node.with_checkpoint(&registered, &json!(null));
     let output = node.plan(&["-plugin-flags", "qat: ", "-json"]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(json_of(&output).get("differences"), Some(&json!([])));
     let device = json!({
         "id": "0000:6b:00.1", "healthy": false, "reason": "its physical function 0000:6b:00.0 is down",
     });
@@ -316,7 +317,7 @@ fn lists_pods_config_maps_and_images_without_a_command_are_understood() {
     let config_map = json!({"kind": "ConfigMap", "data": {"config.yaml": file}});
     let node = daemonset("intel/intel-device-plugins", json!(["node", "-config=/etc/config.yaml"]));
     assert_eq!(count(&config_map.to_string(), &[], "gpu.intel.com~1xe"), Some(6));
-    let both = format!("{node}\n---\n{config_map}\n");
+    let both = format!("# ours\n---\n{node}\n--- # and its file\n{config_map}\n---\n");
     assert_eq!(count(&both, &["-node-name", "n"], "gpu.intel.com~1xe"), Some(7));
     assert_eq!(count(&node.to_string(), &[], "gpu.intel.com~1xe"), Some(1));
     assert_eq!(count("families: {gpu: false}", &[], "gpu.intel.com~1xe"), None);
