@@ -1,5 +1,7 @@
 //! What the API server is answered about the operator's own objects: defaults, and what is wrong.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::{Family, SpecError, image};
@@ -29,4 +31,35 @@ pub fn refusal(family: &Family, spec: &Value) -> Option<String> {
             Some(format!("spec{}: {error}", field.pointer.replace('/', ".")))
         })
     })
+}
+
+/// What an update of a spec changes of what nodes offer, for the one who makes it: as far as the plugin's flags alone tell.
+pub fn warnings(family: &Family, old: &Value, new: &Value) -> Vec<String> {
+    let (Ok(old), Ok(new)) = (family.args(old), family.args(new)) else { return Vec::new() };
+    let changes = family.offering.iter().filter_map(|(flag, default)| {
+        let [before, after] = [&old, &new].map(|args| given(args, flag).unwrap_or(default));
+        (set(before) != set(after)).then(|| {
+            let [before, after] = [before, after].map(|value| if value.is_empty() { "nothing" } else { value });
+            format!(
+                "the plugin's {flag} changes from {before} to {after}: nodes will offer other devices, and pods that have one which goes \
+                 keep it until their node boots; on a node, `intel-device-plugins plan` shows which"
+            )
+        })
+    });
+    changes.collect()
+}
+
+/// The value of a flag among arguments.
+fn given<'a>(args: &'a [String], flag: &str) -> Option<&'a str> {
+    let mut words = args.iter().map(String::as_str).skip_while(|word| word.split('=').next() != Some(flag));
+    let word = words.next()?;
+    Some(match word.split_once('=') {
+        Some((_, value)) => value,
+        None => words.next().filter(|word| !word.starts_with('-')).unwrap_or("true"),
+    })
+}
+
+/// The order of a list does not matter.
+fn set(list: &str) -> BTreeSet<&str> {
+    list.split(',').collect()
 }

@@ -24,6 +24,10 @@ pub trait DevicePlugin: CustomResourceExt {
     /// The fields that name images, the plugin's first.
     const IMAGES: &'static [ImageField];
 
+    /// The plugin's flags that say which devices of a node are offered, and as which resources, with what they are when they are not
+    /// given.
+    const OFFERING: &'static [(&'static str, &'static str)] = &[];
+
     /// The part of the spec that all kinds have.
     fn common(spec: &Self::Spec) -> &Common;
 
@@ -111,6 +115,9 @@ pub struct Family {
     pub name: &'static str,
     /// [`DevicePlugin::IMAGES`].
     pub images: &'static [ImageField],
+    /// [`DevicePlugin::OFFERING`].
+    pub offering: &'static [(&'static str, &'static str)],
+    args: fn(&Value) -> Result<Vec<String>, SpecError>,
     check: fn(&Value) -> Result<(), SpecError>,
     config_map: fn(&Value) -> Result<Option<String>, SpecError>,
     daemonset: fn(&str, &Value, &Settings) -> Result<DaemonSet, SpecError>,
@@ -122,6 +129,8 @@ impl Family {
         Self {
             name: P::NAME,
             images: P::IMAGES,
+            offering: P::OFFERING,
+            args: |spec| Ok(args::<P>(&read::<P>(spec)?)),
             check: |spec| check::<P>(&read::<P>(spec)?),
             config_map: |spec| Ok(P::config_map(&read::<P>(spec)?).map(str::to_owned)),
             daemonset: |name, spec, settings| daemonset::<P>(name, &read::<P>(spec)?, settings),
@@ -153,6 +162,11 @@ impl Family {
     /// The plugin's image of an object that names none.
     pub fn default_image(&self) -> String {
         format!("intel/{}:{IMAGE_VERSION}", self.app())
+    }
+
+    /// The arguments of the plugin's container.
+    pub fn args(&self, spec: &Value) -> Result<Vec<String>, SpecError> {
+        (self.args)(spec)
     }
 
     /// What is wrong with a spec beside its images.

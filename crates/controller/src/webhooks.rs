@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use webhook::review::Kind;
-use webhook::{Document, Fields, Outcome, Pointer, Request, Webhook};
+use webhook::{Document, Fields, Outcome, Patch, Pointer, Request, Webhook};
 
 use crate::{Family, GROUP, admission};
 
@@ -46,7 +46,7 @@ fn give_defaults(family: &Family, request: Request) -> Outcome {
 
 fn default_image(family: &Family, request: &Request) -> Option<String> {
     let is_whole = request.subresource.is_empty();
-    is_whole.then(|| admission::default_image(family, spec(request))).flatten()
+    is_whole.then(|| admission::default_image(family, spec(&request.object))).flatten()
 }
 
 fn validate(family: &Family, request: &Request) -> Outcome {
@@ -56,12 +56,17 @@ fn validate(family: &Family, request: &Request) -> Outcome {
     if is_going || !request.subresource.is_empty() {
         return Outcome::unchanged();
     }
-    match admission::refusal(family, spec(request)) {
-        None => Outcome::unchanged(),
-        Some(why) => Outcome::Refused { message: format!("invalid resource: {why}") },
+    if let Some(why) = admission::refusal(family, spec(&request.object)) {
+        return Outcome::Refused { message: format!("invalid resource: {why}") };
     }
+    let warnings = if request.old.is_null() {
+        Vec::new()
+    } else {
+        admission::warnings(family, spec(&request.old), spec(&request.object))
+    };
+    Outcome::Allowed { patch: Patch::default(), warnings }
 }
 
-fn spec(request: &Request) -> &Value {
-    request.object.get("spec").unwrap_or(&Value::Null)
+fn spec(object: &Value) -> &Value {
+    object.get("spec").unwrap_or(&Value::Null)
 }

@@ -53,6 +53,8 @@ pub struct Request {
     pub namespace: String,
     /// The object, with everything that the API server said about it.
     pub object: Value,
+    /// What an update is to replace, `null` if it is none.
+    pub old: Value,
 }
 
 /// What a webhook decides.
@@ -136,6 +138,7 @@ pub(crate) fn judge(
         ("subResource", Fields::All),
         ("namespace", Fields::All),
         ("object", fields),
+        ("oldObject", fields),
     ];
     let review = [("apiVersion", Fields::All), ("kind", Fields::All), ("request", Fields::Only(&request))];
     let mut review = Fields::Only(&review).read(body).map_err(BadRequest::NotJson)?;
@@ -181,6 +184,7 @@ fn read(mut request: Value, expected: &Kind) -> Result<Option<Request>, String> 
             subresource: text(&request, "subResource").to_owned(),
             namespace: text(&request, "namespace").to_owned(),
             object,
+            old: request.get_mut("oldObject").map(Value::take).unwrap_or_default(),
         })),
         _ => Err("the request has no object".to_owned()),
     }

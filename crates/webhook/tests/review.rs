@@ -67,8 +67,20 @@ fn the_decision_is_made_on_the_object_as_it_was_sent() {
                 subresource: String::new(),
                 namespace: "default".to_owned(),
                 object: sent["request"]["object"].clone(),
+                old: Value::Null,
             }
         );
+        Outcome::unchanged()
+    })
+    .unwrap();
+}
+
+#[test]
+fn of_an_update_the_object_as_it_was_is_known() {
+    let mut sent = with("/request/operation", json!("UPDATE"));
+    sent["request"]["oldObject"] = json!({"metadata": {"name": "before"}});
+    ask(&sent, |request| {
+        assert_eq!(request.old, sent["request"]["oldObject"]);
         Outcome::unchanged()
     })
     .unwrap();

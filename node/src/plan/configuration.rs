@@ -106,14 +106,22 @@ fn read(file: &str) -> Result<String, String> {
 
 /// A manifest says of what kind its objects are; the file of `node` has no such key.
 fn parse(text: &str, node_name: &str) -> Result<BTreeMap<&'static str, Plugin>, String> {
-    let options = serde_saphyr::options! { with_snippet: false };
-    let objects: Vec<Value> = serde_saphyr::from_multiple_with_options(text, options)
-        .map_err(|error| format!("no YAML: {error}"))?;
+    let objects = documents(text).map_err(|error| format!("no YAML: {error}"))?;
     if objects.iter().any(|object| object.get("kind").is_some()) {
         manifest::families(&objects, node_name)
     } else {
         of_node(text, node_name)
     }
+}
+
+/// Each by itself: the program reads YAML of one document elsewhere, and reading many is code of its own.
+fn documents(text: &str) -> Result<Vec<Value>, serde_saphyr::Error> {
+    // Nothing else can begin a line so, not even within a text.
+    let marked = format!("\n{text}");
+    let is_empty = |text: &str| text.lines().all(|line| line.trim().is_empty() || line.starts_with('#'));
+    let documents = marked.split("\n---").filter(|document| !is_empty(document));
+    let options = || serde_saphyr::options! { with_snippet: false };
+    documents.map(|document| serde_saphyr::from_str_with_options(document, options())).collect()
 }
 
 /// What a file of `node` says.

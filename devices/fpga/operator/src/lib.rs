@@ -23,6 +23,7 @@ impl DevicePlugin for FpgaDevicePlugin {
             ..ImageField::of_init(&["intel-fpga-initcontainer", "intel-fpga-initimage"])
         },
     ];
+    const OFFERING: &'static [(&'static str, &'static str)] = &[("-mode", "af")];
 
     fn common(spec: &FpgaDevicePluginSpec) -> &Common {
         &spec.common

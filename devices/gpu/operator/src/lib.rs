@@ -22,6 +22,13 @@ impl DevicePlugin for GpuDevicePlugin {
         ImageField { is_checked: false, ..ImageField::of_init(&["intel-gpu-initcontainer"]) },
         ImageField { pointer: "/healthManagement/image", ..ImageField::of_init(&["intel-gpu-levelzero"]) },
     ];
+    const OFFERING: &'static [(&'static str, &'static str)] = &[
+        ("-shared-dev-num", "1"),
+        ("-allow-ids", ""),
+        ("-deny-ids", ""),
+        ("-enable-monitoring", "false"),
+        ("-monitoring-mode", "single"),
+    ];
 
     fn common(spec: &GpuDevicePluginSpec) -> &Common {
         &spec.common

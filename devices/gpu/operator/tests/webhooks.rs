@@ -9,6 +9,11 @@ use webhook::review::answer;
 
 /// The answer to a review of this kind of request, of the webhook at this path.
 fn ask(path: &str, operation: &str, object: &Value) -> Value {
+    ask_about(path, operation, object, &Value::Null)
+}
+
+/// The same, of an object that is there.
+fn ask_about(path: &str, operation: &str, object: &Value, old: &Value) -> Value {
     let webhook = controller::webhooks(FAMILY).into_iter().find(|webhook| webhook.path == path).unwrap();
     let review = json!({
         "apiVersion": "admission.k8s.io/v1",
@@ -18,6 +23,7 @@ fn ask(path: &str, operation: &str, object: &Value) -> Value {
             "kind": {"group": "deviceplugin.intel.com", "version": "v1", "kind": "GpuDevicePlugin"},
             "operation": operation,
             "object": object,
+            "oldObject": old,
         },
     });
     let text = answer(review.to_string().as_bytes(), &webhook.kind, webhook.fields, &webhook.decide).unwrap();
@@ -35,6 +41,10 @@ fn patch(object: &Value) -> Value {
 
 fn validate(operation: &str, object: &Value) -> Value {
     ask("/validate-deviceplugin-intel-com-v1-gpudeviceplugin", operation, object)
+}
+
+fn review(operation: &str, object: &Value, old: &Value) -> Value {
+    ask_about("/validate-deviceplugin-intel-com-v1-gpudeviceplugin", operation, object, old)
 }
 
 #[test]
@@ -103,4 +113,40 @@ fn what_is_right_or_on_its_way_out_is_stored() {
     }
     let update = json!({"spec": {"image": "intel/intel-gpu-plugin:0.30.0"}});
     assert_eq!(validate("DELETE", &update)["allowed"], true);
+}
+
+#[test]
+fn an_update_that_changes_what_nodes_offer_is_stored_with_a_warning() {
+    let spec = |more: Value| {
+        let mut spec = json!({"image": "intel/intel-gpu-plugin:0.36.0"});
+        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"spec": spec})
+    };
+    let warnings = |old: Value, new: Value| {
+        let response = review("UPDATE", &spec(new), &spec(old));
+        assert_eq!(response["allowed"], true, "{response}");
+        let warnings = response["warnings"].as_array().cloned().unwrap_or_default();
+        let flags = warnings.iter().map(|text| text.as_str().unwrap().split(':').next().unwrap().to_owned());
+        flags.collect::<Vec<_>>()
+    };
+    let old = json!({"sharedDevNum": 2, "enableMonitoring": true, "allowIDs": "0x56c0,0x56c1"});
+    let new = json!({"sharedDevNum": 10, "enableMonitoring": true, "monitoringMode": "split"});
+    let expected = [
+        "the plugin's -shared-dev-num changes from 2 to 10",
+        "the plugin's -allow-ids changes from 0x56c0,0x56c1 to nothing",
+        "the plugin's -monitoring-mode changes from single to split",
+    ];
+    assert_eq!(warnings(old.clone(), new), expected);
+    let monitoring = ["the plugin's -enable-monitoring changes from false to true"];
+    assert_eq!(
+        warnings(json!({}), json!({"enableMonitoring": true, "monitoringMode": "single"})),
+        monitoring
+    );
+    // The same in other words, and what changes something else.
+    let same = json!({
+        "sharedDevNum": 2, "enableMonitoring": true, "allowIDs": "0x56c1,0x56c0", "monitoringMode": "single",
+        "preferredAllocationPolicy": "packed", "logLevel": 4,
+    });
+    assert_eq!(warnings(old, same), [""; 0]);
+    assert_eq!(warnings(json!({"bypathMode": "unknown"}), json!({"sharedDevNum": 2})), [""; 0]);
 }

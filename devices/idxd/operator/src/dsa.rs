@@ -64,6 +64,8 @@ impl DevicePlugin for DsaDevicePlugin {
         ImageField::of_plugin(&["intel-dsa-plugin"]),
         ImageField::of_init(&["intel-idxd-config-initcontainer"]),
     ];
+    const OFFERING: &'static [(&'static str, &'static str)] =
+        &[("-driver", "idxd"), ("-shared-dev-num", "1")];
 
     fn common(spec: &DsaDevicePluginSpec) -> &Common {
         &spec.common

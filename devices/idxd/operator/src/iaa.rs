@@ -38,6 +38,7 @@ impl DevicePlugin for IaaDevicePlugin {
         ImageField::of_plugin(&["intel-iaa-plugin"]),
         ImageField::of_init(&["intel-idxd-config-initcontainer"]),
     ];
+    const OFFERING: &'static [(&'static str, &'static str)] = &[("-shared-dev-num", "1")];
 
     fn common(spec: &IaaDevicePluginSpec) -> &Common {
         &spec.common

@@ -16,6 +16,7 @@ impl DevicePlugin for NpuDevicePlugin {
     const TEMPLATE: &'static str =
         include_str!("../../../../deployments/npu_plugin/base/intel-npu-plugin.yaml");
     const IMAGES: &'static [ImageField] = &[ImageField::of_plugin(&["intel-npu-plugin"])];
+    const OFFERING: &'static [(&'static str, &'static str)] = &[("-shared-dev-num", "1")];
 
     fn common(spec: &NpuDevicePluginSpec) -> &Common {
         &spec.common

@@ -17,6 +17,8 @@ impl DevicePlugin for QatDevicePlugin {
         include_str!("../../../../deployments/qat_plugin/base/intel-qat-plugin.yaml");
     const IMAGES: &'static [ImageField] =
         &[ImageField::of_plugin(&["intel-qat-plugin"]), ImageField::of_init(&["intel-qat-initcontainer"])];
+    const OFFERING: &'static [(&'static str, &'static str)] =
+        &[("-kernel-vf-drivers", ""), ("-max-num-devices", "")];
 
     fn common(spec: &QatDevicePluginSpec) -> &Common {
         &spec.common

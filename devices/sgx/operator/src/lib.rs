@@ -17,6 +17,8 @@ impl DevicePlugin for SgxDevicePlugin {
         include_str!("../../../../deployments/sgx_plugin/base/intel-sgx-plugin.yaml");
     const IMAGES: &'static [ImageField] =
         &[ImageField::of_plugin(&["intel-sgx-plugin"]), ImageField::of_init(&["intel-sgx-initcontainer"])];
+    const OFFERING: &'static [(&'static str, &'static str)] =
+        &[("-enclave-limit", ""), ("-provision-limit", ""), ("-dcap-infra-resources", "false")];
 
     fn common(spec: &SgxDevicePluginSpec) -> &Common {
         &spec.common
