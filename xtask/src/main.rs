@@ -2,10 +2,12 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool for the command line")]
 
+mod bench;
 mod book;
 mod budget;
 mod build;
 mod bundle;
+mod counts;
 mod crates;
 mod elf;
 mod flags;
@@ -33,6 +35,15 @@ Usage: cargo xtask COMMAND
   build        build the binaries that are shipped, and print where they are
                  --target T      for this target triple instead of this machine's; can be repeated (docs/images.md#arm64)
   budget       build them and compare size, number of crates and linking with xtask/budget.txt
+  bench        measure all that docs/benchmarks.md says, and write it there; takes nine minutes, and ten to twenty more for the operator
+                 --reference DIR beside the Go implementation's binaries, which are there
+                 --only PART     only this part; can be repeated
+                 --without PART  all but this part; can be repeated
+                 --quick         few rounds, only to try it; writes to target/bench
+                 --output DIR    write there instead
+  counts       count instructions of operations that are fixed, and compare with bench/counts.txt (docs/benchmarks.md#instructions);
+               needs root and valgrind
+                 --update        write them there instead
   images       build them and pack them into images, target/images/NAME.tar each (docs/images.md)
                  --tag TAG       instead of those that manifests and the operator name; can be repeated
                  --registry R    instead of docker.io/intel
@@ -68,7 +79,13 @@ fn main() -> ExitCode {
             Ok(platforms) => build::run(&platforms),
             Err(error) => return wrong("build", &error),
         },
+        ["bench", flags @ ..] => match bench::Options::parse(flags) {
+            Ok(options) => bench::run(&options),
+            Err(error) => return wrong("bench", &error),
+        },
         ["budget"] => budget::run(),
+        ["counts"] => counts::run(false),
+        ["counts", "--update"] => counts::run(true),
         ["images", flags @ ..] => match images::Options::parse(flags) {
             Ok(options) => images::run(&options),
             Err(error) => return wrong("images", &error),

@@ -37,6 +37,7 @@ mod server;
 pub mod status;
 mod wakeups;
 
+pub use allocation::allocate;
 pub use inventory::{
     CdiDevice, CdiHook, ContainerEdits, Device, DeviceNode, DeviceSpec, Expectation, Filesystem, Health,
     Inventory, Mount, Resource, numa_or_nowhere,
@@ -45,5 +46,5 @@ pub use manager::{DeadMount, Manager, Paths};
 pub use metrics::Status;
 pub use plugin::{Capabilities, DevicePlugin, DiscoverError, Refusal, Triggers, error_chain};
 pub use readable::Readable;
-pub use server::MAX_BLOCKING_THREADS;
+pub use server::{MAX_BLOCKING_THREADS, list};
 pub use wakeups::Rescan;
