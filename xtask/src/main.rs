@@ -152,3 +152,16 @@ fn output_of(command: &mut Command) -> Result<String, String> {
 fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
+
+/// The same for what is also built by hand: without what cargo has told this program. The build script of ring looks at it, so ring
+/// and all that is above it would be built anew.
+fn cargo_by_hand() -> Command {
+    let mut command = cargo();
+    for (name, _) in std::env::vars_os() {
+        let is_told = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+        if name.to_str().is_some_and(is_told) {
+            command.env_remove(name);
+        }
+    }
+    command
+}

@@ -38,9 +38,13 @@ impl Page {
     pub(super) fn row(&self, block: &str, first: &str) -> Result<Vec<&str>, String> {
         let content = self.0.get(self.place(block)?).unwrap_or_default();
         let rows = content.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix('|'));
-        let mut rows = rows.map(|row| row.split('|').map(str::trim));
-        let found = rows.find_map(|mut cells| (cells.next() == Some(first)).then(|| cells.collect()));
-        found.ok_or_else(|| format!("the tables of {block} in {PATH} have no row {first:?}"))
+        let rows = rows.map(|row| row.split('|').map(str::trim).collect::<Vec<_>>());
+        let mut rows = rows.filter(|cells| cells.first() == Some(&first));
+        match (rows.next(), rows.next()) {
+            (Some(found), None) => Ok(found.into_iter().skip(1).collect()),
+            (None, _) => Err(format!("the tables of {block} in {PATH} have no row {first:?}")),
+            (Some(_), Some(_)) => Err(format!("the tables of {block} in {PATH} have two rows {first:?}")),
+        }
     }
 }
 
@@ -66,6 +70,9 @@ mod tests {
     #[test]
     fn a_row_is_found_by_its_first_cell_in_its_block_only() {
         assert_eq!(page().row("x", "start"), Ok(vec!["≤ 2 ms", "1 ms"]));
-        assert!(page().row("y", "start").unwrap_err().contains("\"start\""));
+        assert!(page().row("y", "start").unwrap_err().contains("no row \"start\""));
+        let mut twice = page();
+        twice.set("y", "| start | 1 |\n| start | 2 |").unwrap();
+        assert!(twice.row("y", "start").unwrap_err().contains("two rows"));
     }
 }

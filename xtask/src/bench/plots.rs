@@ -3,7 +3,7 @@
 use super::page::Page;
 
 const WIDTH: f64 = 760.0;
-const LEFT: f64 = 270.0;
+const LEFT: f64 = 290.0;
 const RIGHT: f64 = 70.0;
 const TOP: f64 = 74.0;
 const ROW: f64 = 34.0;
@@ -44,11 +44,18 @@ pub(super) fn all(page: &Page, samples: &str) -> Vec<(&'static str, String)> {
             "bench-times.svg",
             pairs(
                 "Time until it is done",
-                "milliseconds, median where not said; shorter is better",
+                "milliseconds on a logarithmic scale, medians where not said; shorter is better",
                 &rows(page, TIMES),
             ),
         ),
-        ("bench-memory.svg", pairs("Peak memory (RSS)", "megabytes; less is better", &rows(page, MEMORY))),
+        (
+            "bench-memory.svg",
+            pairs(
+                "Peak memory (RSS)",
+                "megabytes on a logarithmic scale; less is better",
+                &rows(page, MEMORY),
+            ),
+        ),
     ];
     let series: Vec<(&str, Vec<f64>)> = samples.lines().filter_map(read).collect();
     if !series.is_empty() {
@@ -104,13 +111,18 @@ impl Scale {
 
     /// Lines and numbers of the powers.
     fn grid(&self, svg: &mut String, bottom: f64) {
+        // Few powers leave room for numbers between them.
+        let steps: &[f64] = if self.most - self.least > 2.0 { &[1.0] } else { &[1.0, 2.0, 5.0] };
         let mut power = self.least;
         while power <= self.most {
-            let value = 10_f64.powf(power);
-            let x = self.x(value);
-            *svg +=
-                &format!("<line class=\"g\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{TOP}\" y2=\"{bottom:.1}\"/>\n");
-            text(svg, "s", "middle", x, bottom + 18.0, &shown(value));
+            for step in steps.iter().filter(|step| power < self.most || **step <= 1.0) {
+                let value = step * 10_f64.powf(power);
+                let x = self.x(value);
+                *svg += &format!(
+                    "<line class=\"g\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{TOP}\" y2=\"{bottom:.1}\"/>\n"
+                );
+                text(svg, "s", "middle", x, bottom + 18.0, &shown(value));
+            }
             power += 1.0;
         }
     }
@@ -125,7 +137,7 @@ fn pairs(title: &str, unit: &str, rows: &[Pair]) -> String {
     scale.grid(&mut svg, bottom);
     let mut y = TOP + ROW / 2.0;
     for Pair { name, here, reference } in rows {
-        text(&mut svg, "", "end", LEFT - 24.0, y + 4.5, name);
+        text(&mut svg, "", "end", LEFT - 44.0, y + 4.5, name);
         let dot = |class: &str, value: f64, is_left: bool| {
             let x = scale.x(value);
             let (anchor, at) = if is_left { ("end", x - 10.0) } else { ("start", x + 10.0) };
@@ -154,7 +166,7 @@ fn distribution(series: &[(&str, Vec<f64>)]) -> String {
     let bottom = TOP + HEIGHT;
     let mut svg = begin(
         "Allocate, with CDI",
-        "milliseconds until the answer; calls answered by then, in percent",
+        "milliseconds until the answer, on a logarithmic scale; percent of calls answered by then",
         bottom + BOTTOM,
     );
     let scale = Scale::of(series.iter().flat_map(|(_, values)| values.iter().copied()));
@@ -177,8 +189,8 @@ fn distribution(series: &[(&str, Vec<f64>)]) -> String {
         }
         svg += &format!("<path class=\"{class}\" d=\"{path}\"/>\n");
         let said = format!("median {}, p99 {} ms", shown(at(values, 0.5)), shown(at(values, 0.99)));
-        text(&mut svg, class, "end", LEFT - 24.0, TOP + 90.0 + 44.0 * f64::from(line), whose(name));
-        text(&mut svg, class, "end", LEFT - 24.0, TOP + 108.0 + 44.0 * f64::from(line), &said);
+        text(&mut svg, class, "start", 20.0, TOP + 90.0 + 44.0 * f64::from(line), whose(name));
+        text(&mut svg, class, "start", 20.0, TOP + 108.0 + 44.0 * f64::from(line), &said);
     }
     svg + "</svg>\n"
 }
