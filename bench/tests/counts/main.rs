@@ -40,6 +40,11 @@ impl Operation {
         Self { name: name.into(), prepare: Box::new(|| ()), run }
     }
 
+    /// Ten times, for what is short and has tables with dice in their keys (`HashMap`).
+    fn ten<T>(name: &str, mut run: impl FnMut() -> T + 'static) -> Self {
+        Self::new(format!("{name}, 10 times"), move || (0..10).map(|_| run()).collect::<Vec<T>>())
+    }
+
     fn after(self, prepare: impl FnMut() + 'static) -> Self {
         Self { prepare: Box::new(prepare), ..self }
     }
@@ -58,7 +63,8 @@ fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["-prepare", folder] => drop(node::prepare(Path::new(folder))),
-        ["-counted"] => run(&Host::real(), Path::new("")),
+        // The stack of the main thread is where the environment ends, and how fast texts are looked through depends on that.
+        ["-counted"] => std::thread::spawn(|| run(&Host::real(), Path::new(""))).join().unwrap(),
         _ => {
             let folder = tempfile::tempdir().unwrap();
             run(&node::prepare(folder.path()), folder.path());

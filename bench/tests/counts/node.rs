@@ -96,17 +96,17 @@ fn answers(host: &Host, folder: &Path) -> Vec<Operation> {
     let prefer = |name: &str, (plugin, offered): (Arc<dyn DevicePlugin>, Resource), size| {
         let ids: Vec<String> = offered.devices.into_keys().collect();
         assert!(ids.len() > size, "{ids:?}");
-        Operation::new(name, move || {
+        Operation::ten(name, move || {
             let available = ids.iter().map(String::as_str).collect();
             let chosen = plugin.prefer("", &Choice { available, must_include: Vec::new(), size });
             assert_eq!(chosen.len(), size);
         })
     };
-    let shares = ["-shared-dev-num=100", "-allocation-policy=balanced"];
+    let shares = ["-shared-dev-num=10", "-allocation-policy=balanced"];
     vec![
         without_files,
         allocation("allocate a GPU, its CDI file is there"),
-        prefer("prefer 8 of 800 shares of GPUs", offer(gpu_plugin::parse, &shares, "i915"), 8),
+        prefer("prefer 8 of 80 shares of GPUs", offer(gpu_plugin::parse, &shares, "i915"), 8),
         prefer("prefer 4 of 32 QAT functions", offer(qat_plugin::parse, &[], "cy"), 4),
         prefer("prefer 4 of 16 work queues", offer(idxd_plugin::dsa::parse, &[], "wq-user-dedicated"), 4),
         Operation::new("encode a list of 10,000 devices", move || list(&many).encode_to_vec()),
@@ -147,7 +147,7 @@ fn readers(host: Host) -> Vec<Operation> {
         Operation::new("labels of 8 GPUs", move || {
             node_labels(&host, "/sys", &Settings::default(), &mut |warning| drop(warning)).unwrap().text()
         }),
-        Operation::new("flags of the GPU plugin", || {
+        Operation::ten("flags of the GPU plugin", || {
             gpu_plugin::parse(&["-shared-dev-num=10", "-v=2", "-allocation-policy=packed"].map(str::to_owned))
                 .unwrap()
         }),
