@@ -18,6 +18,8 @@ use page::Page;
 /// Gibibytes that an API server with 5,000 nodes needs, with both operators beside it.
 const MEMORY_OF_OPERATOR: u64 = 14;
 
+const PLOT_OF_ALLOCATE: &str = "\n\n![How long Allocate takes](pictures/bench-allocate.svg)";
+
 /// What is wanted.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Options {
@@ -142,7 +144,9 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         match binaries.measure(part, reference.as_deref(), &samples, options.quick) {
             Ok(tables) => {
                 eprintln!("{}: done in {} s", part.name, begun.elapsed().as_secs());
-                page.set(part.name, &format!("{}\n\n{}{beside}.", tables.trim(), machine()?))?;
+                // Its plot is made of samples, and comes with them.
+                let plot = if part.name == "gpu" { PLOT_OF_ALLOCATE } else { "" };
+                page.set(part.name, &format!("{}\n\n{}{beside}.{plot}", tables.trim(), machine()?))?;
                 done.push(part.name);
             }
             Err(error) => {
