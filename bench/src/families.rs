@@ -11,7 +11,7 @@ use rustix::time::{ClockId, clock_gettime};
 use simulator::kubelet::{Kubelet, Options, State};
 use simulator::{Profile, SimulatedNode};
 
-use crate::figures::{Samples, number};
+use crate::figures::{Bar, Figure, Samples, number, table};
 use crate::process::Process;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
@@ -52,11 +52,17 @@ pub(crate) async fn run(binary: &Path, folder: &Path, quick: bool) -> Outcome<()
     let node = SimulatedNode::create(folder.join("all"), &Profile::builtin("xeon-full")?)?;
     let rounds = if quick { 3 } else { 20 };
     println!("| process | to Register of all | to all lists | peak RSS |\n|---|---|---|---|");
+    let mut most = 0.0_f64;
     for family in &FAMILIES {
-        start(binary, family.name, &[family], &node, folder, rounds).await?;
+        most = most.max(start(binary, family.name, &[family], &node, folder, rounds).await?);
     }
     let all: Vec<&Family> = FAMILIES.iter().collect();
-    start(binary, "node", &all, &node, folder, rounds).await?;
+    let of_node = start(binary, "node", &all, &node, folder, rounds).await?;
+    let figures = [
+        figure("peak memory (RSS), `node` with eight families", "MB", 6.0, of_node),
+        figure("peak memory (RSS), each plugin alone, the largest", "MB", 4.0, most),
+    ];
+    println!("\n{}", table(&figures));
     scans_in_place(node.root(), quick)?;
     curve(folder, rounds)
 }
@@ -72,7 +78,11 @@ fn scans_in_place(node: &Path, quick: bool) -> Outcome<()> {
     if status.success() { Ok(()) } else { Err("the scans need root".into()) }
 }
 
-/// Starts a process again and again, and prints its line.
+fn figure(what: &'static str, unit: &'static str, bar: f64, ours: f64) -> Figure {
+    Figure { what, unit, bar: Some(Bar::AtMost(bar)), ours, reference: None }
+}
+
+/// Starts a process again and again, and prints its line. Gives its peak memory, in MiB.
 async fn start(
     binary: &Path,
     command: &str,
@@ -80,7 +90,7 @@ async fn start(
     node: &SimulatedNode,
     folder: &Path,
     rounds: usize,
-) -> Outcome<()> {
+) -> Outcome<f64> {
     let kubelet = Kubelet::start(folder.join("kubelet"), Options::default())?;
     let expected: Vec<(String, usize)> = families
         .iter()
@@ -116,7 +126,7 @@ async fn start(
         number(listed.percentile(50.0)),
         number(rss.percentile(100.0))
     );
-    Ok(())
+    Ok(rss.percentile(100.0))
 }
 
 fn milliseconds(since: Instant) -> f64 {
@@ -126,14 +136,14 @@ fn milliseconds(since: Instant) -> f64 {
 /// One look at the node, family by family.
 pub(crate) fn scans(quick: bool) -> Outcome<()> {
     let rounds = if quick { 3 } else { 20 };
-    println!("\n| one look | processor time |\n|---|---|");
+    println!("| one look | processor time |\n|---|---|");
     let mut sum = 0.0;
     for family in &FAMILIES {
         let cost = scan(&Host::real(), family.parse, &[], rounds)?;
         sum += cost;
         println!("| {} | {} ms |", family.name, number(cost));
     }
-    println!("| all | {} ms |", number(sum));
+    println!("\n{}", table(&[figure("processor time of one look at all of it", "ms", 3.0, sum)]));
     Ok(())
 }
 
@@ -158,13 +168,20 @@ fn thread_time() -> Duration {
 
 /// What a look costs as the node grows: virtual functions of QAT, all on VFIO.
 fn curve(folder: &Path, rounds: usize) -> Outcome<()> {
-    println!("\n| QAT functions | one look | for each |\n|---|---|---|");
+    println!("| QAT functions | one look | for each |\n|---|---|---|");
+    let mut costs = Vec::new();
     for (step, count) in [16, 64, 250, 500, 1000].into_iter().enumerate() {
         let profile = Profile::parse("many", &many(count))?;
         let node = SimulatedNode::create(folder.join(format!("many-{step}")), &profile)?;
         let cost = scan(&node.host(), qat_plugin::parse, &["-max-num-devices=1000"], rounds)?;
         let each = cost * 1e3 / f64::from(u32::try_from(count)?);
         println!("| {count} | {} ms | {} µs |", number(cost), number(each));
+        costs.push(each);
+    }
+    if let [few, .., many] = costs[..] {
+        // Linear, within what such times differ by.
+        let what = "one function among 1,000, of what it costs among 16";
+        println!("\n{}", table(&[figure(what, "times", 1.25, many / few)]));
     }
     Ok(())
 }

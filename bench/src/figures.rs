@@ -13,6 +13,11 @@ impl Samples {
         self.0.extend(others.0);
     }
 
+    /// All on one line, for plots.
+    pub(crate) fn line(&self) -> String {
+        self.0.iter().map(|value| format!("{value:.4}")).collect::<Vec<_>>().join(" ")
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
@@ -52,13 +57,17 @@ pub(crate) struct Figure {
     pub(crate) reference: Option<f64>,
 }
 
-/// The table in Markdown.
+/// The table in Markdown; without the Go implementation where nothing was measured of it.
 pub(crate) fn table(figures: &[Figure]) -> String {
-    let mut text =
-        String::from("| figure | bar | here | Go implementation | ratio |\n|---|---|---|---|---|\n");
+    let is_compared = figures.iter().any(|figure| figure.reference.is_some());
+    let mut text = if is_compared {
+        String::from("| figure | bar | here | Go implementation | ratio |\n|---|---|---|---|---|\n")
+    } else {
+        String::from("| figure | bar | here |\n|---|---|---|\n")
+    };
     for figure in figures {
         let Figure { what, unit, bar, ours, reference } = figure;
-        let value = |value: f64| format!("{} {unit}", number(value));
+        let value = |value: f64| format!("{} {unit}", number(value)).trim_end().to_owned();
         let bar_text = match bar {
             None => String::new(),
             Some(Bar::AtMost(bar)) => format!("≤ {}", value(*bar)),
@@ -70,14 +79,18 @@ pub(crate) fn table(figures: &[Figure]) -> String {
             Some(Bar::AtLeast(bar)) => ours < bar,
         };
         let mark = if is_missed { " **missed**" } else { "" };
-        let reference_text = reference.map_or_else(|| "-".to_owned(), value);
-        // More is better of what is counted in a second, and worse of time and memory.
-        let ratio = match reference.filter(|reference| *ours > 0.0 && *reference > 0.0) {
-            None => String::new(),
-            Some(reference) if *unit == "/s" => format!("{}×", number(ours / reference)),
-            Some(reference) => format!("{}×", number(reference / ours)),
-        };
-        text += &format!("| {what} | {bar_text} | {}{mark} | {reference_text} | {ratio} |\n", value(*ours));
+        text += &format!("| {what} | {bar_text} | {}{mark} |", value(*ours));
+        if is_compared {
+            let reference_text = reference.map_or_else(|| "-".to_owned(), value);
+            // More is better of what is counted in a second, and worse of time and memory.
+            let ratio = match reference.filter(|reference| *ours > 0.0 && *reference > 0.0) {
+                None => String::new(),
+                Some(reference) if *unit == "/s" => format!("{}×", number(ours / reference)),
+                Some(reference) => format!("{}×", number(reference / ours)),
+            };
+            text += &format!(" {reference_text} | {ratio} |");
+        }
+        text.push('\n');
     }
     text
 }
@@ -133,5 +146,13 @@ mod tests {
         assert!(table.contains("| size | ≤ 4.00 MB | 5.00 MB **missed** | - |  |"), "{table}");
         assert!(table.contains("| flow |  | 10.0 /s | 5.00 /s | 2.00× |"), "{table}");
         assert!(table.contains("| rate | ≥ 20.0 /s | 10.0 /s **missed** | 5.00 /s | 2.00× |"), "{table}");
+    }
+
+    #[test]
+    fn what_was_not_compared_has_no_columns_for_it() {
+        let lists =
+            Figure { what: "lists", unit: "", bar: Some(Bar::AtMost(0.0)), ours: 0.0, reference: None };
+        let expected = "| figure | bar | here |\n|---|---|---|\n| lists | ≤ 0 | 0 |\n";
+        assert_eq!(table(&[lists]), expected);
     }
 }

@@ -1,7 +1,7 @@
 //! Measures the shipped binary, and beside it the Go implementation's GPU plugin if its path is given, on the same
 //! simulated node with the same embedded kubelet in the same run.
 //!
-//! `cargo run --release -p bench -- [-quick] BINARY [REFERENCE]`; the reference has fixed paths, so it needs root (a mount
+//! `cargo xtask bench` runs all parts and writes `docs/benchmarks.md`. The reference has fixed paths, so it needs root (a mount
 //! namespace of its own).
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
@@ -23,7 +23,7 @@ use measure::{Measured, Place};
 
 /// Says that this process is the one in the mount namespace, and which folder it works in.
 const INSIDE: &str = "BENCH_FOLDER";
-const USAGE: &str = "usage: bench [-quick] BINARY [REFERENCE]
+const USAGE: &str = "usage: bench [-quick] [-samples=FILE] BINARY [REFERENCE]
        bench [-quick] -families BINARY
        bench [-quick] -resources BINARY
        bench [-quick] -hook BINARY
@@ -31,7 +31,7 @@ const USAGE: &str = "usage: bench [-quick] BINARY [REFERENCE]
        bench [-quick] -operator OPERATOR KUBERNETES [REFERENCE OPERATOR]
 BINARY is intel-device-plugins as `cargo xtask build` makes it, REFERENCE the Go implementation's GPU plugin. OPERATOR is
 intel-device-plugins-operator, WEBHOOK the Go implementation's SGX admission webhook, REFERENCE OPERATOR its operator, and
-KUBERNETES what `tests/cluster/build` makes.";
+KUBERNETES what `tests/cluster/build` makes. FILE gets what plots are made of.";
 
 fn main() -> ExitCode {
     let mut args: Vec<String> = std::env::args().skip(1).collect();
@@ -43,6 +43,8 @@ fn main() -> ExitCode {
     let only_webhook = is_given("-webhook");
     let only_operator = is_given("-operator");
     let is_inside = is_given("-scans");
+    let samples = args.iter().position(|arg| arg.starts_with("-samples=")).map(|at| args.remove(at));
+    let samples = samples.as_deref().and_then(|flag| flag.strip_prefix("-samples=")).map(Path::new);
     let outcome = match args.as_slice() {
         [] if is_inside => families::scans(quick).map(|()| ExitCode::SUCCESS),
         [binary] if only_families => families(Path::new(binary), quick),
@@ -54,9 +56,9 @@ fn main() -> ExitCode {
             let reference = reference.first().map(Path::new);
             operator::run(Path::new(operator), Path::new(kubernetes), reference, quick)
         }
-        [binary] => bench(Path::new(binary), None, quick),
+        [binary] => bench(Path::new(binary), None, samples, quick),
         [_, _] if std::env::var_os(INSIDE).is_none() => enter_namespace(),
-        [binary, reference] => bench(Path::new(binary), Some(Path::new(reference)), quick),
+        [binary, reference] => bench(Path::new(binary), Some(Path::new(reference)), samples, quick),
         _ => Err(USAGE.into()),
     };
     match outcome {
@@ -125,6 +127,7 @@ fn in_memory() -> std::io::Result<tempfile::TempDir> {
 fn bench(
     binary: &Path,
     reference: Option<&Path>,
+    samples: Option<&Path>,
     quick: bool,
 ) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let temporary = in_memory()?;
@@ -139,7 +142,11 @@ fn bench(
         Some(reference) => Some(runtime.block_on(measure::run(reference, &[], false, &place, quick))?),
     };
     println!("{}", table(&figures(&ours, theirs.as_ref())));
-    runtime.block_on(families::run(binary, temporary.path(), quick))?;
+    if let Some(file) = samples {
+        let lines = [("here", Some(&ours)), ("Go", theirs.as_ref())];
+        let lines = lines.map(|(who, measured)| measured.map(|it| format!("{who} {}\n", it.allocate.line())));
+        std::fs::write(file, lines.into_iter().flatten().collect::<String>())?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -147,7 +154,7 @@ fn figures(ours: &Measured, theirs: Option<&Measured>) -> Vec<Figure> {
     let figure = |what, unit, bar: f64, value: fn(&Measured) -> f64| Figure {
         what,
         unit,
-        bar: (bar > 0.0).then_some(Bar::AtMost(bar)),
+        bar: bar.is_finite().then_some(Bar::AtMost(bar)),
         ours: value(ours),
         reference: theirs.map(value).filter(|value| value.is_finite()),
     };
@@ -156,7 +163,9 @@ fn figures(ours: &Measured, theirs: Option<&Measured>) -> Vec<Figure> {
         figure("process start to the first list with devices, median", "ms", 20.0, |m| {
             m.first_list.percentile(50.0)
         }),
-        figure("GPU added or removed to new list, median", "ms", 0.0, |m| m.hotplug.percentile(50.0)),
+        figure("GPU added or removed to new list, median", "ms", f64::INFINITY, |m| {
+            m.hotplug.percentile(50.0)
+        }),
         figure("GPU added or removed to new list, p99", "ms", 50.0, |m| m.hotplug.percentile(99.0)),
         figure("kubelet.sock made anew to Register, p99", "ms", 50.0, |m| m.restart.percentile(99.0)),
         figure("peak memory (RSS), 8 GPUs", "MB", 4.0, |m| m.rss_mb),
@@ -165,6 +174,6 @@ fn figures(ours: &Measured, theirs: Option<&Measured>) -> Vec<Figure> {
         figure("lists sent while idle, per 30 s", "", 0.0, |m| m.idle_lists),
         figure("Allocate with CDI, p50", "ms", 0.2, |m| m.allocate.percentile(50.0)),
         figure("Allocate with CDI, p99", "ms", 0.6, |m| m.allocate.percentile(99.0)),
-        figure("binary, static and stripped", "MB", 7.0, |m| m.binary_mb),
+        figure("binary with all families, static and stripped", "MB", 7.0, |m| m.binary_mb),
     ]
 }

@@ -94,7 +94,7 @@ fn figures(ours: &Measured, theirs: Option<&Measured>) -> Vec<Figure> {
             at_most(1.0),
             |m| Measured::of(m.few.as_ref(), |it| it.writes) / m.count_of_changes,
         ),
-        figure("rounds of these changes, p99", "ms", at_most(50.0), |m| {
+        figure("before there are pods: rounds of these changes, p99", "ms", at_most(50.0), |m| {
             Measured::of(m.few.as_ref(), |it| it.rounds.percentile(99.0))
         }),
         figure("peak memory (RSS) while pods came", "MB", at_most(30.0), |m| {

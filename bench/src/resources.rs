@@ -113,7 +113,7 @@ async fn measure(
         .await?;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let start = plugin.cpu_time()?;
-    let seconds = if quick { 3 } else { 30 };
+    let seconds = if quick { 3 } else { 15 };
     tokio::time::sleep(Duration::from_secs(seconds)).await;
     let idle = plugin.cpu_time()?.saturating_sub(start).as_secs_f64() * 1e3 * 60.0
         / Duration::from_secs(seconds).as_secs_f64();

@@ -38,31 +38,54 @@ struct Budget {
 
 /// Measures every shipped binary, prints what it found and fails if anything is over its limit.
 pub(crate) fn run() -> Result<(), String> {
-    let text = fs::read_to_string(root().join(TABLE)).map_err(|error| format!("{TABLE}: {error}"))?;
-    let budgets = parse(&text)?;
-    let platform = Platform::host()?;
     let mut excesses = Vec::new();
     println!("{:<32}{:>12}{:>12}{:>10}{:>8}  linked", "binary", "bytes", "at most", "crates", "at most");
-    for shipped in build::SHIPPED {
-        let package = shipped.package;
-        let budget = budgets.iter().find(|budget| budget.binary == package);
-        let budget = budget.ok_or_else(|| format!("{TABLE} has no line for {package}"))?;
-        let path = build::ship(&shipped, platform)?;
-        let file = fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        let linking = Linking::of(&file).ok_or_else(|| format!("{} is no ELF file", path.display()))?;
-        let crates = linked(package, platform)?.into_iter().map(|(name, _)| name).collect();
-        let measured = Measured { bytes: file.len() as u64, crates, linking };
+    for (shipped, budget, measured) in measure()? {
         println!(
-            "{package:<32}{:>12}{:>12}{:>10}{:>8}  {}",
+            "{:<32}{:>12}{:>12}{:>10}{:>8}  {}",
+            shipped.package,
             measured.bytes,
             budget.bytes,
             measured.crates.len(),
             budget.crates,
             measured.linked(),
         );
-        excesses.extend(measured.excesses(&shipped, budget));
+        excesses.extend(measured.excesses(&shipped, &budget));
     }
     if excesses.is_empty() { Ok(()) } else { Err(excesses.join("\nxtask: ")) }
+}
+
+/// The same as a table in Markdown, whatever is over its limit.
+pub(crate) fn table() -> Result<String, String> {
+    let mut table = "| figure | bar | here |\n|---|---|---|\n".to_owned();
+    for (shipped, budget, measured) in measure()? {
+        let mut row = |what: &str, bar: u64, here: u64| {
+            let mark = if here > bar { " **missed**" } else { "" };
+            table += &format!("| `{}`, {what} | ≤ {bar} | {here}{mark} |\n", shipped.package);
+        };
+        row("bytes", budget.bytes, measured.bytes);
+        row("crates", budget.crates as u64, measured.crates.len() as u64);
+        table += &format!("| `{}`, linked | | {} |\n", shipped.package, measured.linked());
+    }
+    Ok(table)
+}
+
+/// Builds all that is shipped and measures it.
+fn measure() -> Result<Vec<(Shipped, Budget, Measured)>, String> {
+    let text = fs::read_to_string(root().join(TABLE)).map_err(|error| format!("{TABLE}: {error}"))?;
+    let mut budgets = parse(&text)?;
+    let platform = Platform::host()?;
+    let measured = build::SHIPPED.into_iter().map(|shipped| {
+        let package = shipped.package;
+        let budget = budgets.iter().position(|budget| budget.binary == package);
+        let budget = budget.ok_or_else(|| format!("{TABLE} has no line for {package}"))?;
+        let path = build::ship(&shipped, platform)?;
+        let file = fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let linking = Linking::of(&file).ok_or_else(|| format!("{} is no ELF file", path.display()))?;
+        let crates = linked(package, platform)?.into_iter().map(|(name, _)| name).collect();
+        Ok((shipped, budgets.swap_remove(budget), Measured { bytes: file.len() as u64, crates, linking }))
+    });
+    measured.collect()
 }
 
 /// What a binary weighs.

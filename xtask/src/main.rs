@@ -2,10 +2,12 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool for the command line")]
 
+mod bench;
 mod book;
 mod budget;
 mod build;
 mod bundle;
+mod counts;
 mod crates;
 mod elf;
 mod flags;
@@ -35,6 +37,15 @@ Usage: cargo xtask COMMAND
   build        build the binaries that are shipped, and print where they are
                  --target T      for this target triple instead of this machine's; can be repeated (docs/images.md#arm64)
   budget       build them and compare size, number of crates and linking with xtask/budget.txt
+  bench        measure all that docs/benchmarks.md says, and write it there; takes nine minutes, and ten to twenty more for the operator
+                 --reference DIR beside the Go implementation's binaries, which are there
+                 --only PART     only this part; can be repeated
+                 --without PART  all but this part; can be repeated
+                 --quick         few rounds, only to try it; writes to target/bench
+                 --output DIR    write there instead
+  counts       count instructions of operations that are fixed, and compare with bench/counts.txt (docs/benchmarks.md#instructions);
+               needs root and valgrind
+                 --update        write them there instead
   images       build them and pack them into images, target/images/NAME.tar each (docs/images.md)
                  --tag TAG       instead of those that manifests and the operator name; can be repeated
                  --registry R    instead of docker.io/intel
@@ -70,7 +81,13 @@ fn main() -> ExitCode {
             Ok(platforms) => build::run(&platforms),
             Err(error) => return wrong("build", &error),
         },
+        ["bench", flags @ ..] => match bench::Options::parse(flags) {
+            Ok(options) => bench::run(&options),
+            Err(error) => return wrong("bench", &error),
+        },
         ["budget"] => budget::run(),
+        ["counts"] => counts::run(false),
+        ["counts", "--update"] => counts::run(true),
         ["images", flags @ ..] => match images::Options::parse(flags) {
             Ok(options) => images::run(&options),
             Err(error) => return wrong("images", &error),
@@ -136,4 +153,17 @@ fn output_of(command: &mut Command) -> Result<String, String> {
 /// The cargo that runs this program.
 fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// The same for what is also built by hand: without what cargo has told this program. The build script of ring looks at it, so ring
+/// and all that is above it would be built anew.
+fn cargo_by_hand() -> Command {
+    let mut command = cargo();
+    for (name, _) in std::env::vars_os() {
+        let is_told = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+        if name.to_str().is_some_and(is_told) {
+            command.env_remove(name);
+        }
+    }
+    command
 }

@@ -10,8 +10,9 @@ use crate::{
     error_chain,
 };
 
-/// One container asks for `ids`. The answer is whole or there is none.
-pub(crate) fn allocate<P: DevicePlugin>(
+/// What a container gets that asks for `ids` of the resource `name`: the answer of [`Manager`](crate::Manager), which is whole or
+/// not at all. Writes the CDI files of the devices that have one.
+pub fn allocate<P: DevicePlugin>(
     plugin: &P,
     host: &Host,
     cdi: &CdiFolder,

@@ -41,6 +41,7 @@ pub mod status;
 mod wakeups;
 
 pub use checkpoint::{Checkpoint, Held};
+pub use allocation::allocate;
 pub use inventory::{
     CdiDevice, CdiHook, ContainerEdits, Device, DeviceNode, DeviceSpec, Expectation, Filesystem, Health,
     Inventory, Mount, Resource, numa_or_nowhere,
@@ -50,5 +51,5 @@ pub use metrics::Status;
 pub use offer::{Difference, Offer};
 pub use plugin::{Capabilities, DevicePlugin, DiscoverError, Refusal, Triggers, error_chain};
 pub use readable::Readable;
-pub use server::MAX_BLOCKING_THREADS;
+pub use server::{MAX_BLOCKING_THREADS, list};
 pub use wakeups::Rescan;

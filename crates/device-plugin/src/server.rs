@@ -257,7 +257,7 @@ impl Drop for OpenStream {
 }
 
 /// The list as the kubelet gets it.
-pub(crate) fn list(resource: &Resource) -> api::ListAndWatchResponse {
+pub fn list(resource: &Resource) -> api::ListAndWatchResponse {
     let devices = resource.devices.iter().map(|(id, device)| api::Device {
         id: id.clone(),
         health: if device.is_healthy() { api::HEALTHY } else { api::UNHEALTHY }.to_owned(),
