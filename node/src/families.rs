@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use cli::confinement::Needs;
 use cli::plugin::Start;
 
 /// One family of devices and how to run its plugin.
@@ -17,6 +18,8 @@ pub(crate) struct Family {
     pub(crate) main: fn(&str, Vec<OsString>) -> ExitCode,
     /// Whether the plugin has the flag `-node-name`.
     pub(crate) is_of_a_node: bool,
+    /// What the plugin needs beyond what all do.
+    pub(crate) needs: Needs,
     /// The plugin that these flags ask for, to be run beside others.
     pub(crate) parse: fn(&[String]) -> Result<Start, String>,
 }
@@ -34,6 +37,7 @@ pub(crate) const FAMILIES: &[Family] = &[
         entry_point: "intel_gpu_device_plugin",
         main: gpu_plugin::main,
         is_of_a_node: false,
+        needs: Needs::CDI,
         parse: gpu_plugin::parse,
     },
     Family {
@@ -42,6 +46,7 @@ pub(crate) const FAMILIES: &[Family] = &[
         entry_point: "intel_npu_device_plugin",
         main: npu_plugin::main,
         is_of_a_node: false,
+        needs: Needs::NONE,
         parse: npu_plugin::parse,
     },
     Family {
@@ -50,6 +55,7 @@ pub(crate) const FAMILIES: &[Family] = &[
         entry_point: "intel_qat_device_plugin",
         main: qat_plugin::main,
         is_of_a_node: false,
+        needs: qat_plugin::NEEDS,
         parse: qat_plugin::parse,
     },
     Family {
@@ -58,6 +64,7 @@ pub(crate) const FAMILIES: &[Family] = &[
         entry_point: "intel_dsa_device_plugin",
         main: idxd_plugin::dsa::main,
         is_of_a_node: false,
+        needs: Needs::NONE,
         parse: idxd_plugin::dsa::parse,
     },
     Family {
@@ -66,6 +73,7 @@ pub(crate) const FAMILIES: &[Family] = &[
         entry_point: "intel_iaa_device_plugin",
         main: idxd_plugin::iaa::main,
         is_of_a_node: false,
+        needs: Needs::NONE,
         parse: idxd_plugin::iaa::parse,
     },
     Family {
@@ -74,6 +82,7 @@ pub(crate) const FAMILIES: &[Family] = &[
         entry_point: "intel_dlb_device_plugin",
         main: dlb_plugin::main,
         is_of_a_node: false,
+        needs: Needs::NONE,
         parse: dlb_plugin::parse,
     },
     Family {
@@ -82,6 +91,7 @@ pub(crate) const FAMILIES: &[Family] = &[
         entry_point: "intel_sgx_device_plugin",
         main: sgx_plugin::main,
         is_of_a_node: false,
+        needs: Needs::CDI,
         parse: sgx_plugin::parse,
     },
     Family {
@@ -90,6 +100,7 @@ pub(crate) const FAMILIES: &[Family] = &[
         entry_point: "intel_fpga_device_plugin",
         main: fpga_plugin::main,
         is_of_a_node: true,
+        needs: fpga_plugin::NEEDS,
         parse: fpga_plugin::parse,
     },
 ];

@@ -29,7 +29,7 @@ use cli::plugin::Start;
 use host::Host;
 
 pub use options::{Config, DpdkDriver, Options, Policy};
-pub use plugin::QatPlugin;
+pub use plugin::{NEEDS, QatPlugin};
 pub use setup::setup;
 
 /// Runs the plugin as a process of its own until SIGTERM. `program` is its name in the usage text.
@@ -46,7 +46,7 @@ pub fn main(program: &str, args: Vec<OsString>) -> ExitCode {
         Ok(host) => host,
         Err(error) => return cli::fatal(format!("-prefix: {}", device_plugin::error_chain(&error))),
     };
-    cli::plugin::run(&options.common, host, |_| QatPlugin::new(config))
+    cli::plugin::run(&options.common, host, NEEDS, |_| QatPlugin::new(config))
 }
 
 /// The plugin that these flags ask for, to be run beside others in one process.
