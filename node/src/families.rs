@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use cli::confinement::Needs;
 use cli::plugin::Start;
 use doctor::Doctor;
 use host::Reads;
@@ -19,6 +20,8 @@ pub(crate) struct Family {
     pub(crate) main: fn(&str, Vec<OsString>) -> ExitCode,
     /// Whether the plugin has the flag `-node-name`.
     pub(crate) is_of_a_node: bool,
+    /// What the plugin needs beyond what all do.
+    pub(crate) needs: Needs,
     /// The plugin that these flags ask for, to be run beside others.
     pub(crate) parse: fn(&[String]) -> Result<Start, String>,
     /// What the plugin, and whatever else there is of the family, reads of a node.
@@ -42,6 +45,7 @@ pub(crate) const FAMILIES: &[Family] = &[
         entry_point: "intel_gpu_device_plugin",
         main: gpu_plugin::main,
         is_of_a_node: false,
+        needs: Needs::CDI,
         parse: gpu_plugin::parse,
         reads: &[gpu_plugin::READS, gpu_labels::READS],
         doctor: &gpu_plugin::doctor::DOCTOR,
@@ -53,6 +57,7 @@ pub(crate) const FAMILIES: &[Family] = &[
         entry_point: "intel_npu_device_plugin",
         main: npu_plugin::main,
         is_of_a_node: false,
+        needs: Needs::NONE,
         parse: npu_plugin::parse,
         reads: &[npu_plugin::READS],
         doctor: &npu_plugin::doctor::DOCTOR,
@@ -64,6 +69,7 @@ pub(crate) const FAMILIES: &[Family] = &[
         entry_point: "intel_qat_device_plugin",
         main: qat_plugin::main,
         is_of_a_node: false,
+        needs: qat_plugin::NEEDS,
         parse: qat_plugin::parse,
         reads: &[qat_plugin::READS],
         doctor: &qat_plugin::doctor::DOCTOR,
@@ -75,6 +81,7 @@ pub(crate) const FAMILIES: &[Family] = &[
         entry_point: "intel_dsa_device_plugin",
         main: idxd_plugin::dsa::main,
         is_of_a_node: false,
+        needs: Needs::NONE,
         parse: idxd_plugin::dsa::parse,
         reads: &[idxd_plugin::READS],
         doctor: &idxd_plugin::doctor::DSA,
@@ -86,6 +93,7 @@ pub(crate) const FAMILIES: &[Family] = &[
         entry_point: "intel_iaa_device_plugin",
         main: idxd_plugin::iaa::main,
         is_of_a_node: false,
+        needs: Needs::NONE,
         parse: idxd_plugin::iaa::parse,
         // With the other family of the driver.
         reads: &[],
@@ -98,6 +106,7 @@ pub(crate) const FAMILIES: &[Family] = &[
         entry_point: "intel_dlb_device_plugin",
         main: dlb_plugin::main,
         is_of_a_node: false,
+        needs: Needs::NONE,
         parse: dlb_plugin::parse,
         reads: &[dlb_plugin::READS],
         doctor: &dlb_plugin::doctor::DOCTOR,
@@ -109,6 +118,7 @@ pub(crate) const FAMILIES: &[Family] = &[
         entry_point: "intel_sgx_device_plugin",
         main: sgx_plugin::main,
         is_of_a_node: false,
+        needs: Needs::CDI,
         parse: sgx_plugin::parse,
         reads: &[sgx_plugin::READS],
         doctor: &sgx_plugin::doctor::DOCTOR,
@@ -120,6 +130,7 @@ pub(crate) const FAMILIES: &[Family] = &[
         entry_point: "intel_fpga_device_plugin",
         main: fpga_plugin::main,
         is_of_a_node: true,
+        needs: fpga_plugin::NEEDS,
         parse: fpga_plugin::parse,
         reads: &[fpga_plugin::READS],
         doctor: &fpga_plugin::doctor::DOCTOR,

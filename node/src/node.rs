@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use cli::confinement::{Confined, Needs};
 use cli::plugin::PluginOptions;
 use cli::{FlagSet, Stop, fatal, logs, signals};
 use device_plugin::error_chain;
@@ -91,11 +92,20 @@ fn start(options: &Options) -> Result<ExitCode, String> {
     }
     let host = Host::at(&options.prefix).map_err(|error| format!("-prefix: {}", error_chain(&error)))?;
     let address = options.common.status_address()?;
+    let wanted = config.of_node(&options.node_name)?;
+    // Those that are off may be switched on while it runs.
+    let needs: Vec<Needs> = FAMILIES.iter().map(|family| family.needs).collect();
+    let mut reads = file::places(&options.config);
+    if wanted.values().any(|(flags, _)| flags.iter().any(|flag| flag.starts_with("-kubeconfig="))) {
+        // What it names may be anywhere.
+        reads.push("/".into());
+    }
+    let confined = Confined::new(&options.common, &host, &needs, &reads);
     let runtime = cli::plugin::runtime(FAMILIES.len())?;
     let ended = runtime.block_on(async {
         let terminated = signals::terminated();
         let mut fleet = Fleet::new(host, options.common.paths());
-        fleet.follow(config.of_node(&options.node_name)?).await;
+        fleet.follow(wanted).await;
         let statuses = fleet.statuses();
         let mut dead_mounts = fleet.dead_mounts();
         let ended = tokio::select! {
@@ -104,7 +114,7 @@ fn start(options: &Options) -> Result<ExitCode, String> {
             dead = dead_mounts.wait_for(Option::is_some) => {
                 Err(dead.ok().and_then(|dead| dead.as_ref().map(ToString::to_string)).unwrap_or_default())
             }
-            error = cli::plugin::serve_status(address, move || statuses.all()) => Err(error),
+            error = cli::plugin::serve_status(address, confined, move || statuses.all()) => Err(error),
         };
         fleet.stop().await;
         ended

@@ -49,7 +49,7 @@ impl World {
     fn start_with(&mut self, config: &Path, flags: &[&str]) {
         let log = fs::File::create(self.folder.path().join("log")).unwrap();
         let mut command = Command::new(BINARY);
-        command.args(["node", "-v=2", "-node-name=one", "-config"]).arg(config);
+        command.args(["node", "-v=2", "-confine=strict", "-node-name=one", "-config"]).arg(config);
         command.arg("-prefix").arg(self.node.root()).arg("-kubelet-dir").arg(self.kubelet.folder());
         command.arg("-cdi-dir").arg(self.folder.path()).args(flags);
         self.process = Some(command.stdin(Stdio::null()).stderr(log).spawn().unwrap());

@@ -18,6 +18,7 @@
 //! ```
 
 mod address;
+pub mod confinement;
 mod escape;
 pub mod flags;
 pub mod install;

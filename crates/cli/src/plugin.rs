@@ -11,6 +11,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::confinement::{Confined, Confinement, Needs};
 use crate::{FlagSet, LogOptions, fatal, logs, signals};
 
 /// The flags that all plugins have.
@@ -24,6 +25,8 @@ pub struct PluginOptions {
     pub kubelet_dir: String,
     /// The folder of the CDI files.
     pub cdi_dir: String,
+    /// How far the process confines itself.
+    pub confinement: Confinement,
 }
 
 impl Default for PluginOptions {
@@ -35,6 +38,7 @@ impl Default for PluginOptions {
             metrics_address: String::new(),
             kubelet_dir: text(kubelet),
             cdi_dir: text(cdi),
+            confinement: Confinement::default(),
         }
     }
 }
@@ -50,6 +54,12 @@ impl PluginOptions {
         );
         flags.string("kubelet-dir", &mut self.kubelet_dir, "folder of the kubelet's device plugin sockets");
         flags.string("cdi-dir", &mut self.cdi_dir, "folder that container runtimes read CDI files from");
+        flags.value(
+            "confine",
+            &mut self.confinement,
+            "give up what the plugin does not need, by Landlock and seccomp where the kernel has them: on, off, or strict (a \
+             refused system call ends the process)",
+        );
         flags.section(section);
         self.logs.add_flags(flags);
     }
@@ -69,20 +79,21 @@ impl PluginOptions {
 /// the hardware. They run in the current runtime, and end when the plugin is dropped.
 pub type Start = Box<dyn FnOnce(&Host, &Rescan) -> Arc<dyn DevicePlugin> + Send>;
 
-/// Starts logging and runs the plugin that `make` gives until SIGTERM. `make` runs in the runtime, so it may start tasks,
-/// and gets the handle by which they ask for a new look at the hardware.
+/// Starts logging, gives up what is not among what the plugin `needs`, and runs the plugin that `make` gives until SIGTERM. `make`
+/// runs in the runtime, so it may start tasks, and gets the handle by which they ask for a new look at the hardware.
 pub fn run<P: DevicePlugin>(
     options: &PluginOptions,
     host: Host,
+    needs: Needs,
     make: impl FnOnce(&Rescan) -> P,
 ) -> ExitCode {
-    run_any(options, host, Box::new(|rescan| Arc::new(make(rescan))))
+    run_any(options, host, needs, Box::new(|rescan| Arc::new(make(rescan))))
 }
 
 type Make<'a> = Box<dyn FnOnce(&Rescan) -> Arc<dyn DevicePlugin> + 'a>;
 
 /// One server for plugins of all kinds: it is a quarter of a megabyte of code for each kind that it is made for.
-fn run_any(options: &PluginOptions, host: Host, make: Make<'_>) -> ExitCode {
+fn run_any(options: &PluginOptions, host: Host, needs: Needs, make: Make<'_>) -> ExitCode {
     if let Err(error) = logs::start(&options.logs) {
         return fatal(device_plugin::error_chain(&error));
     }
@@ -90,6 +101,7 @@ fn run_any(options: &PluginOptions, host: Host, make: Make<'_>) -> ExitCode {
         Ok(address) => address,
         Err(error) => return fatal(error),
     };
+    let confined = Confined::new(options, &host, &[needs], &[]);
     let runtime = match runtime(1) {
         Ok(runtime) => runtime,
         Err(error) => return fatal(error),
@@ -107,7 +119,7 @@ fn run_any(options: &PluginOptions, host: Host, make: Make<'_>) -> ExitCode {
                     ExitCode::FAILURE
                 }
             },
-            error = serve_status(address, move || plugins.clone()) => fatal(error),
+            error = serve_status(address, confined, move || plugins.clone()) => fatal(error),
         }
     });
     // A driver that hangs in a read must not keep the process from ending.
@@ -144,12 +156,13 @@ pub fn runtime(plugins: usize) -> Result<Runtime, String> {
 /// Serves the status pages of `plugins` for ever, or nothing without an address. The answer is why it can't.
 pub async fn serve_status(
     address: Option<SocketAddr>,
+    confined: Confined,
     plugins: impl Fn() -> Vec<Arc<Status>> + Send + Sync + 'static,
 ) -> String {
     let Some(address) = address else {
         return std::future::pending().await;
     };
-    match status::serve(address, plugins).await {
+    match status::serve(address, move |figures| confined.show(figures), plugins).await {
         Err(error) => format!("cannot serve metrics on {address}: {error}"),
         Ok(never) => match never {},
     }

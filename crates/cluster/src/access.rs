@@ -18,6 +18,10 @@ use crate::PATIENCE;
 /// Where the kubelet mounts a pod's account.
 const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
+/// What is read to ask the API as a pod: its account, and where the resolver of glibc looks up the server's name, if that is no address.
+pub const READS: [&str; 6] =
+    [ACCOUNT, "/etc/gai.conf", "/etc/host.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/resolv.conf"];
+
 /// How to reach the API. The token in it is good for an hour or so: make it anew for questions that are asked again and again.
 #[derive(Clone)]
 pub struct Access {

@@ -19,7 +19,7 @@ use hyper::{Request, StatusCode};
 use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 
-pub use access::Access;
+pub use access::{Access, READS};
 pub use node_feature::NodeFeature;
 
 /// The API server may be out of reach just when a node boots; nobody is waited for longer.

@@ -40,8 +40,8 @@ mod server;
 pub mod status;
 mod wakeups;
 
-pub use checkpoint::{Checkpoint, Held};
 pub use allocation::allocate;
+pub use checkpoint::{Checkpoint, Held};
 pub use inventory::{
     CdiDevice, CdiHook, ContainerEdits, Device, DeviceNode, DeviceSpec, Expectation, Filesystem, Health,
     Inventory, Mount, Resource, numa_or_nowhere,

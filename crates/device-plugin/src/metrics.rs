@@ -171,9 +171,10 @@ pub(crate) fn why_to_restart(plugins: &[Arc<Status>]) -> Vec<String> {
     if sick.len() == plugins.len() { sick } else { Vec::new() }
 }
 
-/// All plugins of a process as one page.
-pub fn render<'a>(plugins: impl IntoIterator<Item = &'a Status>) -> String {
+/// All plugins of a process as one page, and what `process` adds about that.
+pub fn render<'a>(plugins: impl IntoIterator<Item = &'a Status>, process: impl Fn(&mut Figures)) -> String {
     let mut figures = Figures::default();
+    process(&mut figures);
     for plugin in plugins {
         show(&mut figures, &plugin.namespace, &plugin.state());
     }
@@ -277,7 +278,7 @@ mod tests {
         status.registration("red", false);
         status.registration("red", true);
         status.allocation("red", true, Duration::from_micros(150));
-        let page = render([&status]);
+        let page = render([&status], |_| {});
         for line in [
             "# TYPE device_plugin_devices gauge",
             "device_plugin_devices{resource=\"color.example.com/red\",health=\"Healthy\"} 1",

@@ -5,15 +5,16 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use pages::Pages;
+use pages::{Figures, Pages};
 use tokio::net::TcpListener;
 
 use crate::metrics::{self, Status};
 
-/// Serves the status pages of `plugins`, asked for at each request, on `address` for ever. Fails at once when the address
-/// can't be used.
+/// Serves the status pages of `plugins`, asked for at each request, on `address` for ever; `process` adds the figures of the
+/// process as a whole. Fails at once when the address can't be used.
 pub async fn serve(
     address: SocketAddr,
+    process: impl Fn(&mut Figures) + Send + Sync + 'static,
     plugins: impl Fn() -> Vec<Arc<Status>> + Send + Sync + 'static,
 ) -> io::Result<Infallible> {
     let listener = TcpListener::bind(address).await?;
@@ -22,6 +23,6 @@ pub async fn serve(
     let pages = Pages::default()
         .verdict("/healthz", move || metrics::why_to_restart(&health()))
         .verdict("/readyz", move || readiness().iter().filter_map(|plugin| plugin.not_ready()).collect())
-        .text("/metrics", move || metrics::render(figures().iter().map(|plugin| &**plugin)));
+        .text("/metrics", move || metrics::render(figures().iter().map(|plugin| &**plugin), &process));
     Ok(pages::serve(listener, pages).await)
 }

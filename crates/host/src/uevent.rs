@@ -16,6 +16,11 @@ use crate::{Host, HostError};
 /// Where the uevents of a simulated node are, below its root.
 pub const SIMULATED_FILE: &str = "/.uevents";
 
+/// Makes that file, for a process that cannot make it later.
+pub fn make_simulated_file(host: &Host) -> Result<(), HostError> {
+    simulated::open(host).map(drop)
+}
+
 /// One uevent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Uevent {

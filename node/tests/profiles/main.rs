@@ -35,7 +35,9 @@ impl Drop for Process {
 fn start(node: &SimulatedNode, folder: &Path, config: &str, address: &str) -> Process {
     fs::write(folder.join("config.yaml"), config).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_intel-device-plugins"));
-    command.args(["node", "-metrics-address", address, "-config"]).arg(folder.join("config.yaml"));
+    command
+        .args(["node", "-confine=strict", "-metrics-address", address, "-config"])
+        .arg(folder.join("config.yaml"));
     command.arg("-prefix").arg(node.root()).arg("-kubelet-dir").arg(folder.join("kubelet"));
     command.arg("-cdi-dir").arg(folder.join("cdi")).env_remove("PODS_PER_CORE").env_remove("NODE_NAME");
     let log = fs::File::create(folder.join("log")).unwrap();

@@ -88,6 +88,20 @@ const SEES_I915: &str = "card0\nrenderD128\nby-path/pci-0000:00:02.0-card\nby-pa
 const SEES_XE: &str = "card1\nrenderD129\nby-path/pci-0000:03:00.0-card\nby-path/pci-0000:03:00.0-render\n\
                        0 denied\n1\n128 denied\n129\n";
 
+/// The runtime's own filter of system calls lets it do so.
+#[test]
+fn the_plugin_confines_itself_in_its_container() {
+    let Some((cluster, _kubernetes)) = cluster() else { return };
+    let plugin = ["get", "pods", "-l", "app=intel-gpu-plugin", "-o", "jsonpath={.items[0].metadata.name}"];
+    let page =
+        format!("/api/v1/namespaces/default/pods/{}:9090/proxy/metrics", cluster.kubectl(&plugin).trim());
+    let page = cluster.kubectl(&["get", "--raw", &page]);
+    for by in ["landlock", "seccomp"] {
+        let line = format!("device_plugin_confined{{by={by:?}}} 1");
+        assert!(page.lines().any(|found| found == line), "{line} is not in\n{page}");
+    }
+}
+
 #[test]
 fn both_drivers_resources_are_allocatable() {
     let Some((_cluster, kubernetes)) = cluster() else { return };

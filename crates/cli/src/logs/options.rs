@@ -1,5 +1,7 @@
 //! The logging flags.
 
+use confine::{Access, Rules};
+
 use super::filter::{Filter, Verbosity, VerbosityByFile};
 use super::line::{Format, Style};
 use super::output::Destination;
@@ -33,6 +35,17 @@ impl LogOptions {
         self.destination.add_flags(flags);
         self.ignored.add_flags(flags);
         flags.section(previous);
+    }
+}
+
+impl LogOptions {
+    /// What the log needs once it was started: with files for each severity, those of the others are made with their first lines.
+    pub(crate) fn add_rules(&self, rules: &mut Rules) {
+        let Destination { to_stderr, file, directory, .. } = &self.destination;
+        if !to_stderr && file.is_empty() {
+            rules.allow(directory, Access::Keep).allow(std::env::temp_dir(), Access::Keep);
+            rules.allow("/proc/sys/kernel/hostname", Access::Read);
+        }
     }
 }
 

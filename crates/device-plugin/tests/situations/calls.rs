@@ -95,7 +95,7 @@ async fn a_call_that_hangs_is_an_error_in_the_end() {
         assert_eq!(status.code(), Code::DeadlineExceeded);
         assert!(status.message().starts_with("the hardware did not answer within 10s"), "{status}");
     }
-    let page = render([&*plugin.status]);
+    let page = render([&*plugin.status], |_| {});
     let refused =
         "device_plugin_allocations_total{resource=\"color.example.com/paint\",result=\"refused\"} 6";
     assert!(page.contains(refused), "{page}");

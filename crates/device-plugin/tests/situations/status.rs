@@ -14,7 +14,7 @@ use super::world::{PAINT, World, until};
 async fn serve(plugins: Vec<Arc<Status>>) -> SocketAddr {
     // The port stays free for long enough: the kernel hands out others first.
     let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let server = tokio::spawn(status::serve(address, move || plugins.clone()));
+    let server = tokio::spawn(status::serve(address, |_| {}, move || plugins.clone()));
     while TcpStream::connect(address).await.is_err() {
         assert!(!server.is_finished(), "the port was taken");
         tokio::task::yield_now().await;
@@ -98,5 +98,5 @@ async fn clients_that_say_nothing_hold_up_nobody() {
 async fn it_does_not_start_on_an_address_that_is_taken() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    status::serve(address, Vec::new).await.unwrap_err();
+    status::serve(address, |_| {}, Vec::new).await.unwrap_err();
 }

@@ -27,7 +27,7 @@ pub(super) struct Log {
 impl Log {
     pub(super) fn open(host: &Host) -> Result<Self, HostError> {
         let path = Path::new(SIMULATED_FILE);
-        let file = host.open_plain(path, OFlags::RDONLY | OFlags::CREATE)?;
+        let file = open(host)?;
         let inotify = Inotify::new(path)?;
         inotify.watch(&file, path, WatchFlags::MODIFY | WatchFlags::ATTRIB)?;
         // The watch comes first: what is appended after this line raises an event.
@@ -79,6 +79,11 @@ impl AsFd for Log {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.inotify.as_fd()
     }
+}
+
+/// It is made if need be.
+pub(super) fn open(host: &Host) -> Result<OwnedFd, HostError> {
+    host.open_plain(Path::new(SIMULATED_FILE), OFlags::RDONLY | OFlags::CREATE)
 }
 
 fn fail(error: Errno) -> HostError {

@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use cli::FlagSet;
+use cli::confinement::Needs;
 use cli::plugin::{PluginOptions, Start};
 use host::Host;
 
@@ -57,7 +58,7 @@ pub fn main(program: &str, args: Vec<OsString>) -> ExitCode {
         Ok(host) => host,
         Err(error) => return cli::fatal(format!("-prefix: {}", device_plugin::error_chain(&error))),
     };
-    cli::plugin::run(&options.common, host.clone(), |_| DlbPlugin::new(host))
+    cli::plugin::run(&options.common, host.clone(), Needs::NONE, |_| DlbPlugin::new(host))
 }
 
 /// The plugin that these flags ask for, to be run beside others in one process.

@@ -17,6 +17,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use cli::confinement::Needs;
 use cli::plugin::Start;
 use device_plugin::Rescan;
 use host::Host;
@@ -25,7 +26,7 @@ use host::Host;
 pub use fpga_programming::READS;
 pub use mode::{Chosen, Mode};
 pub use options::Options;
-pub use plugin::FpgaPlugin;
+pub use plugin::{FpgaPlugin, NEEDS};
 
 /// Runs the plugin as a process of its own until SIGTERM. `program` is its name in the usage text.
 pub fn main(program: &str, args: Vec<OsString>) -> ExitCode {
@@ -41,7 +42,9 @@ pub fn main(program: &str, args: Vec<OsString>) -> ExitCode {
         Ok(host) => host,
         Err(error) => return cli::fatal(format!("-prefix: {}", device_plugin::error_chain(&error))),
     };
-    cli::plugin::run(&options.common, host, |rescan| build(&options, mode, rescan))
+    // What a kubeconfig names may be anywhere.
+    let needs = if options.kubeconfig.is_empty() { NEEDS } else { Needs { reads: &["/"], ..NEEDS } };
+    cli::plugin::run(&options.common, host, needs, |rescan| build(&options, mode, rescan))
 }
 
 /// The plugin that these flags ask for, to be run beside others in one process.

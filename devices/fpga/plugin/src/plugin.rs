@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use cli::confinement::Needs;
 use device_plugin::{
     CdiDevice, CdiHook, Device, DevicePlugin, DeviceSpec, DiscoverError, Expectation, Health, Inventory,
     Triggers, error_chain, numa_or_nowhere,
@@ -35,6 +36,9 @@ impl FpgaPlugin {
         Self { mode }
     }
 }
+
+/// It asks the Kubernetes API about its node.
+pub const NEEDS: Needs = Needs { reads: &cluster::READS, connects: true, ..Needs::CDI };
 
 impl DevicePlugin for FpgaPlugin {
     fn namespace(&self) -> &'static str {

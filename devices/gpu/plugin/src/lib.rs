@@ -16,6 +16,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use cli::confinement::Needs;
 use cli::plugin::Start;
 use device_plugin::Rescan;
 use host::Host;
@@ -39,7 +40,9 @@ pub fn main(program: &str, args: Vec<OsString>) -> ExitCode {
         Ok(host) => host,
         Err(error) => return cli::fatal(format!("-prefix: {}", device_plugin::error_chain(&error))),
     };
-    cli::plugin::run(&options.common, host.clone(), |rescan| build(&options, config, &host, rescan))
+    cli::plugin::run(&options.common, host.clone(), Needs::CDI, |rescan| {
+        build(&options, config, &host, rescan)
+    })
 }
 
 /// The plugin that these flags ask for, to be run beside others in one process.

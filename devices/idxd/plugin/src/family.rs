@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use cli::confinement::Needs;
 use cli::plugin::Start;
 use device_plugin::{DevicePlugin, error_chain};
 use host::Host;
@@ -64,7 +65,7 @@ pub(crate) fn main(family: &'static Family, program: &str, args: Vec<OsString>) 
         Ok(host) => host,
         Err(error) => return cli::fatal(format!("-prefix: {}", error_chain(&error))),
     };
-    cli::plugin::run(&options.common, host.clone(), |_| build(family, &options, config, &host))
+    cli::plugin::run(&options.common, host.clone(), Needs::NONE, |_| build(family, &options, config, &host))
 }
 
 pub(crate) fn parse(family: &'static Family, flags: &[String]) -> Result<Start, String> {

@@ -31,7 +31,7 @@ use cli::plugin::Start;
 use host::Host;
 
 pub use options::{Config, DpdkDriver, Options, Policy};
-pub use plugin::QatPlugin;
+pub use plugin::{NEEDS, QatPlugin};
 pub use reads::READS;
 pub use setup::setup;
 
@@ -49,7 +49,7 @@ pub fn main(program: &str, args: Vec<OsString>) -> ExitCode {
         Ok(host) => host,
         Err(error) => return cli::fatal(format!("-prefix: {}", device_plugin::error_chain(&error))),
     };
-    cli::plugin::run(&options.common, host, |_| QatPlugin::new(config))
+    cli::plugin::run(&options.common, host, NEEDS, |_| QatPlugin::new(config))
 }
 
 /// The plugin that these flags ask for, to be run beside others in one process.

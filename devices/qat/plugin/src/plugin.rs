@@ -5,6 +5,7 @@ use std::collections::btree_map::Entry;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use cli::confinement::Needs;
 use device_plugin::{
     Capabilities, ContainerEdits, Device, DevicePlugin, DiscoverError, Inventory, Refusal, Triggers,
     error_chain, policy::Choice,
@@ -93,6 +94,10 @@ impl QatPlugin {
         }
     }
 }
+
+/// It binds virtual functions to drivers, and opens the nodes of VFIO to see whether a function is used.
+pub const NEEDS: Needs =
+    Needs { writes: &["/sys/bus/pci/drivers", "/sys/devices", "/dev/vfio"], ..Needs::NONE };
 
 impl DevicePlugin for QatPlugin {
     fn namespace(&self) -> &'static str {

@@ -11,6 +11,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use cli::confinement::Needs;
 use cli::plugin::Start;
 use host::Host;
 
@@ -32,7 +33,7 @@ pub fn main(program: &str, args: Vec<OsString>) -> ExitCode {
         Ok(host) => host,
         Err(error) => return cli::fatal(format!("-prefix: {}", device_plugin::error_chain(&error))),
     };
-    cli::plugin::run(&options.common, host, |_| build(config, warning))
+    cli::plugin::run(&options.common, host, Needs::CDI, |_| build(config, warning))
 }
 
 /// The plugin that these flags ask for, to be run beside others in one process.

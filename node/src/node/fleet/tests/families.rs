@@ -41,7 +41,7 @@ impl Node {
     /// How often each family has looked at the node.
     fn looks(&self) -> BTreeMap<String, u64> {
         let statuses = self.world.fleet.statuses().all();
-        let page = device_plugin::metrics::render(statuses.iter().map(|status| &**status));
+        let page = device_plugin::metrics::render(statuses.iter().map(|status| &**status), |_| {});
         let looks = page.lines().filter_map(|line| {
             let (plugin, count) =
                 line.strip_prefix("device_plugin_discoveries_total{plugin=\"")?.split_once("\"} ")?;

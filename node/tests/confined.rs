@@ -1,0 +1,261 @@
+//! Every plugin through its life, confined: a refused system call ends it, and what else is refused is in its log.
+#![expect(clippy::panic, clippy::unwrap_used, reason = "tests")]
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use simulator::kubelet::{Kubelet, Options, PodRequest, State};
+use simulator::{Profile, SimulatedNode};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_intel-device-plugins");
+/// A guard against hanging.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A simulated node with all families, and a plugin on it.
+struct World {
+    folder: tempfile::TempDir,
+    node: SimulatedNode,
+    kubelet: Kubelet,
+    metrics: String,
+    process: Option<Child>,
+}
+
+impl World {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let profile = Profile::builtin("xeon-full").unwrap();
+        let node = SimulatedNode::create_with_stand_ins(folder.path().join("node"), &profile).unwrap();
+        let kubelet = Kubelet::start(folder.path().join("kubelet"), Options::default()).unwrap();
+        Self { folder, node, kubelet, metrics: String::new(), process: None }
+    }
+
+    fn start(&mut self, command: &str, flags: &[&str]) {
+        // Free a moment ago, which is good enough here.
+        self.metrics = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let folder = self.folder.path();
+        let mut program = Command::new(BINARY);
+        program.args([command, "-v=2", "-metrics-address", &self.metrics, "-prefix"]).arg(self.node.root());
+        program.arg("-kubelet-dir").arg(self.kubelet.folder()).arg("-cdi-dir").arg(folder.join("cdi"));
+        program.args(flags).current_dir(folder).env_remove("PODS_PER_CORE").env_remove("NODE_NAME");
+        let log = fs::File::create(folder.join("log")).unwrap();
+        self.process = Some(program.stdin(Stdio::null()).stderr(log).spawn().unwrap());
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+
+    async fn wait(&mut self, what: &str, reached: impl FnMut(&State) -> bool) {
+        let outcome = self.kubelet.wait_until(reached).await;
+        let ended = self.process.as_mut().unwrap().try_wait().unwrap();
+        if let (Err(_), _) | (_, Some(_)) = (&outcome, ended) {
+            panic!("{what}: {outcome:?} {ended:?}\n{}", self.log());
+        }
+    }
+
+    /// The page, as soon as there is one that is good.
+    async fn page(&self, path: &str) -> String {
+        let since = Instant::now();
+        loop {
+            let mut answer = String::new();
+            if let Ok(mut stream) = TcpStream::connect(&self.metrics) {
+                write!(stream, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
+                let _ = stream.read_to_string(&mut answer);
+            }
+            if answer.contains(" 200 ") {
+                return answer;
+            }
+            assert!(since.elapsed() < PATIENCE, "{path}: {answer}\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// The log.
+    fn end(&mut self) -> String {
+        let mut process = self.process.take().unwrap();
+        kill_process(Pid::from_child(&process), Signal::TERM).unwrap();
+        let status = process.wait().unwrap();
+        assert_eq!(status.code(), Some(0), "{status:?}\n{}", self.log());
+        let sockets = fs::read_dir(self.kubelet.folder()).unwrap();
+        let left: Vec<_> = sockets.map(|entry| entry.unwrap().file_name()).collect();
+        assert!(left.iter().all(|name| !name.to_string_lossy().contains("intel.com")), "{left:?}");
+        self.log()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if let Some(process) = &mut self.process {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+}
+
+/// From the start to SIGTERM; `devices`, one of each resource, are pulled out on the way. The answer is the log.
+async fn life(world: &mut World, command: &str, resources: &[(&str, usize)], devices: &[&str]) -> String {
+    world.start(command, &["-confine=strict"]);
+    let all_there = |state: &State| resources.iter().all(|(name, count)| state.allocatable(name) == *count);
+    world.wait("start", all_there).await;
+    world.page("/readyz").await;
+    let page = world.page("/metrics").await;
+    for by in ["landlock", "seccomp"] {
+        let line = format!("device_plugin_confined{{by={by:?}}} 1");
+        assert!(page.lines().any(|found| found == line), "{line} is not in\n{page}");
+    }
+    for (resource, _) in resources {
+        let pod = world.kubelet.admit(&PodRequest::of(*resource, *resource, 1)).await;
+        assert!(pod.is_ok(), "{resource}: {pod:?}\n{}", world.log());
+        world.kubelet.remove_pod(resource);
+    }
+
+    // A kubelet that has just started knows of no registration.
+    let registered = |state: &State| {
+        let is_registered = |name| state.resources.get(name).is_some_and(|found| found.registrations > 0);
+        all_there(state) && resources.iter().all(|(name, _)| is_registered(*name))
+    };
+    world.kubelet.restart().await.unwrap();
+    world.wait("restart of the kubelet", registered).await;
+    world.kubelet.stop().await;
+    // In one step: the plugin may just be making a socket in it.
+    let away = world.folder.path().join("away");
+    fs::rename(world.kubelet.folder(), &away).unwrap();
+    fs::remove_dir_all(away).unwrap();
+    world.kubelet.restart().await.unwrap();
+    world.wait("another folder", registered).await;
+
+    for ((resource, count), device) in resources.iter().zip(devices) {
+        world.node.remove(device).unwrap();
+        world.wait(device, |state| state.allocatable(resource) < *count).await;
+    }
+    world.end()
+}
+
+/// What is refused by Landlock is an error of the system that a plugin cannot have had before.
+fn assert_nothing_was_refused(log: &str) {
+    for refused in ["ermission denied", "not permitted"] {
+        let lines: Vec<&str> = log.lines().filter(|line| line.contains(refused)).collect();
+        assert!(lines.is_empty(), "{lines:#?}");
+    }
+}
+
+const AF: &str = "fpga.intel.com/af-695.d84.aVKNtusxV3qMNmj5-qCB9thCTcSko8QT-J5DNoP5BAs";
+
+/// The command, what it offers, and a device of that which goes.
+const FAMILIES: &[(&str, &str, usize, &str)] = &[
+    ("gpu", "gpu.intel.com/i915", 8, "card7"),
+    ("npu", "npu.intel.com/accel", 1, "npu0"),
+    ("qat", "qat.intel.com/cy", 32, "qat0-vf15"),
+    ("dsa", "dsa.intel.com/wq-user-dedicated", 16, "wq0.0"),
+    ("iaa", "iaa.intel.com/wq-user-dedicated", 16, "wq1.0"),
+    ("dlb", "dlb.intel.com/pf", 1, "dlb0"),
+    ("sgx", "sgx.intel.com/enclave", 110, "sgx"),
+    ("fpga", AF, 1, "fpga0"),
+];
+
+#[tokio::test]
+async fn each_plugin_does_all_its_work_confined() {
+    let mut world = World::new();
+    for (command, resource, count, device) in FAMILIES {
+        assert_nothing_was_refused(&life(&mut world, command, &[(resource, *count)], &[device]).await);
+    }
+}
+
+#[tokio::test]
+async fn all_plugins_do_all_their_work_confined_in_one_process() {
+    let resources: Vec<_> = FAMILIES.iter().map(|(_, resource, count, _)| (*resource, *count)).collect();
+    let devices: Vec<_> = FAMILIES.iter().map(|(.., device)| *device).collect();
+    assert_nothing_was_refused(&life(&mut World::new(), "node", &resources, &devices).await);
+}
+
+/// It reads what the kubeconfig names, looks up the server's name, and connects; nobody answers there.
+#[tokio::test]
+async fn the_api_is_asked_confined() {
+    let mut world = World::new();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let authority = elsewhere.path().join("ca.pem");
+    fs::write(&authority, rcgen::generate_simple_self_signed(["server".to_owned()]).unwrap().cert.pem())
+        .unwrap();
+    let kubeconfig = elsewhere.path().join("kubeconfig");
+    for (command, server) in [("fpga", "127.0.0.1"), ("fpga", "localhost"), ("node", "localhost")] {
+        let api = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (port, authority) = (api.local_addr().unwrap().port(), authority.display());
+        let text = format!(
+            "current-context: x\ncontexts: [{{name: x, context: {{cluster: c, user: u}}}}]\n\
+             clusters: [{{name: c, cluster: {{server: 'https://{server}:{port}', certificate-authority: {authority}}}}}]\n\
+             users: [{{name: u, user: {{token: none}}}}]\n"
+        );
+        fs::write(&kubeconfig, text).unwrap();
+        let kubeconfig = kubeconfig.display();
+        let config = format!("families: {{fpga: {{node-name: one, kubeconfig: {kubeconfig}}}}}");
+        fs::write(world.folder.path().join("config.yaml"), config).unwrap();
+        let flag = format!("-kubeconfig={kubeconfig}");
+        match command {
+            "node" => world.start(command, &["-confine=strict", "-config=config.yaml"]),
+            _ => world.start(command, &["-confine=strict", "-node-name=one", &flag]),
+        }
+        let accepted = tokio::time::timeout(PATIENCE, api.accept()).await;
+        assert!(accepted.is_ok(), "{command} {server}:\n{}", world.log());
+        drop(accepted);
+        world.wait(server, |state| state.allocatable(AF) == 1).await;
+        assert_nothing_was_refused(&world.end());
+    }
+}
+
+/// The plugin writes to the drivers of a folder, which does nothing more than that.
+#[tokio::test]
+async fn virtual_functions_are_bound_confined() {
+    let mut world = World::new();
+    let drivers = world.node.root().join("sys/bus/pci/drivers");
+    let bound = drivers.join("igb_uio/bind");
+    fs::create_dir(bound.parent().unwrap()).unwrap();
+    for file in [&bound, &drivers.join("igb_uio/unbind"), &drivers.join("vfio-pci/unbind")] {
+        fs::write(file, "").unwrap();
+    }
+    world.start("qat", &["-confine=strict", "-dpdk-driver=igb_uio"]);
+    let since = Instant::now();
+    while !world.log().contains("it is bound to vfio-pci now, though the kernel refused nothing") {
+        assert!(since.elapsed() < PATIENCE, "{}", world.log());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let function = world.node.root().join("sys/bus/pci/devices").join(fs::read_to_string(&bound).unwrap());
+    assert_eq!(fs::read_to_string(function.join("driver_override")).unwrap().trim(), "igb_uio");
+    assert_nothing_was_refused(&world.end());
+}
+
+/// Those of other severities are made with their first lines.
+#[tokio::test]
+async fn log_files_are_written_confined() {
+    let mut world = World::new();
+    world.start("node", &["-confine=strict", "-config=config.yaml", "-logtostderr=false", "-log_dir=."]);
+    world.wait("start", |state| state.allocatable("npu.intel.com/accel") == 1).await;
+    let new = world.folder.path().join("new");
+    fs::write(&new, "families: {npu: {shared-dev-nun: 2}}").unwrap();
+    fs::rename(&new, world.folder.path().join("config.yaml")).unwrap();
+    let link: PathBuf = world.folder.path().join("intel-device-plugins.ERROR");
+    let since = Instant::now();
+    while !fs::read_to_string(&link).unwrap_or_default().contains("did you mean -shared-dev-num?") {
+        assert!(since.elapsed() < PATIENCE, "{}", world.log());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    world.end();
+}
+
+#[tokio::test]
+async fn it_can_be_switched_off_and_says_so() {
+    let mut world = World::new();
+    world.start("npu", &["-confine=off"]);
+    world.wait("start", |state| state.allocatable("npu.intel.com/accel") == 1).await;
+    let page = world.page("/metrics").await;
+    for by in ["landlock", "seccomp"] {
+        let line = format!("device_plugin_confined{{by={by:?}}} 0");
+        assert!(page.lines().any(|found| found == line), "{line} is not in\n{page}");
+    }
+    let log = world.end();
+    assert!(log.contains("not confined: -confine=off"), "{log}");
+}
