@@ -72,6 +72,7 @@ pub(super) fn request(pod: Value) -> Request {
         subresource: String::new(),
         namespace: "default".to_owned(),
         object: pod,
+        old: Value::Null,
     }
 }
 

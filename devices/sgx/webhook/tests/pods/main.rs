@@ -248,6 +248,7 @@ fn only_new_pods_are_changed() {
         subresource: subresource.to_owned(),
         namespace: "default".to_owned(),
         object: pod("", json!([with_epc("a")])),
+        old: Value::Null,
     };
     assert_eq!(review(request("CREATE", "")), mutate(pod("", json!([with_epc("a")]))));
     for (operation, subresource) in
