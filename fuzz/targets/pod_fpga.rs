@@ -16,7 +16,13 @@ fuzz_target!(|content: &[u8]| {
         let (operation, object) = ("CREATE".to_owned(), pod.clone());
         review(
             &mappings,
-            Request { operation, subresource: String::new(), namespace: "default".to_owned(), object, old: Value::Null },
+            Request {
+                operation,
+                subresource: String::new(),
+                namespace: "default".to_owned(),
+                object,
+                old: Value::Null,
+            },
         )
     };
     let pod = &case["pod"];

@@ -52,7 +52,7 @@ impl Value for Names {
 }
 
 impl Options {
-    fn parse(args: &[OsString]) -> Result<Self, Stop> {
+    fn parse(args: Vec<OsString>) -> Result<Self, Stop> {
         let mut options = Self {
             place: Place::default(),
             output: format!("{NAME}.tar.gz"),
@@ -82,7 +82,7 @@ impl Options {
             &mut options.metrics,
             "ask the plugin at this address of the node for its metrics; nobody is asked when empty",
         );
-        match flags.parse(args.iter().cloned())?.first() {
+        match flags.parse(args)?.first() {
             None => Ok(options),
             Some(word) => Err(Stop::Invalid {
                 message: format!("{} is no flag", cli::quoted(word)),
@@ -93,7 +93,7 @@ impl Options {
 }
 
 /// Runs the command.
-pub(crate) fn main(args: &[OsString]) -> ExitCode {
+pub(crate) fn main(args: Vec<OsString>) -> ExitCode {
     let options = match Options::parse(args) {
         Ok(options) => options,
         Err(stop) => return stop.report(),

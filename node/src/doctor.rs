@@ -29,11 +29,11 @@ struct Options {
 }
 
 impl Options {
-    fn parse(args: &[OsString]) -> Result<Self, Stop> {
+    fn parse(mut args: Vec<OsString>) -> Result<Self, Stop> {
         let mut options = Self::default();
         let is_word = |word: &OsString| !word.to_string_lossy().starts_with('-');
         let words = args.iter().take_while(|word| is_word(word)).count();
-        let (words, rest) = args.split_at(words);
+        let rest = args.split_off(words);
         let mut flags = FlagSet::new(
             "intel-device-plugins doctor [FAMILY...]",
             "Checks a node, for the families that are named or for those whose hardware it has, and says what is wrong, why it \
@@ -43,14 +43,14 @@ impl Options {
         options.place.add_flags(&mut flags);
         flags.bool("json", &mut options.json, "print JSON");
         flags.bool("list", &mut options.list, "list all that can be found, and exit");
-        let more = flags.parse(rest.iter().cloned())?;
-        options.families = words.iter().map(|word| word.to_string_lossy().into_owned()).chain(more).collect();
+        let more = flags.parse(rest)?;
+        options.families = args.iter().map(|word| word.to_string_lossy().into_owned()).chain(more).collect();
         Ok(options)
     }
 }
 
 /// Runs the command.
-pub(crate) fn main(args: &[OsString]) -> ExitCode {
+pub(crate) fn main(args: Vec<OsString>) -> ExitCode {
     let options = match Options::parse(args) {
         Ok(options) => options,
         Err(stop @ Stop::Help { .. }) => return stop.report(),

@@ -4,6 +4,7 @@
 //! entry points of the Go implementation, such as `intel_gpu_device_plugin`.
 
 mod bundle;
+mod commands;
 mod doctor;
 mod families;
 mod hooks;
@@ -24,6 +25,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
+use commands::{COMMANDS, NODE};
 use families::FAMILIES;
 use tools::TOOLS;
 
@@ -49,15 +51,10 @@ fn main() -> ExitCode {
     if let Some(family) = FAMILIES.iter().find(|family| family.name == command) {
         return (family.main)(&format!("intel-device-plugins {command}"), rest);
     }
+    if let Some(known) = std::iter::once(&NODE).chain(COMMANDS).find(|known| known.name == command) {
+        return (known.main)(rest);
+    }
     match &*command {
-        "node" => node::main(rest),
-        "plan" => plan::main(rest),
-        "record" => record::main(rest),
-        "setup" => setup::main(rest),
-        "bundle" => bundle::main(&rest),
-        "doctor" => doctor::main(&rest),
-        "simulate" => simulate::main(rest),
-        "top" => top::main(rest),
         "-h" | "-help" | "--help" | "help" => print(&usage(), ExitCode::SUCCESS),
         "-version" | "--version" | "version" => print(&format!("{}\n", cli::VERSION), ExitCode::SUCCESS),
         "" => print(&usage(), ExitCode::from(2)),
@@ -74,17 +71,11 @@ fn usage() -> String {
     for family in FAMILIES {
         text += &format!("  {:<10} {} ({})\n", family.name, family.about, family.entry_point);
     }
-    text += "\nAll of them in one process:\n  \
-        node       every family that the node has, with the flags of a file\n\n\
-        Tools:\n  \
-        plan       show what a configuration would offer on a node, and what that changes\n  \
-        record     write down what plugins read of a node, for simulate, plan and tests\n  \
-        setup      make QAT, DSA, IAA or DLB ready, as init containers do\n  \
-        doctor     check a node: what is wrong, why it matters, and the command that fixes it\n  \
-        bundle     write what to send with a report, without names and secrets\n  \
-        simulate   show what a simulated node offers and what a container is given; needs no hardware and no root\n  \
-        top        show which pod has which device, and how busy it is\n  \
-        version    print the version\n\n\
+    text += &format!("\nAll of them in one process:\n  {:<10} {}\n\nTools:\n", NODE.name, NODE.about);
+    for command in COMMANDS {
+        text += &format!("  {:<10} {}\n", command.name, command.about);
+    }
+    text += "  version    print the version\n\n\
         Tools of one family, each also run by the entry point's name:\n";
     for tool in TOOLS {
         text += &format!("  {:<18} {} ({})\n", tool.name, tool.about, tool.entry_point);

@@ -38,9 +38,9 @@ struct Options {
     json: bool,
 }
 
-impl Options {
-    fn parse(args: Vec<OsString>) -> Result<Self, Stop> {
-        let mut options = Self {
+impl Default for Options {
+    fn default() -> Self {
+        Self {
             place: Place::default(),
             config: String::new(),
             plugin_flags: PluginFlags::default(),
@@ -49,7 +49,13 @@ impl Options {
             against_flags: PluginFlags::default(),
             kubelet_dir: Paths::default().kubelet.to_string_lossy().into_owned(),
             json: false,
-        };
+        }
+    }
+}
+
+impl Options {
+    fn parse(args: Vec<OsString>) -> Result<Self, Stop> {
+        let mut options = Self::default();
         let mut flags = FlagSet::new(
             "intel-device-plugins plan",
             "Shows what a configuration would offer on a node, and how that differs from what the kubelet has or from another \
@@ -119,25 +125,39 @@ pub(crate) fn main(args: Vec<OsString>) -> ExitCode {
 }
 
 fn plan(options: &Options) -> Result<ExitCode, String> {
-    let configuration = Configuration::of(&options.config, &options.plugin_flags, &options.node_name)?;
     let node = options.place.open().map_err(|error| error_chain(&*error))?;
-    let offered = Offered::of(&configuration, &node.host)?;
-    let against = against(options, &node, &configuration)?;
-    let plan = Plan { node: &node.name, configuration: &configuration, offered: &offered, against: &against };
-    if options.json {
-        let text = serde_json::to_string_pretty(&plan.json()).map_err(|error| error.to_string())?;
-        print(&[text])
-    } else {
-        print(&plan.lines())
-    }
-    .map_err(|error| format!("standard output: {error}"))?;
-    Ok(if plan.has_failed() {
-        ExitCode::FAILURE
-    } else if plan.differences().is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(DIFFERENCES)
+    of_node(options, &node, |plan| {
+        if options.json {
+            let text = serde_json::to_string_pretty(&plan.json()).map_err(|error| error.to_string())?;
+            print(&[text])
+        } else {
+            print(&plan.lines())
+        }
+        .map_err(|error| format!("standard output: {error}"))?;
+        Ok(if plan.has_failed() {
+            ExitCode::FAILURE
+        } else if plan.differences().is_empty() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::from(DIFFERENCES)
+        })
     })
+}
+
+/// For archives: what the plugins would offer with their defaults, compared with what the kubelet has.
+pub(crate) fn text(node: &Node) -> Result<String, String> {
+    of_node(&Options::default(), node, |plan| Ok(plan.lines().join("\n") + "\n"))
+}
+
+fn of_node<T>(
+    options: &Options,
+    node: &Node,
+    show: impl FnOnce(&Plan<'_>) -> Result<T, String>,
+) -> Result<T, String> {
+    let configuration = Configuration::of(&options.config, &options.plugin_flags, &options.node_name)?;
+    let offered = Offered::of(&configuration, &node.host)?;
+    let against = against(options, node, &configuration)?;
+    show(&Plan { node: &node.name, configuration: &configuration, offered: &offered, against: &against })
 }
 
 /// What to compare with, of the families that the configuration speaks of.

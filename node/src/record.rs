@@ -106,7 +106,8 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         let unreadable = text.lines().filter(|line| line.starts_with(simulator::UNREADABLE)).count();
         if unreadable > 0 {
             let hint = if node.is_live { "; root can read more" } else { "" };
-            let _ = writeln!(io::stderr(), "record: {unreadable} of {} cannot be read{hint}", node.name);
+            // A comment, since `kubectl logs` puts both outputs into one text.
+            let _ = writeln!(io::stderr(), "# {unreadable} of {} cannot be read{hint}", node.name);
         }
         text
     };

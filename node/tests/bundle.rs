@@ -132,6 +132,8 @@ fn nothing_that_was_planted_is_in_it_from_no_source() {
         "left-out.txt",
         "metrics.txt",
         "modules.txt",
+        "plan.txt",
+        "record.txt",
         "runtime-cdi.txt",
         "version.txt",
     ];
@@ -144,7 +146,7 @@ fn nothing_that_was_planted_is_in_it_from_no_source() {
             );
         }
         // So that this test sees the sources.
-        let is_planted = !["version.txt", "left-out.txt"].contains(&name.as_str());
+        let is_planted = !["version.txt", "plan.txt", "left-out.txt"].contains(&name.as_str());
         assert!(!is_planted || text.contains("<host-1>"), "nothing was taken out of {name}:\n{text}");
     }
     let said = String::from_utf8_lossy(&output.stderr);
@@ -192,4 +194,16 @@ fn what_it_cannot_do_is_said() {
     }
     assert_eq!(fs::read_to_string(&there).unwrap(), "precious");
     assert!(!Path::new("intel-device-plugins-bundle.tar.gz").exists());
+}
+
+#[test]
+fn what_is_taken_out_leaves_recording_and_plan_as_they_are() {
+    let said = |args: &[&str]| Command::new(BINARY).args(args).output().unwrap().stdout;
+    for profile in ["flex-170-x2", "fpga-arria10", "xeon-accelerators"] {
+        let files = unpack(&run(&["-profile", profile, "-o", "-"]).stdout);
+        for (file, command) in [("record.txt", "record"), ("plan.txt", "plan")] {
+            let wanted = String::from_utf8(said(&[command, "-profile", profile])).unwrap();
+            assert_eq!(files.get(file), Some(&wanted), "{file} of {profile}");
+        }
+    }
 }

@@ -46,6 +46,8 @@ pub(super) fn all(node: &Node, metrics: &str) -> Vec<(&'static str, Text)> {
         ("version.txt", Ok(format!("{}\n", cli::VERSION))),
         ("doctor.txt", Ok(crate::doctor::text(&node.name, &checks).join("\n") + "\n")),
         ("doctor.json", serde_json::to_string_pretty(&report).map_err(|error| error.to_string())),
+        ("plan.txt", crate::plan::text(node)),
+        ("record.txt", crate::record::recording(host).map_err(|error| error_chain(&*error))),
         ("kernel.txt", kernel(host)),
         ("modules.txt", modules(host)),
         ("device-nodes.txt", Ok(device_nodes(host))),
@@ -57,13 +59,7 @@ pub(super) fn all(node: &Node, metrics: &str) -> Vec<(&'static str, Text)> {
     if node.is_live && !metrics.is_empty() {
         files.push(("metrics.txt", page(metrics)));
     }
-    files.extend(of_other_commands(node));
     files
-}
-
-/// What other commands say of the node: `plan.txt`, `record.txt`.
-fn of_other_commands(_node: &Node) -> Vec<(&'static str, Text)> {
-    Vec::new()
 }
 
 /// Why there is nothing of a path.
