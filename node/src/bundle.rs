@@ -100,11 +100,7 @@ pub(crate) fn main(args: Vec<OsString>) -> ExitCode {
     };
     match bundle(&options) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // Nobody is left to tell when standard error is closed.
-            let _ = writeln!(io::stderr(), "bundle: {}", device_plugin::error_chain(&*error));
-            ExitCode::FAILURE
-        }
+        Err(error) => crate::commands::failed("bundle", &*error),
     }
 }
 

@@ -1,6 +1,8 @@
 //! The commands that are of no single family.
 
+use std::error::Error;
 use std::ffi::OsString;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use crate::{bundle, doctor, node, plan, record, setup, simulate, top};
@@ -54,3 +56,10 @@ pub(crate) const COMMANDS: &[Command] = &[
         main: bundle::main,
     },
 ];
+
+/// Says on standard error why a command ends, in one line.
+pub(crate) fn failed(command: &str, error: &dyn Error) -> ExitCode {
+    // Nobody is left to tell when standard error is closed.
+    let _ = writeln!(io::stderr(), "{command}: {}", device_plugin::error_chain(error));
+    ExitCode::FAILURE
+}

@@ -4,7 +4,6 @@ mod offers;
 
 use std::error::Error;
 use std::ffi::OsString;
-use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use ::doctor::programs::Plugin;
@@ -63,11 +62,7 @@ pub(crate) fn main(args: Vec<OsString>) -> ExitCode {
     match outcome {
         Ok(Some(Severity::Warning | Severity::Error)) => ExitCode::from(FOUND),
         Ok(_) => ExitCode::SUCCESS,
-        Err(error) => {
-            // Nobody is left to tell when standard error is closed.
-            let _ = writeln!(io::stderr(), "doctor: {}", device_plugin::error_chain(&*error));
-            ExitCode::FAILURE
-        }
+        Err(error) => crate::commands::failed("doctor", &*error),
     }
 }
 

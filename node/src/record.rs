@@ -85,11 +85,7 @@ pub(crate) fn main(args: Vec<OsString>) -> ExitCode {
     };
     match run(&options) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // Nobody is left to tell when standard error is closed.
-            let _ = writeln!(io::stderr(), "record: {}", device_plugin::error_chain(&*error));
-            ExitCode::FAILURE
-        }
+        Err(error) => crate::commands::failed("record", &*error),
     }
 }
 

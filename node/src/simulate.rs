@@ -7,7 +7,7 @@ mod xpum;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::ffi::OsString;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -40,11 +40,7 @@ pub(crate) fn main(args: Vec<OsString>) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         // What is wrong has been shown.
         Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            // Nobody is left to tell when standard error is closed.
-            let _ = writeln!(io::stderr(), "simulate: {}", device_plugin::error_chain(&*error));
-            ExitCode::FAILURE
-        }
+        Err(error) => crate::commands::failed("simulate", &*error),
     }
 }
 

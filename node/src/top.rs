@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::ffi::OsString;
 use std::fmt::Write as _;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -77,11 +77,7 @@ pub(crate) fn main(args: Vec<OsString>) -> ExitCode {
     };
     match run(&options) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // Nobody is left to tell when standard error is closed.
-            let _ = writeln!(io::stderr(), "top: {}", device_plugin::error_chain(&*error));
-            ExitCode::FAILURE
-        }
+        Err(error) => crate::commands::failed("top", &*error),
     }
 }
 
