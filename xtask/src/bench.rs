@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use crate::build::SHIPPED;
 use crate::platform::Platform;
-use crate::{budget, build, cargo_by_hand, flags, output_of, root, target};
+use crate::{budget, build, cargo, flags, output_of, root, target};
 
 use page::Page;
 
@@ -281,7 +281,7 @@ impl Binaries {
         let platform = Platform::host()?;
         let shipped = SHIPPED.iter().map(|shipped| Ok((shipped.package, build::ship(shipped, platform)?)));
         let shipped = shipped.collect::<Result<_, String>>()?;
-        output_of(cargo_by_hand().args(["build", "--quiet", "--release", "--locked", "--package", "bench"]))?;
+        output_of(cargo().args(["build", "--quiet", "--release", "--locked", "--package", "bench"]))?;
         Ok(Self { bench: target().join("release/bench"), shipped })
     }
 

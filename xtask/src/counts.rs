@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use crate::bench::is_root;
-use crate::{cargo_by_hand, output_of, root, target};
+use crate::{cargo, output_of, root, target};
 
 const BASELINE: &str = "bench/counts.txt";
 /// The function of `bench/tests/counts` that is collected.
@@ -76,7 +76,7 @@ fn made_with() -> Result<String, String> {
 fn count() -> Result<Vec<(String, u64)>, String> {
     let build =
         ["test", "--quiet", "--workspace", "--exclude", "e2e", "--locked", "--test", "counts", "--no-run"];
-    let messages = output_of(cargo_by_hand().args(build).arg("--message-format=json-render-diagnostics"))?;
+    let messages = output_of(cargo().args(build).arg("--message-format=json-render-diagnostics"))?;
     let program = messages
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())

@@ -150,15 +150,10 @@ fn output_of(command: &mut Command) -> Result<String, String> {
     String::from_utf8(output.stdout).map_err(|error| format!("output of {shown}: {error}"))
 }
 
-/// The cargo that runs this program.
+/// The cargo that runs this program, without what it has told this program: the build script of ring looks at that, so ring and all
+/// that is above it would be built anew after each build by hand.
 fn cargo() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-}
-
-/// The same for what is also built by hand: without what cargo has told this program. The build script of ring looks at it, so ring
-/// and all that is above it would be built anew.
-fn cargo_by_hand() -> Command {
-    let mut command = cargo();
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     for (name, _) in std::env::vars_os() {
         let is_told = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
         if name.to_str().is_some_and(is_told) {
