@@ -36,6 +36,7 @@ pub mod pod_resources;
 pub mod policy;
 mod readable;
 mod registration;
+mod served_socket;
 mod server;
 pub mod status;
 mod wakeups;

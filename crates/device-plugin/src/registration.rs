@@ -16,23 +16,19 @@
 //!
 //! Every wait looks at the folder's state and not at what an event said, so a lost or late event only delays.
 
-use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
-use tokio_stream::wrappers::UnixListenerStream;
-use tonic::transport::{Endpoint, Server};
+use tonic::transport::Endpoint;
 
-use crate::api::device_plugin_server::DevicePluginServer;
 use crate::api::registration_client::RegistrationClient;
 use crate::kubelet_folder::SocketIdentity;
-use crate::server::{ResourceService, Shared};
+use crate::served_socket::{ServedSocket, Standing};
+use crate::server::Shared;
 use crate::{DevicePlugin, Resource, api, error_chain};
 
 /// The kubelet dials back inside Register and waits 10 s for that.
@@ -47,8 +43,6 @@ const STREAM_EXPECTED: Duration = Duration::from_secs(10);
 const STREAM_GRACE: Duration = Duration::from_secs(1);
 /// Between registrations that the kubelet accepts and then drops.
 const LONGEST_DROP_PAUSE: Duration = Duration::from_mins(2);
-/// For calls in flight when a server closes.
-const CLOSE_DEADLINE: Duration = Duration::from_millis(300);
 
 /// One resource to be kept registered.
 pub(crate) struct Registration<P> {
@@ -83,7 +77,7 @@ impl<P: DevicePlugin> Registration<P> {
                 () = self.wanted() => {}
                 _ = stop.wait_for(|stop| *stop) => break,
             }
-            let socket = match ServedSocket::open(&self, self.socket()) {
+            let socket = match ServedSocket::open(&self.shared, &self.name, &self.devices, self.socket()) {
                 Ok(socket) => socket,
                 // A kubelet that starts removes all sockets, also one that has just been made.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -325,93 +319,6 @@ impl<P: DevicePlugin> Registration<P> {
                 _ = streams.changed() => {}
                 () = silence => return Lost::StreamEnded,
             }
-        }
-    }
-}
-
-/// Who listens at a socket's path.
-enum Standing {
-    Ours,
-    TakenOver,
-    Gone,
-}
-
-/// A socket that is served.
-struct ServedSocket {
-    path: PathBuf,
-    identity: Option<SocketIdentity>,
-    streams: watch::Sender<usize>,
-    stop: watch::Sender<bool>,
-    server: JoinHandle<()>,
-}
-
-impl ServedSocket {
-    /// Takes the place of whatever is at `path`, a leftover or an older instance's socket, in one step: an instance that finds
-    /// nothing there would take it back.
-    fn open<P: DevicePlugin>(registration: &Registration<P>, path: PathBuf) -> io::Result<Self> {
-        // No longer than the name itself, for a socket's path has 107 bytes at most. Two instances must not meet here.
-        let chance = RandomState::new().hash_one(()) & 0xffff;
-        let new = path.with_extension(format!("{chance:04x}"));
-        let listener = UnixListener::bind(&new)?;
-        let identity = SocketIdentity::of(&new);
-        std::fs::rename(&new, &path).inspect_err(|_| {
-            // The error that counts is the one of renaming.
-            let _ = std::fs::remove_file(&new);
-        })?;
-        let (stop, stopped) = watch::channel(false);
-        let streams = watch::Sender::new(0);
-        let service = ResourceService {
-            shared: Arc::clone(&registration.shared),
-            name: Arc::clone(&registration.name),
-            devices: registration.devices.clone(),
-            streams: streams.clone(),
-            stop: stopped.clone(),
-        };
-        let name = registration.full_name();
-        let server = tokio::spawn(async move {
-            let mut stopped = stopped;
-            let closing = async move {
-                let _ = stopped.wait_for(|stop| *stop).await;
-            };
-            let served = Server::builder()
-                .serve_with_incoming_shutdown(
-                    DevicePluginServer::new(service),
-                    UnixListenerStream::new(listener),
-                    closing,
-                )
-                .await;
-            if let Err(error) = served {
-                tracing::error!("{name}: serving ended: {}", error_chain(&error));
-            }
-        });
-        Ok(Self { path, identity, streams, stop, server })
-    }
-
-    /// The file at the path is this socket.
-    fn is_in_place(&self) -> bool {
-        self.identity.is_some() && SocketIdentity::of(&self.path) == self.identity
-    }
-
-    /// Who listens at the path. Two instances that both took the path back would do so for ever, so the newer one wins.
-    async fn standing(&self) -> Standing {
-        if self.is_in_place() {
-            Standing::Ours
-        } else if UnixStream::connect(&self.path).await.is_ok() {
-            Standing::TakenOver
-        } else {
-            Standing::Gone
-        }
-    }
-
-    /// Ends the streams and the server, and removes the socket unless it is somebody else's by now.
-    async fn close(mut self) {
-        if self.is_in_place() {
-            // If it can't be removed, the next instance replaces it.
-            let _ = std::fs::remove_file(&self.path);
-        }
-        self.stop.send_replace(true);
-        if timeout(CLOSE_DEADLINE, &mut self.server).await.is_err() {
-            self.server.abort();
         }
     }
 }
