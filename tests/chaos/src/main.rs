@@ -19,8 +19,10 @@ mod world;
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
+use std::num::ParseIntError;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
+use std::str::FromStr;
 use std::sync::Mutex;
 use std::time::Instant;
 
@@ -68,8 +70,8 @@ impl Args {
         while let Some(arg) = args.next() {
             let mut value = || args.next().and_then(|value| value.into_string().ok()).ok_or(USAGE);
             match arg.to_str() {
-                Some("-seed") => parsed.seed = Some(value()?.parse()?),
-                Some("-rounds") => parsed.rounds = Some(value()?.parse()?),
+                Some("-seed") => parsed.seed = Some(number("-seed", &value()?)?),
+                Some("-rounds") => parsed.rounds = Some(number("-rounds", &value()?)?),
                 Some("-scenario") => {
                     let name = value()?;
                     let known = Scenario::ALL.into_iter().find(|scenario| scenario.name() == name);
@@ -79,6 +81,7 @@ impl Args {
                 }
                 Some("-short") => parsed.short = true,
                 Some(flag) if flag.starts_with('-') => return Err(USAGE.into()),
+                _ if !parsed.binary.as_os_str().is_empty() => return Err(USAGE.into()),
                 _ => parsed.binary = arg.into(),
             }
         }
@@ -89,6 +92,10 @@ impl Args {
             parsed.binary.canonicalize().map_err(|e| format!("{}: {e}", parsed.binary.display()))?;
         Ok(parsed)
     }
+}
+
+fn number<N: FromStr<Err = ParseIntError>>(flag: &str, word: &str) -> Outcome<N> {
+    Ok(word.parse().map_err(|error| format!("{flag} {word:?}: {error}"))?)
 }
 
 /// Goes where mounts harm nobody, and runs what was asked for.

@@ -68,7 +68,7 @@ impl Scenario {
             Self::Stall => (4, 2),
             Self::Sockets => (200, 12),
             Self::Folder => (100, 6),
-            Self::Inotify => (20, 2),
+            Self::Inotify => (20, 4),
             Self::Cdi | Self::Clock => (200, 10),
             Self::Instances => (60, 8),
             Self::Kill => (400, 30),

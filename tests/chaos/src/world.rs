@@ -200,10 +200,11 @@ impl World {
 
     /// The same of another process, which has that many rounds.
     pub(crate) fn measure_process(&mut self, pid: u32, round: usize, rounds: usize) -> Outcome<()> {
-        if round == rounds / 10 {
+        let (first, last) = (rounds / 10, rounds - 1);
+        if round == first {
             self.usage = [Some(usage(pid)?), None];
         }
-        if round + 1 == rounds {
+        if round == last && last > first {
             let [before, after] = &mut self.usage;
             let now = *after.insert(usage(pid)?);
             if let Some(before) = *before {

@@ -58,6 +58,7 @@ pub(super) async fn run(world: &mut World) -> Outcome<()> {
             }
         }
         world.quiet().await?;
+        world.allocate_all().await?;
         world.measure(round)?;
     }
     world.end()

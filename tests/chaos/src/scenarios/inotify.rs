@@ -31,6 +31,7 @@ pub(super) async fn run(world: &mut World) -> Outcome<()> {
                 world.inject("kubelet restarts");
             }
             world.quiet().await?;
+            world.allocate_all().await?;
             if let Some(plugin) = &world.plugin {
                 world.measure_process(plugin.id(), round, rounds)?;
             }
