@@ -24,7 +24,7 @@ exec unshare --mount --propagation private sh -ec '
 WRAPPER
 chmod +x "$work/traced"
 # What comes too late for the bench is traced all the same.
-cargo run --release -p bench -- -quick -families "$work/traced" || true
+cargo run -p bench -- -quick -families "$work/traced" || true
 
 # A function may have several names, and only one of them is that of its section.
 sed -n "s/^c\?fn=([0-9]*) //p" "$work"/calls/* | sed "s/'[0-9]*\$//" | sort -u > "$work/called"
