@@ -53,7 +53,7 @@ HEAD
     } | sort -u |
         sed 's/.*/        *libc.a:&(.text .text.*)/'
     # So are the numbers of copies of a function, each small: others in each build.
-    grep -E '^(_R|main$)' "$work/names" | sed -E 's/Cs[0-9A-Za-z]+_/Cs*_/g; s/\.[0-9]+$/*/' | sort -u |
+    grep -E '^(_R|main$)' "$work/names" | sed -E 's/Cs[0-9A-Za-z]+_/Cs*_/g; /^_R/ s/(\.[0-9]+)?$/*/' | sort -u |
         sed 's/.*/        *(.text.*&)/'
     printf '    }\n}\nINSERT BEFORE .text;\n'
 } > xtask/start.ld
