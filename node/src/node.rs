@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use cli::confinement::{Confined, Needs};
+use cli::confinement::{Access, Confined, Needs, Rules};
 use cli::plugin::PluginOptions;
 use cli::{FlagSet, Stop, fatal, logs, signals};
 use device_plugin::error_chain;
@@ -95,12 +95,15 @@ fn start(options: &Options) -> Result<ExitCode, String> {
     let wanted = config.of_node(&options.node_name)?;
     // Those that are off may be switched on while it runs.
     let needs: Vec<Needs> = FAMILIES.iter().map(|family| family.needs).collect();
-    let mut reads = file::places(&options.config);
+    let mut rules = Rules::default();
+    if !options.config.is_empty() {
+        rules.allow_file(options.config.as_ref());
+    }
     if wanted.values().any(|(flags, _)| flags.iter().any(|flag| flag.starts_with("-kubeconfig="))) {
         // What it names may be anywhere.
-        reads.push("/".into());
+        rules.allow("/", Access::Read);
     }
-    let confined = Confined::new(&options.common, &host, &needs, &reads);
+    let confined = Confined::new(&options.common, &host, &needs, rules);
     let runtime = cli::plugin::runtime(FAMILIES.len())?;
     let ended = runtime.block_on(async {
         let terminated = signals::terminated();

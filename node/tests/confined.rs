@@ -1,16 +1,20 @@
-//! Every plugin through its life, confined: a refused system call ends it, and what else is refused is in its log.
+//! All that stays on a node through its life, confined: a refused system call ends it, and what else is refused is in its log.
 #![expect(clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::os::unix::fs::symlink;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use cluster::testing::ApiServer;
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
 use simulator::kubelet::{Kubelet, Options, PodRequest, State};
 use simulator::{Profile, SimulatedNode};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_intel-device-plugins");
 /// A guard against hanging.
@@ -41,13 +45,32 @@ impl World {
         let mut program = Command::new(BINARY);
         program.args([command, "-v=2", "-metrics-address", &self.metrics, "-prefix"]).arg(self.node.root());
         program.arg("-kubelet-dir").arg(self.kubelet.folder()).arg("-cdi-dir").arg(folder.join("cdi"));
-        program.args(flags).current_dir(folder).env_remove("PODS_PER_CORE").env_remove("NODE_NAME");
-        let log = fs::File::create(folder.join("log")).unwrap();
-        self.process = Some(program.stdin(Stdio::null()).stderr(log).spawn().unwrap());
+        program.args(flags).env_remove("PODS_PER_CORE").env_remove("NODE_NAME");
+        self.spawn(program);
+    }
+
+    fn spawn(&mut self, mut program: Command) {
+        let log = fs::File::create(self.folder.path().join("log")).unwrap();
+        program.current_dir(&self.folder).stdin(Stdio::null()).stderr(log);
+        self.process = Some(program.spawn().unwrap());
     }
 
     fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+
+    /// A file of the folder, or nothing.
+    fn text(&self, file: &str) -> String {
+        fs::read_to_string(self.folder.path().join(file)).unwrap_or_default()
+    }
+
+    async fn until(&mut self, what: &str, mut reached: impl FnMut(&Self) -> bool) {
+        let since = Instant::now();
+        while !reached(self) {
+            let ended = self.process.as_mut().unwrap().try_wait().unwrap();
+            assert!(ended.is_none() && since.elapsed() < PATIENCE, "{what}: {ended:?}\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     async fn wait(&mut self, what: &str, reached: impl FnMut(&State) -> bool) {
@@ -218,11 +241,8 @@ async fn virtual_functions_are_bound_confined() {
         fs::write(file, "").unwrap();
     }
     world.start("qat", &["-confine=strict", "-dpdk-driver=igb_uio"]);
-    let since = Instant::now();
-    while !world.log().contains("it is bound to vfio-pci now, though the kernel refused nothing") {
-        assert!(since.elapsed() < PATIENCE, "{}", world.log());
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let is_bound = "it is bound to vfio-pci now, though the kernel refused nothing";
+    world.until("binding", |world| world.log().contains(is_bound)).await;
     let function = world.node.root().join("sys/bus/pci/devices").join(fs::read_to_string(&bound).unwrap());
     assert_eq!(fs::read_to_string(function.join("driver_override")).unwrap().trim(), "igb_uio");
     assert_nothing_was_refused(&world.end());
@@ -237,13 +257,122 @@ async fn log_files_are_written_confined() {
     let new = world.folder.path().join("new");
     fs::write(&new, "families: {npu: {shared-dev-nun: 2}}").unwrap();
     fs::rename(&new, world.folder.path().join("config.yaml")).unwrap();
-    let link: PathBuf = world.folder.path().join("intel-device-plugins.ERROR");
-    let since = Instant::now();
-    while !fs::read_to_string(&link).unwrap_or_default().contains("did you mean -shared-dev-num?") {
-        assert!(since.elapsed() < PATIENCE, "{}", world.log());
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let link = "intel-device-plugins.ERROR";
+    world.until(link, |world| world.text(link).contains("did you mean -shared-dev-num?")).await;
     world.end();
+}
+
+/// A tool that stays, in a pod of the node `one` whose account is that of the API server.
+fn in_a_pod(api: &ApiServer, words: &[&str]) -> Command {
+    let script = "mount -t tmpfs none /run; mkdir -p $1; mount --bind $0 $1; shift; exec \"$@\"";
+    let (port, account) = api.account();
+    let mut program = Command::new("unshare");
+    program.args(["--user", "--map-root-user", "--mount", "sh", "-ec", script]).arg(account);
+    program
+        .args(["/var/run/secrets/kubernetes.io/serviceaccount", BINARY])
+        .args(words)
+        .arg("-confine=strict");
+    program.envs([("NODE_NAME", "one"), ("KUBERNETES_SERVICE_HOST", "127.0.0.1")]);
+    program.env("KUBERNETES_SERVICE_PORT", port.to_string());
+    program
+}
+
+#[tokio::test]
+async fn gpus_are_labelled_confined() {
+    let mut world = World::new();
+    let told = Arc::new(Mutex::new(String::new()));
+    let heard = Arc::clone(&told);
+    let api = ApiServer::start(move |request| {
+        *heard.lock().unwrap() = request.body.to_string();
+        (200, json!({"metadata": {"uid": "1"}}))
+    });
+    let api = api.await;
+    let (folder, prefix) = (world.folder.path().join("features"), world.node.root().display().to_string());
+    fs::create_dir(&folder).unwrap();
+    let flags = ["-interval=1s", "-file=features/gpu.txt", "-node-label", "-prefix", &prefix];
+    world.spawn(in_a_pod(&api, &[&["gpu-labels"], &flags[..]].concat()));
+    for (millicores, card) in [("8000", "card7"), ("7000", "card6")] {
+        let is_told = |text: &str| text.contains("gpu.intel.com/millicores") && text.contains(millicores);
+        let everywhere =
+            |world: &World| is_told(&world.text("features/gpu.txt")) && is_told(&told.lock().unwrap());
+        world.until(millicores, everywhere).await;
+        world.node.remove(card).unwrap();
+    }
+    assert_nothing_was_refused(&world.end());
+    assert_eq!(fs::read_dir(folder).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn enclave_memory_is_told_confined() {
+    let mut world = World::new();
+    let mut statuses = [503].into_iter().chain(std::iter::repeat(200));
+    let api = ApiServer::start(move |_| (statuses.next().unwrap(), json!({}))).await;
+    world.spawn(in_a_pod(&api, &["sgx-epc", "-register", "-node-label", "-daemon"]));
+    world.until("a second try", |world| world.log().contains("node one: sgx.intel.com/epc is ")).await;
+    let log = world.end();
+    assert!(log.contains("answers 503"), "{log}");
+    assert_nothing_was_refused(&log);
+}
+
+/// Its certificate is that of a Secret, which the kubelet replaces by a link.
+#[tokio::test]
+async fn links_of_gpus_are_labelled_confined() {
+    let mut world = World::new();
+    let xpum = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = xpum.local_addr().unwrap().port().to_string();
+    let folder = world.folder.path().to_owned();
+    fs::create_dir(folder.join("features")).unwrap();
+    let flags =
+        ["xelink-sidecar", "-v=2", "-confine=strict", "-startup-delay=0", "-interval=1", "-xpum-port", &port];
+    let mut program = Command::new(BINARY);
+    program.args(flags).arg("-dst-file-path=features/links.txt");
+    world.spawn(program);
+    for remote in ["1", "2"] {
+        let (mut asked, _) = tokio::time::timeout(PATIENCE, xpum.accept()).await.unwrap().unwrap();
+        let body = format!(
+            "xpum_topology_link{{local_device_id=\"0\",local_on_subdevice=\"true\",local_subdevice_id=\"0\",\
+             remote_device_id=\"{remote}\",remote_subdevice_id=\"0\",lane_count=\"4\"}} 1.0\n"
+        );
+        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        // To hang up with a part of the question unread is an error for who asks.
+        let mut question = Vec::new();
+        while !question.ends_with(b"\r\n\r\n") {
+            assert!(asked.read_buf(&mut question).await.unwrap() > 0);
+        }
+        asked.write_all(answer.as_bytes()).await.unwrap();
+        let label = format!("gpu.intel.com/xe-links=0.0-{remote}.0\n");
+        world.until(&label, |world| world.text("features/links.txt") == label).await;
+    }
+    let log = world.end();
+    for by in ["Landlock", "seccomp"] {
+        assert!(
+            log.lines().any(|line| line.contains(" confined in its ") && line.contains(by)),
+            "{by}:\n{log}"
+        );
+    }
+    assert_nothing_was_refused(&log);
+    assert_eq!(fs::read_dir(folder.join("features")).unwrap().count(), 0);
+
+    let certificate = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap().cert.pem();
+    let secret = folder.join("secret");
+    for version in ["..1", "..2"] {
+        fs::create_dir_all(secret.join(version)).unwrap();
+        fs::write(secret.join(version).join("tls.crt"), &certificate).unwrap();
+    }
+    symlink("..1", secret.join("..data")).unwrap();
+    symlink("..data/tls.crt", secret.join("tls.crt")).unwrap();
+    let mut program = Command::new(BINARY);
+    program.args(flags).args(["-dst-file-path=features/links.txt", "-cert=secret/tls.crt"]);
+    world.spawn(program);
+    for _ in 0..2 {
+        let (mut asked, _) = tokio::time::timeout(PATIENCE, xpum.accept()).await.unwrap().unwrap();
+        // A handshake of TLS, and nobody answers.
+        assert_eq!(asked.read_u8().await.unwrap(), 22);
+        symlink("..2", secret.join("..new")).unwrap();
+        fs::rename(secret.join("..new"), secret.join("..data")).unwrap();
+        fs::remove_dir_all(secret.join("..1")).ok();
+    }
+    assert_nothing_was_refused(&world.end());
 }
 
 #[tokio::test]

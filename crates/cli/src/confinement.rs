@@ -1,13 +1,15 @@
-//! What a plugin's process gives up once it has started, and what it says of that.
+//! What a process gives up once it has started, and what it says of that: plugins, and what else stays on a node.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use confine::{Access, Report, Rules, Strictness};
+pub use confine::{Access, Connects, Rules};
+use confine::{Report, Strictness};
 use device_plugin::Paths;
 use host::{Host, uevent};
 use pages::Figures;
 
-use crate::flags::Value;
+use crate::flags::{FlagSet, Value};
+use crate::logs::LogOptions;
 use crate::plugin::PluginOptions;
 
 /// What a plugin needs beyond what all do, which is to look at `/sys` and list `/dev`, and to have sockets in the kubelet's
@@ -43,6 +45,18 @@ pub enum Confinement {
     Strict,
 }
 
+impl Confinement {
+    /// Adds it.
+    pub fn add_flag<'a>(&'a mut self, flags: &mut FlagSet<'a>) {
+        flags.value(
+            "confine",
+            self,
+            "give up what is not needed, by Landlock and seccomp where the kernel has them: on, off, or strict (a refused system \
+             call ends the process)",
+        );
+    }
+}
+
 impl Value for Confinement {
     fn kind(&self) -> &'static str {
         "string"
@@ -74,9 +88,18 @@ pub struct Confined(Report);
 
 impl Confined {
     /// Gives up what plugins with these needs do not need. It must come before the first thread is started; nothing else of a
-    /// plugin has to. `reads` are files of the process itself.
-    pub fn new(options: &PluginOptions, host: &Host, needs: &[Needs], reads: &[PathBuf]) -> Self {
-        let strictness = match options.confinement {
+    /// plugin has to. `rules` say what the process needs beside its plugins.
+    pub fn new(options: &PluginOptions, host: &Host, needs: &[Needs], mut rules: Rules) -> Self {
+        if options.confinement != Confinement::Off {
+            add_rules(&mut rules, &options.paths(), host, needs);
+            rules.listens_on = options.status_address().ok().flatten().map(|address| address.port());
+        }
+        Self::by(options.confinement, &options.logs, rules)
+    }
+
+    /// The same by these rules, for what is no plugin; what its log needs is added.
+    pub fn by(confinement: Confinement, logs: &LogOptions, mut rules: Rules) -> Self {
+        let strictness = match confinement {
             Confinement::On => Strictness::Refuse,
             Confinement::Strict => Strictness::Kill,
             Confinement::Off => {
@@ -85,12 +108,7 @@ impl Confined {
                 return Self(Report { landlock: off(), seccomp: off() });
             }
         };
-        let mut rules = rules(&options.paths(), host, needs);
-        for path in reads {
-            rules.allow(path, Access::Read);
-        }
-        options.logs.add_rules(&mut rules);
-        rules.listens_on = options.status_address().ok().flatten().map(|address| address.port());
+        logs.add_rules(&mut rules);
         let report = confine::confine(&rules, strictness);
         for (what, outcome) in
             [("files, by Landlock", &report.landlock), ("calls, by seccomp", &report.seccomp)]
@@ -116,8 +134,7 @@ impl Confined {
     }
 }
 
-fn rules(paths: &Paths, host: &Host, needs: &[Needs]) -> Rules {
-    let mut rules = Rules::default();
+fn add_rules(rules: &mut Rules, paths: &Paths, host: &Host, needs: &[Needs]) {
     rules.allow(host.outside("/sys"), Access::Read);
     let of_devices = if host.is_simulated() {
         // Plain files stand in for device nodes. If the other cannot be made, opening it later says why.
@@ -140,12 +157,11 @@ fn rules(paths: &Paths, host: &Host, needs: &[Needs]) -> Rules {
         for path in needs.writes {
             rules.allow(host.outside(path), Access::Write);
         }
-        for path in needs.reads {
-            rules.allow(path, Access::Read);
+        rules.allow_all(needs.reads, Access::Read);
+        if needs.connects {
+            rules.connects = Connects::Anywhere;
         }
-        rules.connects |= needs.connects;
     }
-    rules
 }
 
 /// The folder that holds `folder`, as that may be made later, and removed and made again. In a container nothing else is there.

@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::confinement::{Confined, Confinement, Needs};
+use crate::confinement::{Confined, Confinement, Needs, Rules};
 use crate::{FlagSet, LogOptions, fatal, logs, signals};
 
 /// The flags that all plugins have.
@@ -54,12 +54,7 @@ impl PluginOptions {
         );
         flags.string("kubelet-dir", &mut self.kubelet_dir, "folder of the kubelet's device plugin sockets");
         flags.string("cdi-dir", &mut self.cdi_dir, "folder that container runtimes read CDI files from");
-        flags.value(
-            "confine",
-            &mut self.confinement,
-            "give up what the plugin does not need, by Landlock and seccomp where the kernel has them: on, off, or strict (a \
-             refused system call ends the process)",
-        );
+        self.confinement.add_flag(flags);
         flags.section(section);
         self.logs.add_flags(flags);
     }
@@ -101,7 +96,7 @@ fn run_any(options: &PluginOptions, host: Host, needs: Needs, make: Make<'_>) ->
         Ok(address) => address,
         Err(error) => return fatal(error),
     };
-    let confined = Confined::new(options, &host, &[needs], &[]);
+    let confined = Confined::new(options, &host, &[needs], Rules::default());
     let runtime = match runtime(1) {
         Ok(runtime) => runtime,
         Err(error) => return fatal(error),

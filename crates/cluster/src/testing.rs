@@ -1,6 +1,7 @@
 //! An API server in memory, for the tests of those who ask one.
 #![expect(clippy::panic, clippy::unwrap_used, clippy::indexing_slicing, reason = "for tests")]
 
+use std::path::Path;
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -56,6 +57,11 @@ impl ApiServer {
         let port = listener.local_addr().unwrap().port();
         tokio::spawn(serve(listener, TlsAcceptor::from(Arc::new(config)), answer));
         Self { port, account }
+    }
+
+    /// Its port on this machine, and the folder of an account that it knows: for who asks it as a pod.
+    pub fn account(&self) -> (u16, &Path) {
+        (self.port, self.account.path())
     }
 
     /// How to ask it.

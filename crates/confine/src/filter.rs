@@ -5,7 +5,7 @@
 
 use libc::{c_long, sock_filter};
 
-use crate::{Rules, Strictness, calls, syscalls};
+use crate::{Connects, Rules, Strictness, calls, syscalls};
 
 // `struct seccomp_data`: the number, the processor, and from here on six arguments of 64 bits.
 const NUMBER: u32 = 0;
@@ -30,6 +30,18 @@ const IS_A_TERMINAL: i32 = 0x5401;
 
 /// The bits above are flags.
 const KIND_OF_SOCKET: i32 = 0xf;
+
+/// What a thread can have of its own that is a namespace.
+const NAMESPACES: i32 = libc::CLONE_NEWCGROUP
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWNET
+    | libc::CLONE_NEWNS
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWUSER
+    | libc::CLONE_NEWUTS;
+
+/// A file that everybody may read.
+const READABLE: i32 = 0o644;
 
 const EPERM: u32 = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
 const ENOSYS: u32 = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
@@ -74,12 +86,20 @@ impl Program {
             program.allow(*number, &[]);
         }
         // Threads, no processes. What the newer call asks for is in memory, where it cannot be seen: without it, glibc makes the older.
-        program.allow(libc::SYS_clone, &[bits(0, libc::CLONE_THREAD, libc::CLONE_THREAD)]);
+        program.allow(libc::SYS_clone, &[bits(0, libc::CLONE_THREAD | NAMESPACES, libc::CLONE_THREAD)]);
         program.block(libc::SYS_clone3, &[], ENOSYS);
-        // No memory that is run.
-        for number in [libc::SYS_mmap, libc::SYS_mprotect] {
-            program.allow(number, &[bits(2, libc::PROT_EXEC, 0)]);
+        // No memory that is run, and none of a file: those of PCI devices in sysfs are the registers of the hardware.
+        let no_file = bits(3, libc::MAP_ANONYMOUS, libc::MAP_ANONYMOUS);
+        program.allow(libc::SYS_mmap, &[bits(2, libc::PROT_EXEC, 0), no_file]);
+        program.allow(libc::SYS_mprotect, &[bits(2, libc::PROT_EXEC, 0)]);
+        // Signals to itself: by its number, which it keeps. Older kernels' Landlock does not know of signals.
+        program.allow(libc::SYS_tgkill, &[is(0, std::process::id().cast_signed())]);
+        // Others of it have signals sent to any process.
+        for command in [libc::F_DUPFD_CLOEXEC, libc::F_GETFD, libc::F_SETFD, libc::F_GETFL, libc::F_SETFL] {
+            program.allow(libc::SYS_fcntl, &[is(1, command)]);
         }
+        // It is nothing to Landlock whose mode is changed.
+        program.allow(libc::SYS_fchmod, &[is(1, READABLE)]);
         program.allow(libc::SYS_prctl, &[is(0, libc::PR_SET_NAME)]);
         // What the limits are, and no new ones.
         let no_pointer = [is(2, 0), Condition { offset: ARGUMENTS + 8 * 2 + 4, mask: u32::MAX, value: 0 }];
@@ -103,14 +123,20 @@ impl Program {
         // The kernel's events of devices.
         let uevents = [is(0, libc::AF_NETLINK), is(2, libc::NETLINK_KOBJECT_UEVENT)];
         self.allow(libc::SYS_socket, &uevents);
-        for family in [libc::AF_INET, libc::AF_INET6] {
-            if rules.connects || rules.listens_on.is_some() {
-                self.allow(libc::SYS_socket, &[is(0, family), bits(1, KIND_OF_SOCKET, libc::SOCK_STREAM)]);
+        // Streams of other protocols than TCP, such as MPTCP, go anywhere, for Landlock.
+        let kinds = [
+            (rules.connects != Connects::No || rules.listens_on.is_some(), libc::SOCK_STREAM),
+            // For names.
+            (rules.connects == Connects::Anywhere, libc::SOCK_DGRAM),
+        ];
+        for (_, kind) in kinds.iter().filter(|(is_needed, _)| *is_needed) {
+            for family in [libc::AF_INET, libc::AF_INET6] {
+                self.allow(libc::SYS_socket, &[is(0, family), bits(1, KIND_OF_SOCKET, *kind), is(2, 0)]);
             }
-            if rules.connects {
-                // For names.
-                self.allow(libc::SYS_socket, &[is(0, family), bits(1, KIND_OF_SOCKET, libc::SOCK_DGRAM)]);
-            }
+        }
+        // With this flag it connects, too, which Landlock does not see before Linux 7.2.
+        for (number, flags) in [(libc::SYS_sendto, 3), (libc::SYS_sendmsg, 2), (libc::SYS_sendmmsg, 3)] {
+            self.allow(number, &[bits(flags, libc::MSG_FASTOPEN, 0)]);
         }
     }
 
@@ -190,6 +216,9 @@ mod tests {
         let thread = bits_of(libc::CLONE_VM | libc::CLONE_SIGHAND | libc::CLONE_THREAD);
         assert!(is_allowed(&rules, libc::SYS_clone, &[thread]));
         assert!(!is_allowed(&rules, libc::SYS_clone, &[bits_of(libc::SIGCHLD)]));
+        for namespace in [libc::CLONE_NEWNS, libc::CLONE_NEWNET, libc::CLONE_NEWUSER] {
+            assert!(!is_allowed(&rules, libc::SYS_clone, &[thread | bits_of(namespace)]), "{namespace:#x}");
+        }
         assert!(!is_allowed(&rules, libc::SYS_clone, &[bits_of(libc::CLONE_VM | libc::CLONE_VFORK)]));
         let strict = Program::of(&rules, Strictness::Kill);
         assert_eq!(answer(&strict, THIS_PROCESSOR, libc::SYS_clone3, &[]), ENOSYS);
@@ -207,8 +236,26 @@ mod tests {
         let rules = Rules::default();
         for number in [libc::SYS_mmap, libc::SYS_mprotect] {
             let data = bits_of(libc::PROT_READ | libc::PROT_WRITE);
-            assert!(is_allowed(&rules, number, &[0, 1, data]));
-            assert!(!is_allowed(&rules, number, &[0, 1, data | bits_of(libc::PROT_EXEC)]));
+            let anonymous = bits_of(libc::MAP_ANONYMOUS | libc::MAP_PRIVATE);
+            assert!(is_allowed(&rules, number, &[0, 1, data, anonymous]));
+            assert!(!is_allowed(&rules, number, &[0, 1, data | bits_of(libc::PROT_EXEC), anonymous]));
+        }
+        let a_file = [0, 1, bits_of(libc::PROT_READ), bits_of(libc::MAP_SHARED), 3];
+        assert!(!is_allowed(&rules, libc::SYS_mmap, &a_file));
+        assert!(is_allowed(&rules, libc::SYS_tgkill, &[std::process::id().into(), 1, 9]));
+        assert!(!is_allowed(&rules, libc::SYS_tgkill, &[1, 1, 9]));
+        assert!(is_allowed(&rules, libc::SYS_fcntl, &[3, bits_of(libc::F_SETFL)]));
+        for command in [libc::F_SETOWN, 10 /* F_SETSIG */, libc::F_NOTIFY] {
+            assert!(!is_allowed(&rules, libc::SYS_fcntl, &[3, bits_of(command)]), "{command}");
+        }
+        assert!(is_allowed(&rules, libc::SYS_fchmod, &[3, 0o644]));
+        assert!(!is_allowed(&rules, libc::SYS_fchmod, &[3, 0o777]));
+        for (number, flags) in [(libc::SYS_sendto, 3), (libc::SYS_sendmsg, 2), (libc::SYS_sendmmsg, 3)] {
+            let mut arguments = [0; 6];
+            arguments[flags] = bits_of(libc::MSG_NOSIGNAL);
+            assert!(is_allowed(&rules, number, &arguments), "{number}");
+            arguments[flags] |= bits_of(libc::MSG_FASTOPEN);
+            assert!(!is_allowed(&rules, number, &arguments), "{number}");
         }
         assert!(is_allowed(&rules, libc::SYS_prlimit64, &[0, 3, 0, 1]));
         assert!(!is_allowed(&rules, libc::SYS_prlimit64, &[0, 3, 1]));
@@ -223,22 +270,24 @@ mod tests {
     fn sockets_are_those_that_the_rules_need() {
         let tcp = libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
         let (udp, raw) = (libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, libc::SOCK_RAW);
-        let [none, listens, connects] = [(None, false), (Some(9090), false), (None, true)]
+        let (no, one, anywhere) = (Connects::No, Connects::To(443), Connects::Anywhere);
+        let rules = [(None, no), (Some(9090), no), (None, one), (None, anywhere)]
             .map(|(listens_on, connects)| Rules { listens_on, connects, ..Rules::default() });
         for (family, kind, protocol, allowed) in [
-            (libc::AF_UNIX, tcp, 0, [true, true, true]),
-            (libc::AF_INET, tcp, 0, [false, true, true]),
-            (libc::AF_INET6, tcp, 0, [false, true, true]),
-            (libc::AF_INET, udp, 0, [false, false, true]),
-            (libc::AF_INET, raw, 0, [false, false, false]),
-            (libc::AF_NETLINK, udp, libc::NETLINK_KOBJECT_UEVENT, [true, true, true]),
-            (libc::AF_NETLINK, udp, libc::NETLINK_ROUTE, [false, false, false]),
-            (libc::AF_PACKET, raw, 0, [false, false, false]),
-            (libc::AF_VSOCK, tcp, 0, [false, false, false]),
+            (libc::AF_UNIX, tcp, 0, [true, true, true, true]),
+            (libc::AF_INET, tcp, 0, [false, true, true, true]),
+            (libc::AF_INET6, tcp, 0, [false, true, true, true]),
+            (libc::AF_INET, tcp, libc::IPPROTO_MPTCP, [false, false, false, false]),
+            (libc::AF_INET, udp, 0, [false, false, false, true]),
+            (libc::AF_INET, udp, libc::IPPROTO_ICMP, [false, false, false, false]),
+            (libc::AF_INET, raw, 0, [false, false, false, false]),
+            (libc::AF_NETLINK, udp, libc::NETLINK_KOBJECT_UEVENT, [true, true, true, true]),
+            (libc::AF_NETLINK, udp, libc::NETLINK_ROUTE, [false, false, false, false]),
+            (libc::AF_PACKET, raw, 0, [false, false, false, false]),
+            (libc::AF_VSOCK, tcp, 0, [false, false, false, false]),
         ] {
             let arguments = [family, kind, protocol].map(bits_of);
-            let found =
-                [&none, &listens, &connects].map(|rules| is_allowed(rules, libc::SYS_socket, &arguments));
+            let found = rules.each_ref().map(|rules| is_allowed(rules, libc::SYS_socket, &arguments));
             assert_eq!(found, allowed, "{family} {kind} {protocol}");
         }
     }

@@ -11,15 +11,19 @@ use rustix::fs::{self as rfs, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::calls::{self, Ruleset};
-use crate::{Access, Rules};
+use crate::{Access, Connects, Rules};
 
 const WRITE_FILE: u64 = 1 << 1;
 const READ_FILE: u64 = 1 << 2;
 const READ_DIR: u64 = 1 << 3;
+const REMOVE_DIR: u64 = 1 << 4;
 const REMOVE_FILE: u64 = 1 << 5;
+const MAKE_DIR: u64 = 1 << 7;
 const MAKE_REG: u64 = 1 << 8;
 const MAKE_SOCK: u64 = 1 << 9;
 const MAKE_SYM: u64 = 1 << 12;
+/// To move files between folders, which version 1 always forbids.
+const REFER: u64 = 1 << 13;
 const TRUNCATE: u64 = 1 << 14;
 /// What a file can have that is no folder.
 const OF_FILES: u64 = WRITE_FILE | READ_FILE | TRUNCATE;
@@ -37,6 +41,7 @@ impl Access {
             Self::Read => READ_DIR | READ_FILE,
             Self::Write => READ_DIR | READ_FILE | WRITE_FILE | TRUNCATE,
             Self::Keep => Self::Write.bits() | MAKE_REG | MAKE_SYM | REMOVE_FILE,
+            Self::Folders => Self::Keep.bits() | MAKE_DIR | REMOVE_DIR | REFER,
             Self::Sockets => READ_DIR | MAKE_SOCK | REMOVE_FILE,
         }
     }
@@ -78,7 +83,10 @@ pub(crate) fn restrict(rules: &Rules) -> Result<String, String> {
 
 fn enforce(rules: &Rules, version: i64) -> io::Result<()> {
     let (mut forbidden, known) = all(version);
-    if rules.connects {
+    if version < 2 && rules.paths.iter().any(|(_, access)| access.bits() & REFER != 0) {
+        return Err(io::Error::other("version 1 lets no file be moved between folders"));
+    }
+    if rules.connects == Connects::Anywhere {
         forbidden.network &= !CONNECT_TCP;
     }
     let set = calls::create_ruleset(forbidden, known)?;
@@ -87,8 +95,11 @@ fn enforce(rules: &Rules, version: i64) -> io::Result<()> {
         allow(&set, path, allowed)
             .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
     }
-    if let Some(port) = rules.listens_on.filter(|_| known > 1) {
-        calls::allow_port(&set, port, BIND_TCP)?;
+    let asked = if let Connects::To(port) = rules.connects { Some(port) } else { None };
+    for (port, right) in [(rules.listens_on, BIND_TCP), (asked, CONNECT_TCP)] {
+        if let Some(port) = port.filter(|_| known > 1) {
+            calls::allow_port(&set, port, right)?;
+        }
     }
     calls::restrict_self(&set)
 }

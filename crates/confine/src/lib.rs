@@ -23,7 +23,7 @@ mod filter;
 mod landlock;
 mod syscalls;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What a process goes on to need.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,8 +31,20 @@ pub struct Rules {
     paths: Vec<(PathBuf, Access)>,
     /// The TCP port to listen on, if any.
     pub listens_on: Option<u16>,
-    /// Whether it opens connections over TCP, and looks up the names of those that it asks.
-    pub connects: bool,
+    /// To whom it opens connections over TCP.
+    pub connects: Connects,
+}
+
+/// To which TCP ports connections are opened, of any machine.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Connects {
+    /// To none.
+    #[default]
+    No,
+    /// To this one, by addresses.
+    To(u16),
+    /// To all; names are looked up, too.
+    Anywhere,
 }
 
 /// What may be done with a file, or with all that is below a folder.
@@ -46,6 +58,8 @@ pub enum Access {
     Write,
     /// That, and make and remove files and links.
     Keep,
+    /// That, and make and remove folders, and move files between them. Version 1 of Landlock cannot allow it, so it is not in force.
+    Folders,
     /// List folders, make and remove sockets. Files can be removed too, for the kernel does not tell them apart.
     Sockets,
 }
@@ -75,6 +89,28 @@ impl Rules {
     pub fn allow(&mut self, path: impl Into<PathBuf>, access: Access) -> &mut Self {
         self.paths.push((path.into(), access));
         self
+    }
+
+    /// The same for each of them.
+    pub fn allow_all(
+        &mut self,
+        paths: impl IntoIterator<Item = impl AsRef<Path>>,
+        access: Access,
+    ) -> &mut Self {
+        self.paths.extend(paths.into_iter().map(|path| (path.as_ref().to_owned(), access)));
+        self
+    }
+
+    /// Allows to read a file that is replaced now and then: all that is in its folder, and in that of what it is a link to, as
+    /// mounted Secrets are.
+    pub fn allow_file(&mut self, path: &Path) -> &mut Self {
+        let folder = |path: &Path| {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            folder.unwrap_or(Path::new(".")).to_owned()
+        };
+        let target = path.canonicalize().ok();
+        let paths = [Some(path), target.as_deref()].into_iter().flatten();
+        self.allow_all(paths.map(folder), Access::Read)
     }
 }
 

@@ -6,14 +6,16 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::linux::net::SocketAddrExt as _;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::os::unix::process::ExitStatusExt as _;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Output};
 
-use confine::{Access, Report, Rules, Strictness};
+use confine::{Access, Connects, Report, Rules, Strictness};
+use rustix::fs::{CWD, FileType, Mode};
+use rustix::net::{AddressFamily, SocketType, ipproto};
 
 /// Where the process that is confined works; not there in the one that starts it.
 const FOLDER: &str = "CONFINED_IN";
@@ -28,6 +30,7 @@ const TESTS: &[(&str, fn())] = &[
     ("of_tcp_there_is_the_port_of_the_rules", of_tcp_there_is_the_port_of_the_rules),
     ("without_a_port_there_is_no_tcp", without_a_port_there_is_no_tcp),
     ("who_asks_servers_can_connect", who_asks_servers_can_connect),
+    ("who_asks_one_server_can_connect_to_its_port", who_asks_one_server_can_connect_to_its_port),
     ("sockets_without_a_path_are_those_of_the_process", sockets_without_a_path_are_those_of_the_process),
     ("a_strict_process_is_ended_by_what_is_not_allowed", a_strict_process_is_ended_by_what_is_not_allowed),
     ("a_process_with_several_threads_keeps_its_files", a_process_with_several_threads_keeps_its_files),
@@ -93,7 +96,7 @@ fn refused<T>(outcome: io::Result<T>) {
 fn files_can_be_used_as_the_rules_say() {
     let Some(folder) = inside() else {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["listed", "read", "written", "kept", "sockets", "other"] {
+        for name in ["listed", "read", "written", "kept", "folders", "sockets", "other"] {
             fs::create_dir(folder.path().join(name)).unwrap();
             fs::write(folder.path().join(name).join("file"), name).unwrap();
         }
@@ -101,11 +104,11 @@ fn files_can_be_used_as_the_rules_say() {
         symlink("../other/file", folder.path().join("read/link")).unwrap();
         return succeed("files_can_be_used_as_the_rules_say", folder.path());
     };
-    let [listed, read, written, kept, sockets, other] =
-        ["listed", "read", "written", "kept", "sockets", "other"].map(|name| folder.join(name));
+    let [listed, read, written, kept, folders, sockets, other] =
+        ["listed", "read", "written", "kept", "folders", "sockets", "other"].map(|name| folder.join(name));
     let mut rules = Rules::default();
     rules.allow(&listed, Access::List).allow(&read, Access::Read).allow(&written, Access::Write);
-    rules.allow(&kept, Access::Keep).allow(&sockets, Access::Sockets);
+    rules.allow(&kept, Access::Keep).allow(&folders, Access::Folders).allow(&sockets, Access::Sockets);
     rules.allow(folder.join("alone"), Access::Keep).allow(folder.join("none"), Access::Keep);
     let before = File::open(other.join("file")).unwrap();
     let _ = confine(&rules, Strictness::Kill);
@@ -131,6 +134,13 @@ fn files_can_be_used_as_the_rules_say() {
     // What is below other rules is not reached by moving it here.
     assert!(fs::rename(other.join("file"), kept.join("theirs")).is_err());
     assert!(fs::rename(kept.join("file"), other.join("ours")).is_err());
+
+    fs::create_dir(folders.join("new")).unwrap();
+    fs::write(folders.join("new/file"), "").unwrap();
+    fs::rename(folders.join("new/file"), folders.join("file")).unwrap();
+    fs::remove_dir(folders.join("new")).unwrap();
+    assert!(fs::rename(folders.join("file"), kept.join("theirs")).is_err());
+    refused(UnixListener::bind(folders.join("socket")));
 
     let listener = UnixListener::bind(sockets.join("socket")).unwrap();
     UnixStream::connect(sockets.join("socket")).unwrap();
@@ -207,12 +217,32 @@ fn who_asks_servers_can_connect() {
     };
     let port: u16 = folder.to_str().unwrap().parse().unwrap();
     let mut rules = Rules::default();
-    rules.connects = true;
+    rules.connects = Connects::Anywhere;
     let _ = confine(&rules, Strictness::Refuse);
     TcpStream::connect(("127.0.0.1", port)).unwrap();
     // As the resolver does.
     UdpSocket::bind("127.0.0.1:0").unwrap();
     refused(TcpListener::bind("127.0.0.1:0"));
+}
+
+fn who_asks_one_server_can_connect_to_its_port() {
+    let Some(folder) = inside() else {
+        let listeners =
+            [TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap()];
+        let ports = listeners.each_ref().map(|listener| listener.local_addr().unwrap().port().to_string());
+        return succeed("who_asks_one_server_can_connect_to_its_port", Path::new(&ports.join(" ")));
+    };
+    let (one, other) = folder.to_str().unwrap().split_once(' ').unwrap();
+    let [one, other] = [one, other].map(|port| port.parse::<u16>().unwrap());
+    let mut rules = Rules::default();
+    rules.connects = Connects::To(one);
+    let _ = confine(&rules, Strictness::Refuse);
+    TcpStream::connect(("127.0.0.1", one)).unwrap();
+    refused(TcpStream::connect(("127.0.0.1", other)));
+    refused(UdpSocket::bind("127.0.0.1:0"));
+    // Landlock's rules for TCP are not for what is made of it.
+    let multipath = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, Some(ipproto::MPTCP));
+    refused(multipath.map_err(io::Error::from));
 }
 
 /// Since version 6 of Landlock.
@@ -246,7 +276,19 @@ fn is_ended(test: &str, folder: &str) {
 }
 
 fn a_strict_process_is_ended_by_what_is_not_allowed() {
-    let calls = ["mount", "ptrace", "unshare", "module", "setns", "host name", "program", "memory", "signal"];
+    let calls = [
+        "mount",
+        "ptrace",
+        "unshare",
+        "module",
+        "setns",
+        "host name",
+        "program",
+        "memory",
+        "signal",
+        "mode",
+        "node",
+    ];
     let Some(call) = inside() else {
         return calls
             .iter()
@@ -266,6 +308,10 @@ fn a_strict_process_is_ended_by_what_is_not_allowed() {
             format!("{:?}", nix::sys::memfd::memfd_create(c"", nix::sys::memfd::MemFdCreateFlag::empty()))
         }
         "signal" => format!("{:?}", nix::sys::signal::kill(nix::unistd::getppid(), None)),
+        "mode" => format!("{:?}", file.set_permissions(fs::Permissions::from_mode(0o777))),
+        "node" => {
+            format!("{:?}", rustix::fs::mknodat(CWD, "/nowhere", FileType::CharacterDevice, Mode::empty(), 0))
+        }
         other => panic!("{other}"),
     };
     panic!("it goes on: {outcome}");

@@ -98,14 +98,6 @@ fn read(path: &Path) -> Found {
     }
 }
 
-/// The folders in which the file at `path` is looked for, again and again: its own, and that of what it is a link to.
-pub(super) fn places(path: &str) -> Vec<PathBuf> {
-    let path = Path::new(path);
-    let target = path.canonicalize().ok();
-    let named = Some(path).filter(|path| !path.as_os_str().is_empty());
-    [named, target.as_deref()].into_iter().flatten().map(|path| folder_of(path).to_owned()).collect()
-}
-
 fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cli::LogOptions;
-use cluster::Access;
+use cli::confinement::{Access, Confined, Connects, Rules};
 use device_plugin::error_chain;
 use host::{Host, HostError, Reads};
 use labels::{LabelError, Labels, MAX_VALUE, chunks};
@@ -146,7 +146,18 @@ pub fn main(program: &str, args: Vec<OsString>) -> ExitCode {
     let sysfs = if host.exists(NFD_SYSFS) { NFD_SYSFS } else { "/sys" };
     match targets {
         None => print(&host, sysfs, &settings),
-        Some(targets) => keep(host, sysfs, settings, targets, options.interval),
+        Some(targets) => {
+            let mut rules = Rules::default();
+            rules.allow(host.outside(sysfs), Access::Read);
+            if let Some((folder, _)) = &targets.file {
+                rules.allow(folder, Access::Folders);
+            }
+            if targets.feature.is_some() || targets.node.is_some() {
+                rules.allow_all(cluster::READS, Access::Read).connects = Connects::Anywhere;
+            }
+            Confined::by(options.confinement, &LogOptions::default(), rules);
+            keep(host, sysfs, settings, targets, options.interval)
+        }
     }
 }
 
@@ -173,7 +184,7 @@ fn keep(
     let look = move |mut warn: &mut dyn FnMut(String)| {
         labels_now(&host, sysfs, &settings, &mut warn).map_err(|error| error_chain(&error))
     };
-    let labeler = Labeler::new(Arc::new(look), targets, Access::in_cluster, Pace::new(interval));
+    let labeler = Labeler::new(Arc::new(look), targets, cluster::Access::in_cluster, Pace::new(interval));
     let runtime = match cli::plugin::runtime(1) {
         Ok(runtime) => runtime,
         Err(error) => return cli::fatal(error),

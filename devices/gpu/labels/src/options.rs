@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
+use cli::confinement::Confinement;
 use cli::{FlagSet, Stop};
 
 use crate::labeler::{Feature, Targets};
@@ -18,6 +19,7 @@ const LONGEST: Duration = Duration::from_hours(24);
 pub(crate) struct Options {
     pub(crate) prefix: String,
     pub(crate) interval: Duration,
+    pub(crate) confinement: Confinement,
     file: String,
     node_feature: bool,
     node_label: bool,
@@ -33,6 +35,7 @@ impl Options {
         let mut options = Self {
             prefix: String::new(),
             interval: Duration::from_mins(5),
+            confinement: Confinement::default(),
             file: String::new(),
             node_feature: false,
             node_label: false,
@@ -65,6 +68,7 @@ impl Options {
             &mut options.node_label,
             "keep them on the Node object $NODE_NAME itself; needs no Node Feature Discovery",
         );
+        options.confinement.add_flag(&mut flags);
         flags.parse(args)?;
         Ok(options)
     }

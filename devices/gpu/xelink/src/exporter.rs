@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use cli::confinement::{Connects, Rules};
 use client::{Failure, Server};
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -74,6 +75,14 @@ impl Exporter {
     /// one that is signed by it, for the name `127.0.0.1`.
     pub fn new(port: u16, certificate: Option<PathBuf>) -> Self {
         Self { patience: PATIENCE, port, certificate }
+    }
+
+    /// What it takes to ask.
+    pub(crate) fn add_rules(&self, rules: &mut Rules) {
+        rules.connects = Connects::To(self.port);
+        if let Some(certificate) = &self.certificate {
+            rules.allow_file(certificate);
+        }
     }
 
     /// What is asked for.

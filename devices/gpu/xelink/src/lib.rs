@@ -11,6 +11,7 @@ mod sidecar;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use cli::confinement::{Access, Confined, Rules};
 use cli::{logs, signals};
 
 pub use options::Options;
@@ -31,6 +32,10 @@ pub fn main(program: &str, args: Vec<OsString>) -> ExitCode {
     if let Err(error) = logs::start(&options.logs) {
         return cli::fatal(device_plugin::error_chain(&error));
     }
+    let mut rules = Rules::default();
+    rules.allow(&sidecar.folder, Access::Folders);
+    sidecar.exporter.add_rules(&mut rules);
+    Confined::by(options.confinement, &options.logs, rules);
     let runtime = match cli::plugin::runtime(1) {
         Ok(runtime) => runtime,
         Err(error) => return cli::fatal(error),

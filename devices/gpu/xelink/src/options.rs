@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
+use cli::confinement::Confinement;
 use cli::{FlagSet, LogOptions, Stop};
 use labels::Labels;
 
@@ -22,6 +23,8 @@ const LABEL: &str = "xe-links";
 pub struct Options {
     /// klog's flags.
     pub logs: LogOptions,
+    /// How far the process confines itself.
+    pub confinement: Confinement,
     interval: u64,
     startup_delay: u64,
     xpum_port: u64,
@@ -37,6 +40,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             logs: LogOptions::default(),
+            confinement: Confinement::default(),
             interval: 10,
             startup_delay: 10,
             xpum_port: 29999,
@@ -84,6 +88,7 @@ impl Options {
             &mut options.allow_subdeviceless_links,
             "links between GPUs of one tile count, too",
         );
+        options.confinement.add_flag(&mut flags);
         options.logs.add_flags(&mut flags);
         flags.parse(args)?;
         Ok(options)

@@ -26,6 +26,8 @@ fn it_ends_well_on_sigterm_and_with_the_usual_codes_for_bad_flags() {
         format!("-xpum-port={}", exporter.local_addr().unwrap().port()),
         format!("-dst-file-path={}", file.display()),
         "-startup-delay=0".to_owned(),
+        // It would hold for this test, too.
+        "-confine=off".to_owned(),
     ];
     let address = exporter.local_addr().unwrap();
     let sidecar = std::thread::spawn(move || {

@@ -11,7 +11,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use cli::LogOptions;
-use cluster::Access;
+use cli::confinement::{Access, Confined, Connects, Rules};
 
 pub use memory::{Cpuid, Registers, epc_bytes, processor};
 pub use options::Options;
@@ -26,6 +26,9 @@ pub fn main(program: &str, args: Vec<OsString>) -> ExitCode {
     if let Err(error) = cli::logs::start(&LogOptions::default()) {
         return cli::fatal(device_plugin::error_chain(&error));
     }
+    let mut rules = Rules::default();
+    rules.allow_all(cluster::READS, Access::Read).connects = Connects::Anywhere;
+    Confined::by(options.confinement, &LogOptions::default(), rules);
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return cli::fatal(format!("cannot start the runtime: {error}")),
@@ -36,7 +39,7 @@ pub fn main(program: &str, args: Vec<OsString>) -> ExitCode {
         let node = std::env::var("NODE_NAME")
             .map_err(|error| format!("NODE_NAME: {error}: it must be this node's name"))?;
         cluster::check_node_name(&node).map_err(|error| format!("NODE_NAME: {error}"))?;
-        Ok(Registrar { node, access: Access::in_cluster, pace: Pace::default() })
+        Ok(Registrar { node, access: cluster::Access::in_cluster, pace: Pace::default() })
     };
     let mut out = io::stdout();
     let outcome = runtime.block_on(async {
@@ -67,7 +70,7 @@ pub async fn work<A, F>(
 ) -> Result<(), String>
 where
     A: Fn() -> F,
-    F: Future<Output = Result<Access, String>>,
+    F: Future<Output = Result<cluster::Access, String>>,
 {
     if options.affirm && bytes == 0 {
         return Err(

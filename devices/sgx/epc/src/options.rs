@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 
+use cli::confinement::Confinement;
 use cli::{FlagSet, Stop};
 
 /// The flags.
@@ -16,6 +17,8 @@ pub struct Options {
     pub node_label: bool,
     /// Stay, and see that the node keeps both.
     pub daemon: bool,
+    /// How far the process confines itself.
+    pub confinement: Confinement,
 }
 
 impl Options {
@@ -44,6 +47,7 @@ impl Options {
             &mut options.daemon,
             "stay until SIGTERM: try again what failed, and look each minute whether the node still has both",
         );
+        options.confinement.add_flag(&mut flags);
         flags.parse(args)?;
         Ok(options)
     }
@@ -55,8 +59,9 @@ mod tests {
 
     #[test]
     fn flags_go_together_and_other_words_are_left_alone() {
-        let all = Options { register: true, affirm: true, node_label: true, daemon: true };
-        let words = ["-register", "-affirm=true", "--node-label", "-daemon", "word"];
+        let confinement = Confinement::Strict;
+        let all = Options { register: true, affirm: true, node_label: true, daemon: true, confinement };
+        let words = ["-register", "-affirm=true", "--node-label", "-daemon", "-confine=strict", "word"];
         assert_eq!(Options::parse("hook", words), Ok(all));
         assert_eq!(Options::parse("hook", ["word", "-register"]), Ok(Options::default()));
     }

@@ -6,6 +6,7 @@ mod server;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use cli::confinement::Confinement;
 use cluster::Access;
 use serde_json::{Value, json};
 use server::NodeServer;
@@ -14,7 +15,13 @@ use sgx_epc::{Options, Pace, Registrar, work};
 /// An access that is there at once.
 type AtHand = std::future::Ready<Result<Access, String>>;
 
-const NONE: Options = Options { register: false, affirm: false, node_label: false, daemon: false };
+const NONE: Options = Options {
+    register: false,
+    affirm: false,
+    node_label: false,
+    daemon: false,
+    confinement: Confinement::Off,
+};
 const REGISTER: Options = Options { register: true, ..NONE };
 const LABEL: Options = Options { node_label: true, ..NONE };
 const BOTH: Options = Options { node_label: true, ..REGISTER };
@@ -64,7 +71,7 @@ async fn the_size_is_printed_without_asking_anybody() {
 #[tokio::test]
 async fn nothing_is_said_or_printed_where_memory_must_be_and_is_not() {
     let mut out = Vec::new();
-    let all = Options { register: true, affirm: true, node_label: true, daemon: true };
+    let all = Options { register: true, affirm: true, node_label: true, daemon: true, ..NONE };
     let error = work(all, 0, nobody, &mut out).await.unwrap_err();
     assert!(error.starts_with("SGX EPC is not available"), "{error}");
     assert!(out.is_empty());
