@@ -64,7 +64,7 @@ impl Options {
             &mut options.interval,
             "how long each look takes: use is measured for so long",
         );
-        flags.parse(args)?;
+        flags.parse_all(args)?;
         Ok(options)
     }
 }
