@@ -131,10 +131,11 @@ pub(crate) const CASES: &[Case] = &[
         s.write("proc/300/environ", "PATH=/bin\0NODE_NAME=node-7\0");
     }),
     case(NPUS, &["plugin-not-running"], |s| configured(s, "families: {npu: false}\n")),
-    // It is optional.
-    case(NPUS, &[], |s| {
+    // It is optional: without it defaults hold.
+    case(NPUS, &["offer-not-taken"], |s| {
         s.process(300, ALL, &[KUBELET, CONFIG]);
         fs::create_dir_all(s.at(FOLDER)).unwrap();
+        s.checkpoint(r#"{"npu.intel.com/accel": ["accel0-0", "accel0-1"]}"#);
     }),
     case(NPUS, &["flags-ignored"], |s| {
         s.process(300, &["intel_npu_device_plugin", "-logtostderr", "true", "-shared-dev-num=2"], &[KUBELET]);
