@@ -82,13 +82,8 @@ impl Options {
             &mut options.metrics,
             "ask the plugin at this address of the node for its metrics; nobody is asked when empty",
         );
-        match flags.parse(args)?.first() {
-            None => Ok(options),
-            Some(word) => Err(Stop::Invalid {
-                message: format!("{} is no flag", cli::quoted(word)),
-                usage: String::new(),
-            }),
-        }
+        flags.parse_all(args)?;
+        Ok(options)
     }
 }
 

@@ -1,17 +1,18 @@
 //! `doctor`: checks a node for every family, and says what fixes what is wrong.
 
 mod offers;
+mod running;
 
 use std::error::Error;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use ::doctor::programs::Plugin;
 use ::doctor::{Check, Kind, Needs, Severity, cdi, iommu, kubelet, limits, memory, programs, selinux};
 use cli::{FlagSet, Stop};
 
 use crate::families::{self, FAMILIES, Family};
 use crate::place::{Node, Place};
+use crate::plan::configuration::{Configuration, Given};
 use crate::screen::print;
 use crate::table::Table;
 
@@ -22,6 +23,7 @@ const FOUND: u8 = 2;
 #[derive(Debug, Default)]
 struct Options {
     place: Place,
+    given: Given,
     families: Vec<String>,
     json: bool,
     list: bool,
@@ -40,6 +42,15 @@ impl Options {
              nothing is wrong but notes; 2: there are warnings or errors; 1: it could not run.",
         );
         options.place.add_flags(&mut flags);
+        options.given.add_flags(
+            &mut flags,
+            [
+                "file of `node`, or manifest of the plugins, that says how they run, as for `plan`; when empty, what their \
+                 processes tell of it",
+                "flags for one plugin, such as 'gpu: -shared-dev-num=2', instead of those of its process; repeat it for more \
+                 plugins",
+            ],
+        );
         flags.bool("json", &mut options.json, "print JSON");
         flags.bool("list", &mut options.list, "list all that can be found, and exit");
         let more = flags.parse(rest)?;
@@ -76,7 +87,8 @@ fn run(options: &Options) -> Result<Option<Severity>, Box<dyn Error>> {
         })?);
     }
     let node = options.place.open()?;
-    let checks = examine(&node, &named);
+    let given = if options.given.is_any() { Some(options.given.configuration()?) } else { None };
+    let checks = examine(&node, &named, given.as_ref());
     if options.json {
         print(&[serde_json::to_string_pretty(&::doctor::json(&node.name, &checks))?])?;
     } else {
@@ -98,7 +110,8 @@ pub(crate) fn text(node: &str, checks: &[Check]) -> Vec<String> {
 }
 
 /// All checks of a node; of families that are named, else of those that it has.
-pub(crate) fn examine(node: &Node, named: &[&'static Family]) -> Vec<Check> {
+/// With what their processes tell of plugins, unless a configuration is `given`.
+pub(crate) fn examine(node: &Node, named: &[&'static Family], given: Option<&Configuration>) -> Vec<Check> {
     let host = &node.host;
     let (mut of_families, mut present) = (Vec::new(), Vec::new());
     let mut needs = Needs::default();
@@ -123,18 +136,13 @@ pub(crate) fn examine(node: &Node, named: &[&'static Family]) -> Vec<Check> {
         of_families.push(check);
     }
     let mut checks = Vec::new();
-    let mut running = Vec::new();
+    let mut processes = Vec::new();
     if node.is_live {
-        let plugin = |family: &Family| Plugin {
-            family: family.name,
-            entry_point: family.entry_point,
-            namespace: family.namespace,
-        };
-        let plugins: Vec<Plugin> = FAMILIES.iter().map(plugin).collect();
         checks.push(kubelet::check(host));
-        let (check, found) = programs::check(host, &plugins, "intel-device-plugins", "node");
+        let (check, found) =
+            programs::check(host, &running::programs(), |process| running::of(host, process, given));
         checks.push(check);
-        running = found;
+        processes = found;
     } else {
         let mut check = Check::new("kubelet");
         check.unseen("the kubelet and other programs", "a simulated node has none");
@@ -147,7 +155,7 @@ pub(crate) fn examine(node: &Node, named: &[&'static Family]) -> Vec<Check> {
     checks.push(iommu::check(host, needs));
     checks.push(memory::huge_pages(host, needs));
     checks.extend(of_families);
-    checks.push(offers::check(node, &present, &running));
+    checks.push(offers::check(node, &present, &processes, given));
     checks
 }
 

@@ -21,10 +21,10 @@ use file::ConfigFile;
 use fleet::Fleet;
 
 #[derive(Debug, Default)]
-struct Options {
+pub(crate) struct Options {
     /// Empty: all families with their defaults.
-    config: String,
-    node_name: String,
+    pub(crate) config: String,
+    pub(crate) node_name: String,
     /// Before `/sys` and `/dev`.
     prefix: String,
     check: bool,
@@ -32,8 +32,12 @@ struct Options {
 }
 
 impl Options {
-    fn parse(args: Vec<OsString>) -> Result<Self, Stop> {
-        let node_name = std::env::var("NODE_NAME").unwrap_or_default();
+    /// Reads the words after the command; `node_name` is the default of its flag.
+    pub(crate) fn parse<I>(node_name: String, args: I) -> Result<Self, Stop>
+    where
+        I: IntoIterator,
+        I::Item: Into<OsString>,
+    {
         let mut options = Self { node_name, ..Self::default() };
         let mut flags = FlagSet::new(
             "intel-device-plugins node",
@@ -68,7 +72,7 @@ impl Options {
 
 /// Runs the command.
 pub(crate) fn main(args: Vec<OsString>) -> ExitCode {
-    let options = match Options::parse(args) {
+    let options = match Options::parse(std::env::var("NODE_NAME").unwrap_or_default(), args) {
         Ok(options) => options,
         Err(stop) => return stop.report(),
     };

@@ -1,6 +1,6 @@
 //! `plan`: what a configuration would offer on a node, compared with what the kubelet has or with another configuration.
 
-mod configuration;
+pub(crate) mod configuration;
 mod manifest;
 mod offered;
 mod view;
@@ -16,7 +16,7 @@ use device_plugin::{Checkpoint, Paths, error_chain};
 use crate::place::{Node, Place};
 use crate::plugin_flags::PluginFlags;
 use crate::screen::print;
-use configuration::Configuration;
+use configuration::{Configuration, Given};
 use offered::Offered;
 use view::{Against, Plan};
 
@@ -29,9 +29,7 @@ const DEFAULTS: &str = "defaults";
 #[derive(Debug)]
 struct Options {
     place: Place,
-    config: String,
-    plugin_flags: PluginFlags,
-    node_name: String,
+    given: Given,
     against: String,
     against_flags: PluginFlags,
     kubelet_dir: String,
@@ -42,9 +40,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             place: Place::default(),
-            config: String::new(),
-            plugin_flags: PluginFlags::default(),
-            node_name: std::env::var("NODE_NAME").unwrap_or_default(),
+            given: Given::default(),
             against: String::new(),
             against_flags: PluginFlags::default(),
             kubelet_dir: Paths::default().kubelet.to_string_lossy().into_owned(),
@@ -61,22 +57,14 @@ impl Options {
             "Shows what a configuration would offer on a node, and how that differs from what the kubelet has or from another \
              configuration. Changes nothing. Exit code: 0 without differences, 2 with, 1 after an error.",
         );
-        flags.string(
-            "config",
-            &mut options.config,
-            "file of `node`, or manifest of the plugins' DaemonSets, pods or ConfigMap; - is standard input; all families with \
-             their defaults when empty",
-        );
-        flags.value(
-            "plugin-flags",
-            &mut options.plugin_flags,
-            "flags for one plugin, such as 'gpu: -shared-dev-num=2', after those of -config; without -config, only plugins that \
-             are named so; repeat it for more plugins",
-        );
-        flags.string(
-            "node-name",
-            &mut options.node_name,
-            "name of the node, which chooses its section of the file of `node`; the default is $NODE_NAME",
+        options.given.add_flags(
+            &mut flags,
+            [
+                "file of `node`, or manifest of the plugins' DaemonSets, pods or ConfigMap; - is standard input; all families \
+                 with their defaults when empty",
+                "flags for one plugin, such as 'gpu: -shared-dev-num=2', after those of -config; without -config, only plugins \
+                 that are named so; repeat it for more plugins",
+            ],
         );
         options.place.add_flags(&mut flags);
         flags.section("What to compare with");
@@ -97,14 +85,8 @@ impl Options {
         );
         flags.section("Output");
         flags.bool("json", &mut options.json, "print JSON");
-        let rest = flags.parse(args)?;
-        match rest.first() {
-            None => Ok(options),
-            Some(word) => Err(Stop::Invalid {
-                message: format!("{} is no flag", cli::quoted(word)),
-                usage: String::new(),
-            }),
-        }
+        flags.parse_all(args)?;
+        Ok(options)
     }
 }
 
@@ -154,7 +136,7 @@ fn of_node<T>(
     node: &Node,
     show: impl FnOnce(&Plan<'_>) -> Result<T, String>,
 ) -> Result<T, String> {
-    let configuration = Configuration::of(&options.config, &options.plugin_flags, &options.node_name)?;
+    let configuration = options.given.configuration()?;
     let offered = Offered::of(&configuration, &node.host)?;
     let against = against(options, node, &configuration)?;
     show(&Plan { node: &node.name, configuration: &configuration, offered: &offered, against: &against })
@@ -188,7 +170,7 @@ fn against(options: &Options, node: &Node, configuration: &Configuration) -> Res
         defaults.add(&options.against_flags);
         defaults
     } else {
-        Configuration::of(&options.against, &options.against_flags, &options.node_name)?
+        options.given.other(&options.against, &options.against_flags)?
     };
     other.keep(configuration);
     let offered = Offered::of(&other, &node.host)?;

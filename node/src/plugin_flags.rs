@@ -22,6 +22,19 @@ impl PluginFlags {
     }
 }
 
+/// Flags and, after them, words that do not count, as a program that `accepts` some of them takes a command line.
+pub(crate) fn split_ignored(words: &[String], accepts: impl Fn(&[String]) -> bool) -> (&[String], &[String]) {
+    for (number, word) in words.iter().enumerate() {
+        let is_flag = word.starts_with('-') && word != "-" && word != "--";
+        let (before, after) = words.split_at(number);
+        // Else it is the value of the flag before it.
+        if !is_flag && accepts(before) {
+            return (before, if word == "--" { after.get(1..).unwrap_or_default() } else { after });
+        }
+    }
+    (words, &[])
+}
+
 impl Value for PluginFlags {
     fn kind(&self) -> &'static str {
         "flags"

@@ -72,7 +72,7 @@ impl Options {
         options.place.add_flags(&mut flags);
         flags.string("o", &mut options.output, "file to write; standard output when empty");
         flags.bool("list", &mut options.list, "print the patterns of what is recorded, and record nothing");
-        flags.parse(args)?;
+        flags.parse_all(args)?;
         Ok(options)
     }
 }

@@ -10,7 +10,7 @@ use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cli::{FlagSet, Stop};
 use device_plugin::pod_resources::SOCKET;
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use crate::screen::{Screen, print};
 use crate::table::Table;
 use drm::{Sample, Usage};
-use hardware::Hardware;
+use hardware::{Hardware, Requests};
 use holders::{Devices, Holder};
 
 /// Where the kubelet keeps the logs of pods: `NAMESPACE_NAME_UID` is a folder. It is how a pod's UID is known here.
@@ -64,7 +64,7 @@ impl Options {
             &mut options.interval,
             "how long each look takes: use is measured for so long",
         );
-        flags.parse(args)?;
+        flags.parse_all(args)?;
         Ok(options)
     }
 }
@@ -131,7 +131,9 @@ impl Look {
     /// Takes as long as the interval.
     async fn take(host: &Host, options: &Options) -> Result<Self, String> {
         let before = Sample::take(host);
+        let (requests_before, since) = (Requests::take(host), Instant::now());
         tokio::time::sleep(options.interval).await;
+        let (requests, between) = (Requests::take(host), since.elapsed());
         let after = Sample::take(host);
         let devices = Devices::ask(host, &host.outside(&options.socket)).await?;
         let mut look = Self { rows: Vec::new(), unseen: Vec::new(), devices: Devices::default() };
@@ -139,6 +141,10 @@ impl Look {
         let (mut unknown, mut hidden) = (BTreeSet::new(), BTreeSet::new());
         for ((resource, id), holders) in &devices.held {
             let hardware = Hardware::of(host, id);
+            let mut told = hardware.as_ref().map(|hardware| hardware.told(host)).unwrap_or_default();
+            let each_second =
+                |hardware: &Hardware| requests.each_second(&requests_before, between, host, hardware);
+            told.extend(hardware.as_ref().and_then(each_second));
             for holder in holders {
                 let uid = pods.get(&(holder.namespace.clone(), holder.pod.clone()));
                 match uid {
@@ -153,7 +159,7 @@ impl Look {
                 look.rows.push(Row {
                     resource: resource.clone(),
                     id: id.clone(),
-                    told: hardware.as_ref().map(|hardware| hardware.told(host)).unwrap_or_default(),
+                    told: told.clone(),
                     hardware: hardware.clone(),
                     holder: holder.clone(),
                     usage,

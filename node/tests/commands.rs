@@ -47,6 +47,28 @@ fn simulate_shows_what_a_node_offers_and_what_a_container_is_given() {
 }
 
 #[test]
+fn a_word_that_is_no_flag_is_refused_before_anything_is_done() {
+    let commands: &[&[&str]] = &[
+        &["simulate"],
+        &["plan", "-profile=empty"],
+        &["top", "-once"],
+        &["record", "-list"],
+        &["bundle", "-profile=empty", "-o=/no/such/folder/bundle"],
+        // Else this would not be dry.
+        &["setup", "qat", "-prefix=/no/such/folder"],
+        &["setup", "dsa", "-prefix=/no/such/folder"],
+        &["setup", "dlb", "-prefix=/no/such/folder"],
+    ];
+    for command in commands {
+        let output = run(&[command, &["word", "-dry-run"][..]].concat());
+        let code = if command.first() == Some(&"plan") { 1 } else { 2 };
+        assert_eq!(output.status.code(), Some(code), "{command:?}: {}", text_of(&output));
+        assert!(text_of(&output).starts_with("\"word\" is no flag\n"), "{command:?}: {}", text_of(&output));
+        assert!(output.stdout.is_empty(), "{command:?}");
+    }
+}
+
+#[test]
 fn the_picture_of_simulate_shows_what_it_prints() {
     let profile = "npu-laptop";
     let printed = text(&run(&["simulate", "-profile", profile]).stdout);

@@ -394,6 +394,15 @@ fn text_from_the_node_cannot_forge_lines_or_colours() {
 }
 
 #[test]
+fn words_that_a_plugin_would_ignore_are_said() {
+    let (shown, _) =
+        shown(&run(&["-profile=npu-laptop", "-plugin-flags=npu: -logtostderr true -shared-dev-num=2"]));
+    assert!(shown.contains("npu: ignores true -shared-dev-num=2: flags end at"), "{shown}");
+    let row = shown.lines().find(|line| line.contains("npu.intel.com/accel")).unwrap();
+    assert!(!row.contains("accel0-1"), "{shown}");
+}
+
+#[test]
 fn errors_of_the_command_line_end_with_1_and_help_with_0() {
     let live = Node::new("empty");
     for (args, expected) in [

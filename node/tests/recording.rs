@@ -107,6 +107,21 @@ fn nothing_is_recorded_that_no_pattern_names() {
     }
 }
 
+/// Two sockets with 288 processors have more than 256 KiB of it.
+#[test]
+fn whether_a_machine_with_many_processors_has_enclaves_is_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    let profile = Profile::builtin("empty").unwrap();
+    let node = SimulatedNode::create_with_stand_ins(folder.path().join("node"), &profile).unwrap();
+    fs::create_dir_all(node.root().join("proc")).unwrap();
+    let one = format!("processor\t: 7\nflags\t\t: fpu {}sgx sgx_lc\n\n", "avx512_vp2intersect ".repeat(60));
+    fs::write(node.root().join("proc/cpuinfo"), one.repeat((400 << 10) / one.len() + 1)).unwrap();
+    let text = String::from_utf8(run("record -root ROOT", &node, folder.path()).stdout).unwrap();
+    let lines: Vec<&str> = text.lines().filter(|line| line.contains("/proc/cpuinfo")).collect();
+    let [line] = lines[..] else { panic!("{lines:?}") };
+    assert!(line.starts_with("file /proc/cpuinfo flags") && line.ends_with(": sgx sgx_lc"), "{line}");
+}
+
 fn plant(folder: &Path) {
     for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
         if entry.file_type().unwrap().is_dir() {

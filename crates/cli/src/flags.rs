@@ -114,10 +114,30 @@ impl<'a> FlagSet<'a> {
         I: IntoIterator,
         I::Item: Into<OsString>,
     {
-        self.read(args.into_iter().map(Into::into)).map_err(|end| match end {
+        self.read(args.into_iter().map(Into::into)).map_err(|end| self.stop(end))
+    }
+
+    /// As [`FlagSet::parse`], for what a person types: a word that is no flag is wrong, as those after it would not count.
+    ///
+    /// # Errors
+    /// As of [`FlagSet::parse`].
+    pub fn parse_all<I>(mut self, args: I) -> Result<(), Stop>
+    where
+        I: IntoIterator,
+        I::Item: Into<OsString>,
+    {
+        let rest = self.read(args.into_iter().map(Into::into)).and_then(|rest| match rest.first() {
+            None => Ok(()),
+            Some(word) => Err(End::Invalid(format!("{} is no flag", quoted(word)))),
+        });
+        rest.map_err(|end| self.stop(end))
+    }
+
+    fn stop(&self, end: End) -> Stop {
+        match end {
             End::Help => Stop::Help { usage: self.usage() },
             End::Invalid(message) => Stop::Invalid { message, usage: self.usage() },
-        })
+        }
     }
 
     fn read(&mut self, mut words: impl Iterator<Item = OsString>) -> Result<Vec<String>, End> {

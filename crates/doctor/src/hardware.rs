@@ -1,5 +1,7 @@
 //! What the families of devices look at alike: functions on the PCI bus, their drivers, firmware and device nodes.
 
+use std::collections::BTreeMap;
+
 use host::{Host, Kind as FileKind, PciFunction, PciId, pci};
 
 use crate::Severity::{Error, Note, Warning};
@@ -209,14 +211,22 @@ pub fn unreadable(check: &mut Check, path: &str, why: &str) {
     check.found(&UNREADABLE, format!("{path}: {why}"), "dmesg, for what the driver says");
 }
 
-/// Says how many there are, if any, and on which drivers.
+/// Says how many there are, if any, and how many of them are on which driver.
 pub fn say(check: &mut Check, functions: &[&Function], one: &str) {
     if functions.is_empty() {
         return;
     }
-    let mut drivers: Vec<&str> = functions.iter().filter_map(|function| function.driver.as_deref()).collect();
-    drivers.sort_unstable();
-    drivers.dedup();
-    let on = if drivers.is_empty() { String::new() } else { format!(" on {}", drivers.join(", ")) };
-    check.fine(format!("{}{on}", count(functions.len(), one)));
+    let mut drivers: BTreeMap<&str, usize> = BTreeMap::new();
+    for function in functions {
+        *drivers.entry(function.driver.as_deref().unwrap_or_default()).or_default() += 1;
+    }
+    let on =
+        |driver: &str| if driver.is_empty() { "without a driver".to_owned() } else { format!("on {driver}") };
+    let all = count(functions.len(), one);
+    if let [driver] = drivers.keys().collect::<Vec<_>>()[..] {
+        check.fine(format!("{all} {}", on(driver)));
+        return;
+    }
+    let parts = drivers.iter().rev().map(|(driver, number)| format!("{number} {}", on(driver)));
+    check.fine(format!("{all}: {}", parts.collect::<Vec<_>>().join(", ")));
 }

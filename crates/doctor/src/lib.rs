@@ -13,6 +13,7 @@ pub mod iommu;
 pub mod kubelet;
 pub mod limits;
 pub mod memory;
+pub mod mounts;
 pub mod programs;
 pub mod redact;
 pub mod selinux;

@@ -135,7 +135,8 @@ impl Host {
         self.read_up_to(path, MAX_FILE_BYTES)
     }
 
-    /// As [`Host::read`], for a file that no kernel makes and that may have up to `limit` bytes.
+    /// As [`Host::read`], for a file that may have up to `limit` bytes: no attribute, but one of `/proc` that grows with the
+    /// machine, or one that no kernel makes.
     pub fn read_up_to(&self, path: impl AsRef<Path>, limit: u64) -> Result<String, HostError> {
         let path = path.as_ref();
         let file = self.open(path, READ).map_err(|error| HostError::new("read", path, error))?;

@@ -15,6 +15,7 @@ use crate::profile::Entry;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// A node with hundreds of functions has a tenth of it.
 const MOST_THINGS: usize = 100_000;
+/// Of a recording, and of a file before what is to be kept of it: `/proc/cpuinfo` has 2 KiB for each of thousands of processors.
 const MOST_BYTES: usize = 16 * 1024 * 1024;
 /// More links one after another lead in a circle (`MAXSYMLINKS` of the kernel).
 const MOST_LINKS: usize = 40;
@@ -78,7 +79,7 @@ struct Recorder<'a> {
 impl<'a> Recorder<'a> {
     fn new(host: &'a Host) -> Self {
         let of = host.clone();
-        let reader = Reader::new(Arc::new(move |path| of.read(path)), PATIENCE);
+        let reader = Reader::new(Arc::new(move |path| of.read_up_to(path, MOST_BYTES as u64)), PATIENCE);
         Self { host, reader, things: BTreeMap::new(), bytes: 0 }
     }
 

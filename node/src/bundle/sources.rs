@@ -40,7 +40,7 @@ const NODES: [&str; 11] = [
 /// All of them by their names in the archive. What they say of the node's owner is taken out later.
 pub(super) fn all(node: &Node, metrics: &str) -> Vec<(&'static str, Text)> {
     let host = &node.host;
-    let checks = crate::doctor::examine(node, &[]);
+    let checks = crate::doctor::examine(node, &[], None);
     let report = ::doctor::json(&node.name, &checks);
     let mut files = vec![
         ("version.txt", Ok(format!("{}\n", cli::VERSION))),

@@ -11,6 +11,7 @@ use host::Host;
 
 use crate::families::{FAMILIES, Family};
 use crate::place::Node;
+use crate::plan::configuration::{Configuration, Plugin};
 
 /// What is said of one family, at most.
 const MOST: usize = 20;
@@ -55,9 +56,14 @@ static NO_PLUGIN: Kind = Kind {
 /// What may be found.
 pub(super) const KINDS: &[&Kind] = &[&BAD_CHECKPOINT, &LEFT_OUT, &UNHEALTHY, &FAILED, &NOT_TAKEN, &NO_PLUGIN];
 
-/// Looks at the node once with the plugin of each of these families, with the flags of the one that runs or its defaults, and
-/// compares with the kubelet's checkpoint. Nothing is changed: no plugin is asked to prepare anything.
-pub(super) fn check(node: &Node, families: &[&str], running: &[Running]) -> Check {
+/// Looks at the node once with the plugin of each of these families and compares with the kubelet's checkpoint: with the flags
+/// that are given, those of the plugin that runs, or its defaults. Nothing is changed: no plugin is asked to prepare anything.
+pub(super) fn check(
+    node: &Node,
+    families: &[&str],
+    running: &[Running],
+    given: Option<&Configuration>,
+) -> Check {
     let mut check = Check::new("offers");
     let checkpoint = if node.is_live { checkpoint(&node.host, &mut check) } else { None };
     let Ok(runtime) = cli::plugin::runtime(1) else {
@@ -68,7 +74,11 @@ pub(super) fn check(node: &Node, families: &[&str], running: &[Running]) -> Chec
     let _entered = runtime.enter();
     for family in FAMILIES.iter().filter(|family| families.contains(&family.name)) {
         let process = running.iter().find(|one| one.family == family.name);
-        let flags = process.and_then(|process| process.flags.clone());
+        let flags = match given.and_then(|given| given.families.get(family.name)) {
+            Some(Plugin::Off) => continue,
+            Some(Plugin::On { flags, .. }) => Some(flags.clone()),
+            None => process.and_then(|process| process.flags.clone()),
+        };
         let Some(offer) = offer(&node.host, family, flags.clone().unwrap_or_default(), &mut check) else {
             continue;
         };
@@ -136,6 +146,9 @@ fn offer(host: &Host, family: &Family, mut flags: Vec<String>, check: &mut Check
             return None;
         }
     };
+    for note in plugin.unseen(host) {
+        check.unseen(format!("what {} offers", family.name), note);
+    }
     let mut offer = Offer::default();
     for warning in offer.add(&*plugin, inventory).into_iter().take(MOST) {
         let fix = "the family's page says what to do about each line of its log: devices/*/README.md";

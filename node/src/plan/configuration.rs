@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read as _};
 
+use cli::FlagSet;
 use serde_json::Value;
 
 use super::manifest;
@@ -14,18 +15,26 @@ use crate::plugin_flags::PluginFlags;
 /// A DaemonSet as the API server has it is a few KiB; `kubectl` may list many.
 const MAX_BYTES: u64 = 4 << 20;
 
+/// The flags by which a tool is told a configuration.
+#[derive(Debug)]
+pub(crate) struct Given {
+    config: String,
+    plugin_flags: PluginFlags,
+    node_name: String,
+}
+
 /// What is to run on a node.
 #[derive(Debug, Default)]
-pub(super) struct Configuration {
+pub(crate) struct Configuration {
     /// What it is called in what is shown: the file, and the flags.
     pub(super) name: String,
     /// The families that it speaks of.
-    pub(super) families: BTreeMap<&'static str, Plugin>,
+    pub(crate) families: BTreeMap<&'static str, Plugin>,
 }
 
 /// What is to become of a family.
 #[derive(Debug)]
-pub(super) enum Plugin {
+pub(crate) enum Plugin {
     /// It does not run.
     Off,
     /// It runs.
@@ -37,9 +46,43 @@ pub(super) enum Plugin {
     },
 }
 
+impl Default for Given {
+    fn default() -> Self {
+        let node_name = std::env::var("NODE_NAME").unwrap_or_default();
+        Self { config: String::new(), plugin_flags: PluginFlags::default(), node_name }
+    }
+}
+
+impl Given {
+    /// Adds them, with help for the first two.
+    pub(crate) fn add_flags<'a>(&'a mut self, flags: &mut FlagSet<'a>, [config, plugin_flags]: [&'a str; 2]) {
+        flags.string("config", &mut self.config, config);
+        flags.value("plugin-flags", &mut self.plugin_flags, plugin_flags);
+        flags.string(
+            "node-name",
+            &mut self.node_name,
+            "name of the node, which chooses its section of the file of `node`; the default is $NODE_NAME",
+        );
+    }
+
+    /// Whether any was given.
+    pub(crate) fn is_any(&self) -> bool {
+        !self.config.is_empty() || self.plugin_flags.given().next().is_some()
+    }
+
+    pub(crate) fn configuration(&self) -> Result<Configuration, String> {
+        Configuration::of(&self.config, &self.plugin_flags, &self.node_name)
+    }
+
+    /// Another one, for the same node.
+    pub(super) fn other(&self, file: &str, flags: &PluginFlags) -> Result<Configuration, String> {
+        Configuration::of(file, flags, &self.node_name)
+    }
+}
+
 impl Configuration {
     /// That of a file and flags, either of which may be empty.
-    pub(super) fn of(file: &str, flags: &PluginFlags, node_name: &str) -> Result<Self, String> {
+    fn of(file: &str, flags: &PluginFlags, node_name: &str) -> Result<Self, String> {
         let mut configuration = match file {
             "" if flags.given().next().is_none() => Self::defaults(),
             "" => Self::default(),
@@ -55,7 +98,7 @@ impl Configuration {
     }
 
     /// All families as they are without any flag.
-    pub(super) fn defaults() -> Self {
+    pub(crate) fn defaults() -> Self {
         let on = |family: &families::Family| (family.name, Plugin::On { flags: Vec::new(), is_named: false });
         Self { name: "the defaults".to_owned(), families: FAMILIES.iter().map(on).collect() }
     }
@@ -125,7 +168,7 @@ fn documents(text: &str) -> Result<Vec<Value>, serde_saphyr::Error> {
 }
 
 /// What a file of `node` says.
-pub(super) fn of_node(text: &str, node_name: &str) -> Result<BTreeMap<&'static str, Plugin>, String> {
+pub(crate) fn of_node(text: &str, node_name: &str) -> Result<BTreeMap<&'static str, Plugin>, String> {
     let mut wanted: config::Wanted = Config::parse(text)?.of_node(node_name)?;
     let plugin = |family: &families::Family| match wanted.remove(family.name) {
         None => (family.name, Plugin::Off),

@@ -7,6 +7,7 @@ use host::Host;
 
 use super::configuration::{Configuration, Plugin, is_of};
 use crate::families::FAMILIES;
+use crate::plugin_flags::split_ignored;
 
 /// What all of them would offer.
 #[derive(Debug, Default)]
@@ -40,7 +41,8 @@ impl Offered {
             let Some(Plugin::On { flags, is_named }) = configuration.families.get(family.name) else {
                 continue;
             };
-            let mut own = flags.clone();
+            let (own, ignored) = split_ignored(flags, |flags| (family.parse)(flags).is_ok());
+            let mut own = own.to_vec();
             if family.is_of_a_node {
                 // The API is not asked.
                 own.push("-node-name=".to_owned());
@@ -56,6 +58,10 @@ impl Offered {
             let has_devices = offered.offer.resources.keys().any(|name| is_of(name, family.name));
             if has_devices || *is_named {
                 said.unseen = plugin.unseen(host);
+            }
+            if !ignored.is_empty() {
+                said.unseen
+                    .push(format!("ignores {}: flags end at the first word that is none", ignored.join(" ")));
             }
             if has_devices && family.is_of_a_node {
                 said.unseen.push("an annotation of the node may say otherwise than the flags".to_owned());

@@ -87,7 +87,7 @@ impl Options {
         );
         flags.bool("logs", &mut options.logs, "show the plugins' logs on standard error");
         options.log_options.add_flags(&mut flags);
-        flags.parse(args)?;
+        flags.parse_all(args)?;
         Ok(options)
     }
 

@@ -1,8 +1,11 @@
 //! What a device of a plugin is in the machine, and what sysfs and debugfs tell of its use.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use host::{Host, PciAddress, PciFunction, number_of};
+
+const DEBUGFS: &str = "/sys/kernel/debug";
 
 /// A piece of hardware, as a plugin's id names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,17 +65,66 @@ fn of_queue(host: &Host, queue: &str) -> BTreeMap<&'static str, u64> {
 }
 
 /// How busy the QAT of a virtual function is, where its telemetry is on (`debugfs-driver-qat_telemetry`). It is not turned on
-/// for this, and the firmware's counters are not read: each read makes the firmware work.
+/// for this.
 fn of_qat(host: &Host, function: &str) -> Option<(&'static str, u64)> {
-    let function = PciFunction::at(host, function.parse().ok()?).ok()?;
-    let physical = function.physical_function().ok()??;
-    let folder =
-        format!("/sys/kernel/debug/qat_{}_{}/telemetry", physical.driver().ok()??, physical.address());
+    let folder = format!("{}/telemetry", qat_of(host, function)?);
     if host.read(format!("{folder}/control")).ok()?.lines().next() == Some("0") {
         return None;
     }
     let data = host.read(format!("{folder}/device_data")).ok()?;
     Some(("percent of the whole QAT", busiest(&data)?))
+}
+
+/// The folder in debugfs of the physical function that a function is of.
+fn qat_of(host: &Host, function: &str) -> Option<String> {
+    let function = PciFunction::at(host, function.parse().ok()?).ok()?;
+    let physical = function.physical_function().ok()??;
+    Some(format!("{DEBUGFS}/qat_{}_{}", physical.driver().ok()??, physical.address()))
+}
+
+/// How many requests the engines of QATs have passed to their firmware since they are up, by folder in debugfs.
+#[derive(Debug, Default)]
+pub(super) struct Requests(BTreeMap<String, u64>);
+
+impl Requests {
+    /// Of all QATs whose driver tells it. Each time the firmware is asked, which is a matter of microseconds.
+    pub(super) fn take(host: &Host) -> Self {
+        let names = host.names(DEBUGFS).unwrap_or_default();
+        let folders =
+            names.iter().filter(|name| name.starts_with("qat_")).map(|name| format!("{DEBUGFS}/{name}"));
+        let of = |folder: String| {
+            let text = host.read(format!("{folder}/fw_counters")).ok()?;
+            Some((folder, requests(&text)?))
+        };
+        Self(folders.filter_map(of).collect())
+    }
+
+    /// How many a second there were since, of the QAT that a virtual function is of. `None` if that is not known, as after a
+    /// reset, with which they begin at 0.
+    pub(super) fn each_second(
+        &self,
+        before: &Self,
+        between: Duration,
+        host: &Host,
+        hardware: &Hardware,
+    ) -> Option<(&'static str, u64)> {
+        let Hardware::Function(function) = hardware else { return None };
+        let folder = qat_of(host, function)?;
+        let more = self.0.get(&folder)?.checked_sub(*before.0.get(&folder)?)?;
+        let each_second = u128::from(more) * 1000 / between.as_millis().max(1);
+        Some(("requests/s of the whole QAT", u64::try_from(each_second).ok()?))
+    }
+}
+
+/// The sum of the lines `ENGINE: REQUESTS RESPONSES` (`fw_counters` of `Documentation/ABI/testing/debugfs-driver-qat`); `None`
+/// if there is none.
+fn requests(text: &str) -> Option<u64> {
+    let of = |line: &str| {
+        let (engine, counts) = line.split_once(':')?;
+        engine.trim().parse::<u16>().ok()?;
+        counts.split_whitespace().next()?.parse::<u64>().ok()
+    };
+    text.lines().filter_map(of).reduce(u64::saturating_add)
 }
 
 /// The most of the lines `util_NAME PERCENT`.
@@ -126,5 +178,32 @@ mod tests {
     fn the_busiest_part_of_a_qat_counts() {
         assert_eq!(busiest("sample_cnt 12\nutil_cpr0 7\nutil_pke0 42\nutil_bad x\nutil_cph 101\n"), Some(42));
         assert_eq!(busiest("sample_cnt 12\n"), None);
+    }
+
+    #[test]
+    fn requests_of_all_engines_count_from_look_to_look() {
+        let (_folder, mut node) = node("xeon-accelerators");
+        let host = node.host();
+        let qat = Hardware::Function("0000:6b:00.1".to_owned());
+        let two_seconds = Duration::from_secs(2);
+        let mut look = |ones: &str, twos: &str| {
+            let text = format!("AE         Requests        Responses\n 0: {ones} 7\n 1: {twos} 9\n");
+            node.set_attribute(format!("{DEBUGFS}/qat_4xxx_0000:6b:00.0/fw_counters"), &text).unwrap();
+            Requests::take(&host)
+        };
+        let (before, after) = (look("100", "1000"), look("300", "2001"));
+        let told = |before: &Requests, after: &Requests| after.each_second(before, two_seconds, &host, &qat);
+        assert_eq!(told(&before, &after), Some(("requests/s of the whole QAT", 600)));
+        assert_eq!(told(&after, &before), None, "it was reset");
+        assert_eq!(told(&before, &look("x", "y")), None, "it is not understood");
+        assert_eq!(
+            after.each_second(&before, two_seconds, &host, &Hardware::Queue("wq0.0".to_owned())),
+            None
+        );
+        let other = Hardware::Function("0000:70:00.1".to_owned());
+        assert_eq!(
+            after.each_second(&before, two_seconds, &host, &other),
+            Some(("requests/s of the whole QAT", 0))
+        );
     }
 }

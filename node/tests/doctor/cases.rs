@@ -10,6 +10,26 @@ const NPU: &str = "0000:00:0b.0";
 const GPU: &str = "0000:18:00.0";
 const QAT: &str = "0000:6b:00.0";
 
+/// The kubelet's folder of the node, in a container.
+pub(crate) const KUBELET: (&str, &str) =
+    ("/var/lib/kubelet/device-plugins", "/var/lib/kubelet/device-plugins");
+/// Of a node in a container on the same machine.
+const NESTED: (&str, &str) =
+    ("/var/lib/docker/volumes/1/_data/lib/kubelet/device-plugins", "/var/lib/kubelet/device-plugins");
+const FOLDER: &str = "/var/lib/kubelet/pods/1/volumes/kubernetes.io~configmap/config";
+/// The folder of the file of `node`.
+const CONFIG: (&str, &str) = (FOLDER, "/etc/plugins");
+const GPU_PLUGIN: &[&str] = &["/usr/local/bin/intel_gpu_device_plugin", "-v=2"];
+const ALL: &[&str] = &["/usr/bin/intel-device-plugins", "node", "-config=/etc/plugins/config.yaml"];
+
+/// A ConfigMap as the kubelet mounts it, in the container of `node`.
+fn configured(s: &Scene, text: &str) {
+    s.write(&format!("{FOLDER}/..2026/config.yaml"), text);
+    s.link(&format!("{FOLDER}/..data"), "..2026");
+    s.link(&format!("{FOLDER}/config.yaml"), "..data/config.yaml");
+    s.process(300, ALL, &[KUBELET, CONFIG]);
+}
+
 /// What is broken, on which node, and what must be found then beside nothing else.
 pub(crate) struct Case {
     pub(crate) profile: &'static str,
@@ -37,7 +57,7 @@ pub(crate) const CASES: &[Case] = &[
         s.write("proc/300/cmdline", "intel_npu_device_plugin\0-shared-dev-num=2\0-v=2\0");
     }),
     case(NPUS, &["offer-not-taken"], |s| s.checkpoint(r#"{"xe.example.com/a": ["1"], "npu.intel.com/accel": null}"#)),
-    // Which flags are in the file of `node` is not known.
+    // Where the file of `node` is on the node is not seen.
     case(NPUS, &[], |s| {
         s.write("proc/300/cmdline", "/usr/bin/intel-device-plugins\0node\0-config\0/config\0");
         s.checkpoint(r#"{"npu.intel.com/accel": ["accel0-0", "accel0-1"]}"#);
@@ -60,6 +80,72 @@ pub(crate) const CASES: &[Case] = &[
     case("empty", &["plugin-twice"], |s| {
         s.write("proc/200/cmdline", "/usr/local/bin/intel_gpu_device_plugin\0-v=2\0");
         s.write("proc/201/cmdline", "/usr/local/bin/intel-device-plugins\0node\0");
+    }),
+    case("empty", &["plugin-twice"], |s| {
+        s.process(200, GPU_PLUGIN, &[KUBELET]);
+        s.process(201, GPU_PLUGIN, &[KUBELET]);
+    }),
+    // Of a pod that has the whole of the kubelet's folder.
+    case("empty", &["plugin-twice"], |s| {
+        s.process(200, GPU_PLUGIN, &[("/var/lib/kubelet", "/var/lib/kubelet")]);
+        s.process(201, ALL, &[KUBELET, CONFIG]);
+        s.write(&format!("{FOLDER}/config.yaml"), "families: {dsa: false}\n");
+    }),
+    // What a process has mounted cannot be seen.
+    case("empty", &["plugin-twice"], |s| {
+        s.process(200, GPU_PLUGIN, &[KUBELET]);
+        s.process(201, GPU_PLUGIN, &[]);
+        s.delete("proc/201/mountinfo");
+    }),
+    case("empty", &[], |s| {
+        s.process(200, GPU_PLUGIN, &[KUBELET]);
+        s.process(201, GPU_PLUGIN, &[NESTED]);
+        s.process(202, &["intel_gpu_device_plugin", "-kubelet-dir", "/sim"], &[("/home/sim", "/sim")]);
+    }),
+    // On a machine that is no node itself, each node is one.
+    case("empty", &["kubelet-folder-missing"], |s| {
+        s.delete(PLUGINS);
+        s.process(200, GPU_PLUGIN, &[NESTED]);
+        s.process(201, GPU_PLUGIN, &[("/var/lib/docker/volumes/2/_data/device-plugins", NESTED.1)]);
+    }),
+    // It is about to become another program.
+    case("empty", &[], |s| {
+        s.process(200, GPU_PLUGIN, &[KUBELET]);
+        s.process(1200, GPU_PLUGIN, &[KUBELET]);
+        s.write("proc/1200/status", "Name:\tintel_gpu\nPPid:\t200\nUid:\t0\t0\t0\t0\n");
+    }),
+    case("empty", &[], |s| {
+        s.process(200, GPU_PLUGIN, &[KUBELET]);
+        s.process(201, &["intel-device-plugins", "setup", "gpu"], &[KUBELET]);
+        s.process(202, &["intel-device-plugins-operator"], &[KUBELET]);
+        s.process(203, &["sh", "-c", "intel_gpu_device_plugin"], &[KUBELET]);
+        configured(s, "families: {gpu: false}\n");
+    }),
+    case(NPUS, &["offer-not-taken"], |s| configured(s, "families: {npu: {shared-dev-num: 2}}\n")),
+    case(NPUS, &[], |s| {
+        configured(s, "families: {npu: {shared-dev-num: 2}}\n");
+        s.checkpoint(r#"{"npu.intel.com/accel": ["accel0-0", "accel0-1"]}"#);
+    }),
+    case(NPUS, &["offer-not-taken"], |s| {
+        configured(s, "nodes: {node-7: {npu: {shared-dev-num: 2}}}\n");
+        s.write("proc/300/environ", "PATH=/bin\0NODE_NAME=node-7\0");
+    }),
+    case(NPUS, &["plugin-not-running"], |s| configured(s, "families: {npu: false}\n")),
+    // It is optional: without it defaults hold.
+    case(NPUS, &["offer-not-taken"], |s| {
+        s.process(300, ALL, &[KUBELET, CONFIG]);
+        fs::create_dir_all(s.at(FOLDER)).unwrap();
+        s.checkpoint(r#"{"npu.intel.com/accel": ["accel0-0", "accel0-1"]}"#);
+    }),
+    case(NPUS, &["flags-ignored"], |s| {
+        s.process(300, &["intel_npu_device_plugin", "-logtostderr", "true", "-shared-dev-num=2"], &[KUBELET]);
+    }),
+    // A value is no such word.
+    case(NPUS, &["offer-not-taken"], |s| {
+        s.process(300, &["intel_npu_device_plugin", "-v", "2", "-shared-dev-num", "2"], &[KUBELET]);
+    }),
+    case(NPUS, &["flags-ignored"], |s| {
+        s.process(300, &["intel-device-plugins", "node", "config.yaml", "-v=2"], &[KUBELET]);
     }),
     case("empty", &["plugin-beside-dra"], |s| {
         s.write("proc/200/cmdline", "intel_gpu_device_plugin\0");

@@ -10,7 +10,7 @@ use std::process::{Command, Output, Stdio};
 
 use simulator::golden;
 
-use cases::{CASES, Case};
+use cases::{CASES, Case, KUBELET};
 use scene::{CONTAINERD, Scene};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_intel-device-plugins");
@@ -111,6 +111,52 @@ fn a_family_that_is_named_is_looked_for() {
     );
     let (_, ids, said) = scene.ask(&["npu"]);
     assert!(ids.is_empty() && said.contains("\"npu\"") && !said.contains("\"gpu\""), "{said}");
+}
+
+#[test]
+fn a_configuration_that_is_given_counts_instead_of_what_runs() {
+    let scene = Scene::new(scene::NPUS);
+    let (_, ids, said) = scene.ask(&["-plugin-flags=npu: -shared-dev-num=2"]);
+    assert_eq!(ids.into_iter().collect::<Vec<_>>(), ["offer-not-taken"], "{said}");
+    // Of what is not named nothing changes.
+    scene.process(300, &["intel-device-plugins", "node"], &[KUBELET]);
+    let (_, ids, said) = scene.ask(&["-plugin-flags=gpu: -shared-dev-num=2"]);
+    assert!(ids.is_empty(), "{said}");
+    let file = scene.at("config.yaml");
+    fs::write(&file, "families: {npu: false}\n").unwrap();
+    let (_, ids, said) = scene.ask(&["-config", file.to_str().unwrap()]);
+    assert!(ids.is_empty() && !said.contains("npu.intel.com/accel"), "{said}");
+    let output = run(&["-profile=empty", "-config=/no/such/file"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).starts_with("doctor: /no/such/file: "), "{}", text(&output.stderr));
+}
+
+#[test]
+fn what_is_not_seen_of_a_file_of_node_is_said() {
+    let scene = Scene::new(scene::NPUS);
+    let words = ["/usr/bin/intel-device-plugins", "node", "-config=/etc/plugins/config.yaml"];
+    scene.process(300, &words, &[KUBELET, ("/cm", "/etc/plugins")]);
+    for (content, why) in [
+        (None, "/cm/config.yaml (its /etc/plugins/config.yaml): No such file"),
+        (Some("families: {npus: {}}"), "did you mean npu?"),
+    ] {
+        if let Some(content) = content {
+            scene.write("cm/config.yaml", content);
+        }
+        let (_, ids, said) = scene.ask(&[]);
+        assert!(ids.is_empty() && said.contains(why), "{why}: {said}");
+    }
+}
+
+#[test]
+fn virtual_functions_that_the_plugin_will_bind_are_said() {
+    let said = text(&run(&["-profile=xeon-accelerators"]).stdout);
+    for said_of_it in [
+        "; 12 virtual functions: 8 on vfio-pci, 4 without a driver\n",
+        "offers: what qat offers: binds 0000:6b:00.3 and 3 more to vfio-pci when it runs",
+    ] {
+        assert!(said.contains(said_of_it), "{said}");
+    }
 }
 
 #[test]

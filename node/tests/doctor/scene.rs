@@ -68,6 +68,7 @@ impl Scene {
             ("proc/cmdline", "root=/dev/sda1 intel_iommu=on\n"),
             ("proc/cpuinfo", flags),
             ("proc/1/cmdline", "/sbin/init\0"),
+            ("proc/1/mountinfo", "25 1 8:1 / / rw - ext4 /dev/sda1 rw\n"),
             ("proc/1/status", "Name:\tinit\nUid:\t1000\t0\t0\t0\n"),
             ("sys/fs/cgroup/cgroup.controllers", "cpu memory\n"),
             ("sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", "1024\n"),
@@ -85,7 +86,8 @@ impl Scene {
                 scene.checkpoint(r#"{"npu.intel.com/accel": ["accel0-0"]}"#);
             }
             _ => {
-                scene.write("proc/300/cmdline", "/usr/bin/intel-device-plugins\0node\0");
+                // With what flags is not known.
+                scene.write("proc/300/cmdline", "/usr/bin/intel-device-plugins\0node\0-config=/c\0");
                 let family = |name: &str| format!("\"{name}.intel.com/a\": [\"1\"]");
                 let all = ["gpu", "npu", "qat", "dsa", "iaa", "dlb", "sgx", "fpga"].map(family).join(", ");
                 scene.checkpoint(&format!("{{{all}}}"));
@@ -115,6 +117,16 @@ impl Scene {
                 .strip_prefix("/")
                 .unwrap(),
         )
+    }
+
+    /// A process in a container: its words, and which folders of the node's disk it has where.
+    pub(crate) fn process(&self, number: u32, words: &[&str], mounts: &[(&str, &str)]) {
+        self.write(&format!("proc/{number}/cmdline"), &(words.join("\0") + "\0"));
+        let mut lines = "90 80 0:50 / / rw - overlay overlay rw\n".to_owned();
+        for (folder, at) in mounts {
+            lines += &format!("91 90 8:1 {folder} {at} rw,relatime shared:1 - ext4 /dev/sda1 rw\n");
+        }
+        self.write(&format!("proc/{number}/mountinfo"), &lines);
     }
 
     /// What the kubelet remembers: the ids of devices by resource.

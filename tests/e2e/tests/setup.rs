@@ -6,6 +6,7 @@
 use std::sync::MutexGuard;
 
 use e2e::{Cluster, Kubernetes, SharedCluster, healthy, pod};
+use serde_json::Value;
 
 const IMAGES: [&str; 8] = [
     "intel-device-plugins",
@@ -35,6 +36,18 @@ impl World {
     fn deploy(&self, family: &str) {
         let folder = format!("deployments/{family}_plugin/overlays/{family}_initcontainer");
         self.cluster.kubectl(&["apply", "-k", &folder]);
+    }
+
+    /// What a command of a pod on the node says that ends so.
+    fn debug(&self, phase: &str, words: &[&str]) -> String {
+        let image = "--image=intel/intel-device-plugins:devel";
+        let debug = ["debug", "node/node-1", "--profile=sysadmin", "--attach=false", image, "--"];
+        self.cluster.kubectl(&[&debug[..], &["intel-device-plugins"], words].concat());
+        let pods = self.cluster.kubectl(&["get", "pods", "-o", "name"]);
+        let pod = pods.lines().find(|pod| pod.contains("node-debugger")).unwrap_or_default();
+        let ended = format!("--for=jsonpath={{.status.phase}}={phase}");
+        self.cluster.kubectl(&["wait", pod, &ended, "--timeout=60s"]);
+        self.cluster.kubectl(&["logs", pod])
     }
 
     fn expect(&self, family: &str, resources: &[(&str, i64)]) {
@@ -78,17 +91,35 @@ const QUEUES: &str = r#"[{"dev": "dsaX", "groups": [{
 #[test]
 fn a_plan_can_be_seen_on_the_node_before_it_is_carried_out() {
     let Some(world) = world() else { return };
-    let image = "--image=intel/intel-device-plugins:devel";
-    let setup = ["intel-device-plugins", "setup", "qat", "-dry-run", "-prefix", "/host"];
-    let debug = ["debug", "node/node-1", "--profile=sysadmin", "--attach=false", image, "--"];
-    world.cluster.kubectl(&[&debug[..], &setup].concat());
-    let pods = world.cluster.kubectl(&["get", "pods", "-o", "name"]);
-    let pod = pods.lines().find(|pod| pod.contains("node-debugger")).unwrap();
-    world.cluster.kubectl(&["wait", pod, "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s"]);
-    let log = world.cluster.kubectl(&["logs", pod]);
+    let log = world.debug("Succeeded", &["setup", "qat", "-dry-run", "-prefix", "/host"]);
     assert!(log.contains("/sys/bus/pci/devices/0000:6b:00.0/sriov_numvfs"), "{log}");
     let count = world.cluster.kernel.host().read("/sys/bus/pci/devices/0000:6b:00.0/sriov_numvfs").unwrap();
     assert_eq!(count.trim(), "0", "nothing was written");
+}
+
+/// By the command of `docs/doctor.md`, without a terminal.
+#[test]
+fn a_node_can_be_checked_and_says_what_it_lacks() {
+    let Some(world) = world() else { return };
+    world.cluster.kubectl(&["apply", "-k", "deployments/dlb_plugin"]);
+    world.expect("dlb", &[("dlb.intel.com/pf", 2)]);
+    // It ends with 2 where something is wrong.
+    let log = world.debug("Failed", &["doctor", "-root", "/host", "-json"]);
+    let report: Value = serde_json::from_str(&log).unwrap_or_else(|error| panic!("{error}: {log}"));
+    let check = |name: &str| {
+        let checks = report["checks"].as_array().unwrap();
+        checks.iter().find(|check| check["name"] == name).unwrap_or_else(|| panic!("no {name}: {log}"))
+    };
+    let fine = |name: &str| check(name)["fine"].to_string();
+    let found = |name: &str| -> Vec<&str> {
+        let findings = check(name)["findings"].as_array().unwrap();
+        findings.iter().map(|finding| finding["id"].as_str().unwrap()).collect()
+    };
+    assert!(fine("kubelet").contains("kubelet.sock answers"), "{log}");
+    // It runs as root and with the node's processes, of which one is the plugin.
+    assert!(fine("plugins").contains("one each of dlb"), "{log}");
+    assert_eq!(found("qat"), ["qat-no-virtual-functions"], "{log}");
+    assert!(!found("offers").contains(&"offer-not-taken"), "{log}");
 }
 
 #[test]

@@ -149,6 +149,19 @@ fn wrong_words_are_refused_in_the_words_of_go() {
 }
 
 #[test]
+fn where_people_type_a_word_that_is_no_flag_is_wrong() {
+    let all = |args: &[&str]| Options::default().flags().parse_all(args);
+    assert_eq!(all(&["-wsl", "-limit", "3"]), Ok(()));
+    assert_eq!(all(&["-wsl", "--"]), Ok(()));
+    for args in [&["-wsl", "true", "-limit=3"][..], &["true"], &["--", "true"]] {
+        let Err(Stop::Invalid { message, usage }) = all(args) else { panic!("{args:?}") };
+        assert_eq!(message, "\"true\" is no flag");
+        assert!(usage.contains("-shared-dev-num"), "{usage}");
+    }
+    assert!(matches!(all(&["-h", "word"]), Err(Stop::Help { .. })));
+}
+
+#[test]
 fn a_misspelt_flag_is_answered_with_the_nearest_one() {
     let cases = [
         (

@@ -72,7 +72,7 @@ impl Options {
         );
         flags.string("prefix", &mut options.prefix, "folder that holds the /sys to use, for simulated nodes");
         options.logs.add_flags(&mut flags);
-        flags.parse(args)?;
+        flags.parse_all(args)?;
         Ok(options)
     }
 }

@@ -92,7 +92,7 @@ impl Options {
             "folder that holds the /sys and /dev to use, for simulated nodes",
         );
         options.logs.add_flags(&mut flags);
-        flags.parse(args)?;
+        flags.parse_all(args)?;
         Ok(options)
     }
 }
