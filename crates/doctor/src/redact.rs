@@ -19,6 +19,8 @@ const SERIALS: [&str; 6] = [
 ];
 /// What attributes of a device that hold one are called.
 const SERIAL_ATTRIBUTES: [&str; 4] = ["serial", "serial_number", "unique_id", "board_serial"];
+/// What placeholders are called after.
+const KINDS: [&str; 7] = ["host", "id", "ip", "mac", "secret", "serial", "uuid"];
 /// What no name says.
 const NOBODY: [&str; 3] = ["localhost", "(none)", ""];
 /// The value after such a word is nobody's business.
@@ -86,9 +88,18 @@ impl Redactor {
     pub fn redact(&mut self, text: &str) -> String {
         let mut result = String::with_capacity(text.len());
         for line in text.split_inclusive('\n') {
-            let line = self.known_words(line);
-            let line = self.secrets(&line);
-            self.forms(&line, &mut result);
+            let mut line = line.to_owned();
+            // What is taken out can leave something beside it that is a word of its own now.
+            loop {
+                let before = line;
+                line = self.known_words(&before);
+                line = self.secrets(&line);
+                line = self.forms(&line);
+                if line == before {
+                    break;
+                }
+            }
+            result.push_str(&line);
         }
         result
     }
@@ -119,6 +130,13 @@ impl Redactor {
                     from = end;
                     continue;
                 }
+                // A host may be called `ip`.
+                let opening = line.get(..start).and_then(|text| text.rfind('<')).unwrap_or(start);
+                let placeholder = placeholder_length(line.get(opening..).unwrap_or_default());
+                if placeholder.is_some_and(|length| opening + length > start) {
+                    from = end;
+                    continue;
+                }
                 let placeholder = self.placeholder(kind, &word);
                 line.replace_range(start..end, &placeholder);
                 from = start + placeholder.len();
@@ -139,20 +157,27 @@ impl Redactor {
                 // The end of the name, as in `token_file=` or `serial_number: `.
                 let name = rest.find(|letter: char| !letter.is_alphanumeric() && !"_-".contains(letter));
                 let rest = rest.get(name.unwrap_or(rest.len())..).unwrap_or_default();
-                let gap = rest.find(|letter: char| !" \t\"'=:".contains(letter)).unwrap_or(rest.len());
-                let between = rest.get(..gap).unwrap_or_default();
+                // With backslashes where a text is quoted that has quotes.
+                let gap = |text: &str| {
+                    text.find(|letter: char| !" \t\"'=:\\".contains(letter)).unwrap_or(text.len())
+                };
+                let (between, value) = rest.split_at(gap(rest));
                 let is_assigned = between.contains(['=', ':']) || ["bearer", "authorization"].contains(&word);
-                let value = rest.get(gap..).unwrap_or_default();
-                let end = value.find(|letter: char| letter.is_whitespace() || "\"',;}".contains(letter));
-                let value = value.get(..end.unwrap_or(value.len())).unwrap_or_default().to_owned();
-                if !is_assigned
-                    || value.is_empty()
-                    || value.starts_with('<')
-                    || ["bearer", "basic"].contains(&&*value.to_lowercase())
-                {
+                // `Basic X`, `Bearer X`.
+                let scheme = ["basic ", "bearer "].iter().find(|scheme| {
+                    value.get(..scheme.len()).is_some_and(|text| text.eq_ignore_ascii_case(scheme))
+                });
+                let value = value.get(scheme.map_or(0, |scheme| scheme.len())..).unwrap_or_default();
+                let value = value.split_at(gap(value)).1;
+                let quote = between.chars().next_back().filter(|letter| "\"'".contains(*letter));
+                let quoted = quote.filter(|_| scheme.is_none()).and_then(|quote| value.find(quote));
+                let ends = |letter: char| letter.is_whitespace() || "\"',;}".contains(letter);
+                let end = quoted.or_else(|| value.find(ends)).unwrap_or(value.len());
+                let start = line.len() - value.len();
+                let value = value.get(..end).unwrap_or_default().to_owned();
+                if !is_assigned || value.is_empty() || placeholder_length(&value) == Some(value.len()) {
                     continue;
                 }
-                let start = line.len() - rest.len() + gap;
                 let placeholder = self.placeholder(kind, &value);
                 line.replace_range(start..start + value.len(), &placeholder);
                 from = start + placeholder.len();
@@ -162,7 +187,8 @@ impl Redactor {
     }
 
     /// What is an address, an id or a key by its form.
-    fn forms(&mut self, line: &str, result: &mut String) {
+    fn forms(&mut self, line: &str) -> String {
+        let mut result = String::with_capacity(line.len());
         let (mut rest, mut before) = (line, ' ');
         while let Some(letter) = rest.chars().next() {
             let (length, kind) = form_of(rest, before).unwrap_or((letter.len_utf8(), None));
@@ -174,7 +200,16 @@ impl Redactor {
             before = word.chars().next_back().unwrap_or(' ');
             rest = after;
         }
+        result
     }
+}
+
+/// The length of the placeholder that `text` begins with.
+fn placeholder_length(text: &str) -> Option<usize> {
+    let (inner, _) = text.strip_prefix('<')?.split_once('>')?;
+    let (kind, number) = inner.split_once('-')?;
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    (KINDS.contains(&kind) && is_number).then_some(inner.len() + 2)
 }
 
 /// How long the thing is that `text` begins with, and what kind of thing; without a kind it is left as it is.
@@ -302,11 +337,11 @@ mod tests {
             ("join abcdef.0123456789abcdef", "join <secret-1>"),
             (random.as_str(), "<secret-1>"),
             ("token=abc; serial_number: X1", "token=<secret-1>; serial_number: <serial-1>"),
-            (
-                r#"{"Token": "abc d", "password":"p"}"#,
-                r#"{"Token": "<secret-1> d", "password":"<secret-2>"}"#,
-            ),
+            (r#"{"Token": "abc d", "password":"p"}"#, r#"{"Token": "<secret-1>", "password":"<secret-2>"}"#),
+            (r#""{\"token\":\"abc\"}""#, r#""{\"token\":\"<secret-1>"}""#),
             ("Authorization: Bearer abc", "Authorization: Bearer <secret-1>"),
+            ("authorization: basic YWJj x", "authorization: basic <secret-1> x"),
+            ("password=<abc token=10.0.0.1-a", "password=<secret-2> token=<secret-1>"),
         ] {
             assert_eq!(redacted(&[], text), expected, "{text}");
         }
@@ -329,8 +364,10 @@ mod tests {
 
     #[test]
     fn a_text_is_redacted_once() {
-        let once = redacted(&["node7"], "node7 10.0.0.1 token=abc");
-        assert_eq!(redacted(&["node7"], &once), once);
+        for name in ["node7", "ip", "1", "secret-1"] {
+            let once = redacted(&[name], &format!("{name} 10.0.0.1 token=abc 52:54:00:12:34:56{name}"));
+            assert_eq!(redacted(&[name], &once), once);
+        }
     }
 
     proptest! {
