@@ -234,6 +234,25 @@ fn a_recording_works_whatever_the_host_is_called() {
 }
 
 #[test]
+fn a_node_with_flags_of_its_own_does_not_look_faulty() {
+    let folder = tempfile::tempdir().unwrap();
+    let profile = Profile::builtin("npu-laptop").unwrap();
+    let node = SimulatedNode::create_with_stand_ins(folder.path().join("n"), &profile).unwrap();
+    write(
+        &node,
+        "var/lib/kubelet/device-plugins/kubelet_internal_checkpoint",
+        r#"{"Data": {"PodDeviceEntries": null, "RegisteredDevices": {"npu.intel.com/accel": ["accel0-0", "accel0-1"]}}}"#,
+    );
+    let root = format!("-root={}", node.root().display());
+    let plan = unpack(&run(&[&root, "-o=-", "-metrics-address="]).stdout).remove("plan.txt").unwrap();
+    assert!(
+        plan.contains("with the defaults:") && plan.contains("plugins may run with other flags"),
+        "{plan}"
+    );
+    assert!(!plan.contains("accel0-1"), "{plan}");
+}
+
+#[test]
 fn a_page_that_comes_bit_by_bit_is_left_out() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
