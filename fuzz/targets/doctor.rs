@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use device_plugin::{Checkpoint, Held};
-use doctor::cdi;
+use doctor::{Needs, cdi};
 use host::Host;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
@@ -43,7 +43,7 @@ fuzz_target!(|text: &str| {
         write("etc/cdi/a.json", text);
         let devices = json.as_ref().and_then(devices_of);
         write("etc/cdi/b.yaml", &devices.as_ref().map_or(text.to_owned(), |_| yaml(json.as_ref().unwrap())));
-        let check = cdi::check(&place.host, true);
+        let check = cdi::check(&place.host, Needs { cdi: true, ..Needs::default() }, true);
         for device in devices.into_iter().flatten() {
             let found = format!("{device} is in a.json, b.yaml of ");
             assert!(
@@ -126,7 +126,9 @@ fn yaml(json: &Value) -> String {
                 for (number, (key, value)) in map.iter().enumerate() {
                     // The first stands behind the dash of a list.
                     let before = if number == 0 && text.ends_with("- ") { "" } else { indent };
-                    let is_word = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphabetic());
+                    let is_word = !key.is_empty()
+                        && !key.eq_ignore_ascii_case("null")
+                        && key.bytes().all(|b| b.is_ascii_alphabetic());
                     let key = if is_word { key.clone() } else { Value::from(key.as_str()).to_string() };
                     *text += &format!("{before}{key}:");
                     match value {

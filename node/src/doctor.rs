@@ -108,6 +108,7 @@ pub(crate) fn examine(node: &Node, named: &[&'static Family]) -> Vec<Check> {
         let check = match (family.doctor.examine)(host) {
             Some(check) => {
                 present.push(family.name);
+                needs.cdi |= family.needs.cdi;
                 check
             }
             None if named.is_empty() => continue,
@@ -141,7 +142,7 @@ pub(crate) fn examine(node: &Node, named: &[&'static Family]) -> Vec<Check> {
         checks.push(check);
     }
     checks.push(limits::check(host));
-    checks.push(cdi::check(host, node.is_live));
+    checks.push(cdi::check(host, needs, node.is_live));
     checks.push(selinux::check(host));
     checks.push(memory::cgroups(host));
     checks.push(iommu::check(host, needs));

@@ -11,7 +11,7 @@ use std::process::{Command, Output, Stdio};
 use simulator::golden;
 
 use cases::{CASES, Case};
-use scene::{CONTAINERD, Scene};
+use scene::{CONTAINERD, GPUS, Scene};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_intel-device-plugins");
 
@@ -126,7 +126,7 @@ fn every_id_is_found_by_a_case() {
 
 #[test]
 fn what_cannot_be_seen_is_said() {
-    let mut scene = Scene::new("empty");
+    let mut scene = Scene::new(GPUS);
     scene.delete("proc/sys");
     fs::remove_file(scene.at(CONTAINERD)).unwrap();
     scene.delete("run/containerd/containerd.sock");
