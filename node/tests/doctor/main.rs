@@ -11,7 +11,7 @@ use std::process::{Command, Output, Stdio};
 use simulator::golden;
 
 use cases::{CASES, Case};
-use scene::{CONTAINERD, GPUS, Scene};
+use scene::{CONTAINERD, GPUS, Scene, XEON};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_intel-device-plugins");
 
@@ -111,6 +111,14 @@ fn a_family_that_is_named_is_looked_for() {
     );
     let (_, ids, said) = scene.ask(&["npu"]);
     assert!(ids.is_empty() && said.contains("\"npu\"") && !said.contains("\"gpu\""), "{said}");
+}
+
+#[test]
+fn queues_of_both_families_are_on_the_bus_dsa() {
+    let mut scene = Scene::new(XEON);
+    scene.delete("dev/char/235:0");
+    let (_, ids, said) = scene.ask(&["iaa"]);
+    assert!(ids.contains("idxd-no-char-link") && said.contains("udevadm trigger -s dsa\""), "{said}");
 }
 
 #[test]
