@@ -94,7 +94,8 @@ pub(crate) fn text(node: &str, checks: &[Check]) -> Vec<String> {
     let mut lines = vec![node.to_owned(), String::new()];
     lines.extend(table.lines(|_, line| line.to_owned()));
     lines.extend(::doctor::text(checks));
-    lines
+    // Names of files and processes are anybody's.
+    lines.iter().map(|line| cli::line(line)).collect()
 }
 
 /// All checks of a node; of families that are named, else of those that it has.

@@ -114,6 +114,21 @@ fn a_family_that_is_named_is_looked_for() {
 }
 
 #[test]
+fn what_others_call_their_files_and_programs_does_nothing_to_a_terminal() {
+    let scene = Scene::new(GPUS);
+    scene.write("etc/cdi/a\u{1b}[31m\n'; id.yaml", "bad");
+    for process in [200, 201] {
+        scene.write(&format!("proc/{process}/cmdline"), "intel_gpu_device_plugin\0-\u{1b}[2J\n\0");
+    }
+    let output = run(&[&format!("-root={}", scene.node.root().display())]);
+    let said = text(&output.stdout);
+    let is_control = |letter: char| letter.is_control() && letter != '\n';
+    assert!(said.contains("plugin-twice") && !said.contains(is_control), "{said}");
+    let fix = r"  fix   restart the program that writes it, or rm '/etc/cdi/a\u001b[31m\n'\''; id.yaml'";
+    assert!(said.lines().any(|line| line == fix), "{said}");
+}
+
+#[test]
 fn queues_of_both_families_are_on_the_bus_dsa() {
     let mut scene = Scene::new(XEON);
     scene.delete("dev/char/235:0");
