@@ -9,6 +9,6 @@ fuzz_target!(|text: &str| {
         Ok(spec) => {
             drop(Profile::parse("fuzz", &gpu_fakedev::text(&spec)).expect("a profile of a good file"))
         }
-        Err(error) => assert!(error.to_string().len() < 1000 + text.len(), "{error}"),
+        Err(error) => assert!(error.to_string().len() < 1000, "{error}"),
     }
 });

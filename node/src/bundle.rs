@@ -105,6 +105,7 @@ fn bundle(options: &Options) -> Result<(), Box<dyn Error>> {
     let mut left_out = Vec::new();
     for (name, text) in sources::all(&node, &options.metrics) {
         match text {
+            Ok(text) if name == sources::RECORDING => archive.add_recording(name, &text),
             Ok(text) => archive.add(name, &text),
             Err(why) => left_out.push(format!("{name}: {why}")),
         }

@@ -106,7 +106,8 @@ pub(crate) fn text(node: &str, checks: &[Check]) -> Vec<String> {
     let mut lines = vec![node.to_owned(), String::new()];
     lines.extend(table.lines(|_, line| line.to_owned()));
     lines.extend(::doctor::text(checks));
-    lines
+    // Names of files and processes are anybody's.
+    lines.iter().map(|line| cli::line(line)).collect()
 }
 
 /// All checks of a node; of families that are named, else of those that it has.
@@ -121,6 +122,7 @@ pub(crate) fn examine(node: &Node, named: &[&'static Family], given: Option<&Con
         let check = match (family.doctor.examine)(host) {
             Some(check) => {
                 present.push(family.name);
+                needs.cdi |= family.needs.cdi;
                 check
             }
             None if named.is_empty() => continue,
@@ -149,7 +151,7 @@ pub(crate) fn examine(node: &Node, named: &[&'static Family], given: Option<&Con
         checks.push(check);
     }
     checks.push(limits::check(host));
-    checks.push(cdi::check(host, node.is_live));
+    checks.push(cdi::check(host, needs, node.is_live));
     checks.push(selinux::check(host));
     checks.push(memory::cgroups(host));
     checks.push(iommu::check(host, needs));

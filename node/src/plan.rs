@@ -108,38 +108,35 @@ pub(crate) fn main(args: Vec<OsString>) -> ExitCode {
 
 fn plan(options: &Options) -> Result<ExitCode, String> {
     let node = options.place.open().map_err(|error| error_chain(&*error))?;
-    of_node(options, &node, |plan| {
-        if options.json {
-            let text = serde_json::to_string_pretty(&plan.json()).map_err(|error| error.to_string())?;
-            print(&[text])
-        } else {
-            print(&plan.lines())
-        }
-        .map_err(|error| format!("standard output: {error}"))?;
-        Ok(if plan.has_failed() {
-            ExitCode::FAILURE
-        } else if plan.differences().is_empty() {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::from(DIFFERENCES)
-        })
+    let configuration = options.given.configuration()?;
+    let offered = Offered::of(&configuration, &node.host)?;
+    let against = against(options, &node, &configuration)?;
+    let plan = Plan { node: &node.name, configuration: &configuration, offered: &offered, against: &against };
+    if options.json {
+        let text = serde_json::to_string_pretty(&plan.json()).map_err(|error| error.to_string())?;
+        print(&[text])
+    } else {
+        print(&plan.lines())
+    }
+    .map_err(|error| format!("standard output: {error}"))?;
+    Ok(if plan.has_failed() {
+        ExitCode::FAILURE
+    } else if plan.differences().is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(DIFFERENCES)
     })
 }
 
-/// For archives: what the plugins would offer with their defaults, compared with what the kubelet has.
+/// For archives: what the plugins would offer with their defaults. `doctor` compares what runs with what the kubelet has.
 pub(crate) fn text(node: &Node) -> Result<String, String> {
-    of_node(&Options::default(), node, |plan| Ok(plan.lines().join("\n") + "\n"))
-}
-
-fn of_node<T>(
-    options: &Options,
-    node: &Node,
-    show: impl FnOnce(&Plan<'_>) -> Result<T, String>,
-) -> Result<T, String> {
-    let configuration = options.given.configuration()?;
+    let configuration = Configuration::defaults();
     let offered = Offered::of(&configuration, &node.host)?;
-    let against = against(options, node, &configuration)?;
-    show(&Plan { node: &node.name, configuration: &configuration, offered: &offered, against: &against })
+    let why =
+        if node.is_live { "plugins may run with other flags; doctor.txt compares what runs" } else { "" };
+    let against = Against::Nothing(why.to_owned());
+    let plan = Plan { node: &node.name, configuration: &configuration, offered: &offered, against: &against };
+    Ok(plan.lines().join("\n") + "\n")
 }
 
 /// What to compare with, of the families that the configuration speaks of.

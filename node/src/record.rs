@@ -135,7 +135,7 @@ pub(crate) fn recording(host: &Host) -> Result<String, Box<dyn Error>> {
 }
 
 /// Of the kernel's options those about the IOMMU, enclaves and huge pages.
-fn options(text: &str) -> String {
+pub(crate) fn options(text: &str) -> String {
     let is_wanted = |word: &&str| ["iommu", "sgx", "hugepage", "vfio"].iter().any(|part| word.contains(part));
     text.split_whitespace().filter(is_wanted).collect::<Vec<_>>().join(" ")
 }

@@ -6,7 +6,7 @@ use host::{Host, Room};
 use serde_json::Value;
 
 use crate::Severity::{Error, Warning};
-use crate::{Check, Kind, count, some_of};
+use crate::{Check, Kind, Needs, count, some_of};
 
 /// Where plugins write files; `/run/cdi` for runtimes.
 pub const FOLDER: &str = "/var/run/cdi";
@@ -15,33 +15,65 @@ pub const STATIC_FOLDER: &str = "/etc/cdi";
 /// More files than a node can have devices.
 pub const MOST_FILES: usize = 2000;
 
-/// Sockets by which a runtime is known to be there, and its configuration: files, and folders of them.
-const RUNTIMES: [Runtime; 2] = [
+/// How k3s and RKE2 take what is to be in the configuration that they write.
+const TEMPLATE: &str = "in its template beside it, config.toml.tmpl, or config-v3.toml.tmpl for containerd 2";
+const RUNTIMES: [Runtime; 4] = [
     Runtime {
         name: "containerd",
-        sockets: &["/run/containerd/containerd.sock", "/run/k3s/containerd/containerd.sock"],
-        files: &[
-            "/etc/containerd/config.toml",
-            "/var/lib/rancher/k3s/agent/etc/containerd/config.toml",
-            "/var/lib/rancher/rke2/agent/etc/containerd/config.toml",
-        ],
-        folders: &["/etc/containerd/conf.d"],
+        service: "containerd",
+        sockets: &["/run/containerd/containerd.sock"],
+        file: "/etc/containerd/config.toml",
+        folder: Some("/etc/containerd/conf.d"),
+        place: "there",
+    },
+    Runtime {
+        name: "containerd",
+        service: "k3s, or k3s-agent",
+        sockets: &[OF_RANCHER],
+        file: "/var/lib/rancher/k3s/agent/etc/containerd/config.toml",
+        folder: None,
+        place: TEMPLATE,
+    },
+    Runtime {
+        name: "containerd",
+        service: "rke2-server, or rke2-agent",
+        sockets: &[OF_RANCHER],
+        file: "/var/lib/rancher/rke2/agent/etc/containerd/config.toml",
+        folder: None,
+        place: TEMPLATE,
     },
     Runtime {
         name: "crio",
+        service: "crio",
         sockets: &["/run/crio/crio.sock", "/var/run/crio/crio.sock"],
-        files: &["/etc/crio/crio.conf"],
-        folders: &["/etc/crio/crio.conf.d"],
+        file: "/etc/crio/crio.conf",
+        folder: Some("/etc/crio/crio.conf.d"),
+        place: "there",
     },
 ];
+const OF_RANCHER: &str = "/run/k3s/containerd/containerd.sock";
 
+/// A container runtime, and where its configuration is.
 #[derive(Debug)]
 struct Runtime {
-    /// Of its service, too.
     name: &'static str,
+    /// What to restart.
+    service: &'static str,
+    /// By one of these it is known to run.
     sockets: &'static [&'static str],
-    files: &'static [&'static str],
-    folders: &'static [&'static str],
+    file: &'static str,
+    /// Of more files.
+    folder: Option<&'static str>,
+    /// Where to write what is to be in a file.
+    place: &'static str,
+}
+
+impl Runtime {
+    /// Whether it runs. Two have the same socket, and write their file when they start.
+    fn is_there(&self, host: &Host) -> bool {
+        self.sockets.iter().any(|socket| host.exists(socket))
+            && (self.place != TEMPLATE || host.exists(self.file))
+    }
 }
 
 static OFF: Kind = Kind {
@@ -84,9 +116,13 @@ static TWICE: Kind = Kind {
 /// What may be found.
 pub const KINDS: &[&Kind] = &[&OFF, &NOT_ENABLED, &FOLDER_UNREAD, &UNWRITABLE, &BAD_FILE, &TWICE];
 
-/// Looks at the folders and, on a node that has one, at the runtime.
-pub fn check(host: &Host, has_runtime: bool) -> Check {
+/// Looks at the folders and, on a node that has one, at the runtime, where devices need it.
+pub fn check(host: &Host, needs: Needs, has_runtime: bool) -> Check {
     let mut check = Check::new("cdi");
+    if !needs.cdi {
+        check.fine("not needed");
+        return check;
+    }
     if let Some(room) = check.see(host.room(FOLDER)) {
         judge_room(&mut check, room);
     } else if check.unseen.is_empty() {
@@ -143,7 +179,10 @@ fn files(host: &Host, check: &mut Check, folder: &str) {
                 some_of(&bad),
                 if bad.len() == 1 { "has" } else { "have" }
             ),
-            format!("rm {}, and restart the program that writes it", bad.join(" ")),
+            format!(
+                "restart the program that writes it, or rm {}",
+                bad.iter().map(|path| quoted(path)).collect::<Vec<_>>().join(" ")
+            ),
         );
     }
     for (device, names) in devices.iter().filter(|(_, names)| names.len() > 1) {
@@ -158,30 +197,25 @@ fn files(host: &Host, check: &mut Check, folder: &str) {
     }
 }
 
-/// The devices of a CDI file with their kind. Those that are YAML are read line by line.
+/// As one word of a command, whatever is in it.
+fn quoted(path: &str) -> String {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-".contains(letter);
+    if path.chars().all(is_plain) { path.to_owned() } else { format!("'{}'", path.replace('\'', r"'\''")) }
+}
+
+/// The devices of a CDI file with their kind. Runtimes take any file for YAML, and numbers for texts.
 fn devices_of(text: &str) -> Option<Vec<String>> {
-    if text.starts_with('{') {
-        let spec: Value = serde_json::from_str(text).ok()?;
-        let kind = spec.get("kind")?.as_str()?;
-        let devices = spec.get("devices")?.as_array()?;
-        return devices
-            .iter()
-            .map(|device| Some(format!("{kind}={}", device.get("name")?.as_str()?)))
-            .collect();
-    }
-    let value = |line: &str, key: &str| {
-        let line = line.trim_start().trim_start_matches("- ");
-        let value = line.strip_prefix(key)?.strip_prefix(':')?.trim();
-        Some(value.trim_matches(['"', '\'']).to_owned())
+    let options = serde_saphyr::options! { with_snippet: false };
+    let yaml = || serde_saphyr::from_str_with_options(text, options).ok();
+    let spec: Value = serde_json::from_str(text).ok().or_else(yaml)?;
+    let word = |value: &Value| match value {
+        Value::String(word) => Some(word.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
     };
-    let kind = text.lines().find_map(|line| value(line, "kind").filter(|_| line.starts_with("kind")))?;
-    // Below `devices`, and not deeper: edits have names, too.
-    let below = text.lines().skip_while(|line| !line.starts_with("devices:")).skip(1);
-    let below: Vec<&str> = below.take_while(|line| line.starts_with([' ', '-'])).collect();
-    let depth = below.iter().find_map(|line| line.find("- "))?;
-    let is_own = |line: &&&str| line.find(|letter: char| letter != ' ' && letter != '-') == Some(depth + 2);
-    let names = below.iter().filter(is_own).filter_map(|line| value(line, "name"));
-    Some(names.map(|name| format!("{kind}={name}")).collect())
+    let kind = word(spec.get("kind")?)?;
+    let devices = spec.get("devices")?.as_array()?;
+    devices.iter().map(|device| Some(format!("{kind}={}", word(device.get("name")?)?))).collect()
 }
 
 /// What a runtime's configuration says of CDI, and of its own version, in the order in which it is read.
@@ -194,28 +228,27 @@ struct Settings {
 }
 
 fn runtime(host: &Host, check: &mut Check) {
-    let there = RUNTIMES.iter().filter(|runtime| runtime.sockets.iter().any(|socket| host.exists(socket)));
-    let mut there: Vec<&Runtime> = there.collect();
+    let mut there: Vec<&Runtime> = RUNTIMES.iter().filter(|runtime| runtime.is_there(host)).collect();
     if there.is_empty() {
-        there =
-            RUNTIMES.iter().filter(|runtime| runtime.files.iter().any(|file| host.exists(file))).collect();
+        there = RUNTIMES.iter().filter(|runtime| host.exists(runtime.file)).collect();
     }
     if there.is_empty() {
         check.unseen("the container runtime", "no configuration of containerd or CRI-O was found below /etc");
     }
     for runtime in there {
         let settings = settings(host, check, runtime);
-        judge(check, runtime.name, &settings);
+        judge(check, runtime, &settings);
     }
 }
 
-fn judge(check: &mut Check, runtime: &str, settings: &Settings) {
-    let restart = format!("then systemctl restart {runtime}");
+fn judge(check: &mut Check, runtime: &Runtime, settings: &Settings) {
+    let Runtime { name, service, place, .. } = runtime;
+    let restart = format!("then systemctl restart {service}");
     if let Some((file, false)) = &settings.enable {
         return check.found(
             &OFF,
             format!("{file} has enable_cdi = false"),
-            format!("write enable_cdi = true there, {restart}"),
+            format!("write enable_cdi = true {place}, {restart}"),
         );
     }
     if let Some((file, folders)) = &settings.folders
@@ -226,18 +259,18 @@ fn judge(check: &mut Check, runtime: &str, settings: &Settings) {
         return check.found(
             &FOLDER_UNREAD,
             format!("{file} has cdi_spec_dirs = {folders}, without {FOLDER}"),
-            format!("add \"{FOLDER}\" there, {restart}"),
+            format!("add \"{FOLDER}\" {place}, {restart}"),
         );
     }
-    if runtime != "containerd" || settings.enable.is_some() || settings.version >= Some(3) {
-        return check.fine(format!("{runtime} reads them"));
+    if *name != "containerd" || settings.enable.is_some() || settings.version >= Some(3) {
+        return check.fine(format!("{name} reads them"));
     }
     match &settings.file {
         Some(file) => check.found(
             &NOT_ENABLED,
             format!("{file} (version {}) has no enable_cdi", settings.version.unwrap_or(1)),
             format!(
-                "write below [plugins.\"io.containerd.grpc.v1.cri\"] there: enable_cdi = true and cdi_spec_dirs = [\"{STATIC_FOLDER}\", \
+                "write below [plugins.\"io.containerd.grpc.v1.cri\"] {place}: enable_cdi = true and cdi_spec_dirs = [\"{STATIC_FOLDER}\", \
                  \"{FOLDER}\"], {restart}"
             ),
         ),
@@ -271,8 +304,8 @@ pub fn runtime_settings(host: &Host) -> Vec<(String, Vec<(String, String)>)> {
 }
 
 fn lines_of(host: &Host, check: &mut Check, runtime: &Runtime) -> Vec<(String, Vec<(String, String)>)> {
-    let mut files: Vec<String> = runtime.files.iter().map(|file| (*file).to_owned()).collect();
-    for folder in runtime.folders {
+    let mut files = vec![runtime.file.to_owned()];
+    if let Some(folder) = runtime.folder {
         let names = check.see(host.names(folder)).unwrap_or_default();
         files.extend(names.iter().take(MOST_FILES).map(|name| format!("{folder}/{name}")));
     }
@@ -327,14 +360,31 @@ mod tests {
                     hookName: x\n      name: no\n  name: a\n- name: \"b\"\n  containerEdits: {}\n";
         let indented = "kind: \"v.com/card\"\ndevices:\n  - name: a\n    containerEdits:\n      deviceNodes:\n        - name: no\n  - \
                         name: b\nname: no\n";
-        for text in [json, yaml, indented] {
+        let flow = "cdiVersion: 0.5.0\n\"kind\": v.com/card\ndevices: [{name: a, containerEdits: {}}, {'name': b}]\n";
+        let braces = "{kind: v.com/card, devices: [\n  {name: a}, {name: b}]}";
+        let tabs = "{\n\t\"kind\": \"v.com/card\",\n\t\"devices\": [{\"name\": \"a\"}, {\"name\": \"b\"}]\n}";
+        for text in [json, yaml, indented, flow, braces, tabs] {
             assert_eq!(devices_of(text).unwrap(), ["v.com/card=a", "v.com/card=b"], "{text}");
         }
-        for text in
-            ["", "{", "{}", "kind: v.com/card", "kind: v.com/card\ndevices:\n", "devices:\n- name: a\n"]
-        {
+        assert_eq!(devices_of("kind: v.com/card\ndevices:\n- name: 0\n").unwrap(), ["v.com/card=0"]);
+        for text in [
+            "",
+            "{",
+            "{}",
+            "kind: v.com/card",
+            "kind: v.com/card\ndevices:\n",
+            "devices:\n- name: a\n",
+            "\tkind: [",
+            "bad",
+        ] {
             assert_eq!(devices_of(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_file_may_have_any_name_in_a_command() {
+        assert_eq!(quoted("/etc/cdi/a-1_b.yaml"), "/etc/cdi/a-1_b.yaml");
+        assert_eq!(quoted("/etc/cdi/a; id '.json"), r"'/etc/cdi/a; id '\''.json'");
     }
 
     #[test]

@@ -83,6 +83,8 @@ pub struct Needs {
     pub iommu: bool,
     /// Their programs want huge pages.
     pub huge_pages: bool,
+    /// Containers get them, or a part of what belongs to them, by CDI.
+    pub cdi: bool,
 }
 
 /// One thing that was looked at.

@@ -1,10 +1,13 @@
 //! Takes out of a text what says whose machine it is: names of hosts, serial numbers, addresses, ids and secrets become
 //! placeholders. The same value has the same placeholder, so that it can still be seen where it is twice.
 
+mod forms;
+
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, Ipv6Addr};
 
 use host::{Host, pci};
+
+use forms::{ends_in_word, form_of, goes_on};
 
 /// Files of the node that hold its names.
 const NAMES: [&str; 3] = ["/proc/sys/kernel/hostname", "/etc/hostname", "/proc/sys/kernel/domainname"];
@@ -19,13 +22,13 @@ const SERIALS: [&str; 6] = [
 ];
 /// What attributes of a device that hold one are called.
 const SERIAL_ATTRIBUTES: [&str; 4] = ["serial", "serial_number", "unique_id", "board_serial"];
+/// What placeholders are called after.
+const KINDS: [&str; 7] = ["host", "id", "ip", "mac", "secret", "serial", "uuid"];
 /// What no name says.
 const NOBODY: [&str; 3] = ["localhost", "(none)", ""];
 /// The value after such a word is nobody's business.
 const SECRETS: [&str; 9] =
     ["token", "password", "passwd", "secret", "bearer", "authorization", "apikey", "api_key", "credential"];
-/// Longer runs of letters of both cases and digits are keys.
-const LONGEST_WORD: usize = 48;
 
 /// Redacts texts, one after the other.
 #[derive(Debug, Default)]
@@ -69,9 +72,11 @@ impl Redactor {
 
     fn know(&mut self, value: &str, kind: &'static str) {
         let value = value.trim().to_lowercase();
-        // What firmware says where nobody has entered anything: "Not Specified", "0", "None".
-        let says_nothing =
-            kind == "serial" && !(value.len() > 3 && value.bytes().any(|byte| byte.is_ascii_digit()));
+        // What firmware says where nobody has entered anything: "Not Specified", "0", "None", "0000".
+        let is_real = value.len() > 3
+            && value.bytes().any(|byte| byte.is_ascii_digit())
+            && value.chars().any(|letter| !value.starts_with(letter));
+        let says_nothing = kind == "serial" && !is_real;
         if NOBODY.contains(&value.as_str())
             || says_nothing
             || self.known.iter().any(|(known, _)| *known == value)
@@ -84,13 +89,19 @@ impl Redactor {
 
     /// The text with placeholders.
     pub fn redact(&mut self, text: &str) -> String {
-        let mut result = String::with_capacity(text.len());
-        for line in text.split_inclusive('\n') {
+        settled(text, |line| {
             let line = self.known_words(line);
             let line = self.secrets(&line);
-            self.forms(&line, &mut result);
-        }
-        result
+            self.forms(&line)
+        })
+    }
+
+    /// The same of a text in which names of hosts have no place: one may be called as a driver is.
+    pub fn redact_unknown(&mut self, text: &str) -> String {
+        settled(text, |line| {
+            let line = self.secrets(line);
+            self.forms(&line)
+        })
     }
 
     fn placeholder(&mut self, kind: &'static str, value: &str) -> String {
@@ -112,10 +123,15 @@ impl Redactor {
             // ASCII only, so that places in the two texts are the same.
             while let Some(found) = line.to_ascii_lowercase().get(from..).and_then(|rest| rest.find(&word)) {
                 let (start, end) = (from + found, from + found + word.len());
-                let is_inner = |letter: Option<char>| letter.is_some_and(char::is_alphanumeric);
-                let before = line.get(..start).and_then(|text| text.chars().next_back());
-                let after = line.get(end..).and_then(|text| text.chars().next());
-                if is_inner(before) || is_inner(after) {
+                let is_inner = line.get(..start).is_some_and(ends_in_word);
+                if is_inner || goes_on(&line, end, char::is_alphanumeric) {
+                    from = end;
+                    continue;
+                }
+                // A host may be called `ip`.
+                let opening = line.get(..start).and_then(|text| text.rfind('<')).unwrap_or(start);
+                let placeholder = placeholder_length(line.get(opening..).unwrap_or_default());
+                if placeholder.is_some_and(|length| opening + length > start) {
                     from = end;
                     continue;
                 }
@@ -139,20 +155,27 @@ impl Redactor {
                 // The end of the name, as in `token_file=` or `serial_number: `.
                 let name = rest.find(|letter: char| !letter.is_alphanumeric() && !"_-".contains(letter));
                 let rest = rest.get(name.unwrap_or(rest.len())..).unwrap_or_default();
-                let gap = rest.find(|letter: char| !" \t\"'=:".contains(letter)).unwrap_or(rest.len());
-                let between = rest.get(..gap).unwrap_or_default();
+                // With backslashes where a text is quoted that has quotes.
+                let gap = |text: &str| {
+                    text.find(|letter: char| !" \t\"'=:\\".contains(letter)).unwrap_or(text.len())
+                };
+                let (between, value) = rest.split_at(gap(rest));
                 let is_assigned = between.contains(['=', ':']) || ["bearer", "authorization"].contains(&word);
-                let value = rest.get(gap..).unwrap_or_default();
-                let end = value.find(|letter: char| letter.is_whitespace() || "\"',;}".contains(letter));
-                let value = value.get(..end.unwrap_or(value.len())).unwrap_or_default().to_owned();
-                if !is_assigned
-                    || value.is_empty()
-                    || value.starts_with('<')
-                    || ["bearer", "basic"].contains(&&*value.to_lowercase())
-                {
+                // `Basic X`, `Bearer X`.
+                let scheme = ["basic ", "bearer "].iter().find(|scheme| {
+                    value.get(..scheme.len()).is_some_and(|text| text.eq_ignore_ascii_case(scheme))
+                });
+                let value = value.get(scheme.map_or(0, |scheme| scheme.len())..).unwrap_or_default();
+                let value = value.split_at(gap(value)).1;
+                let quote = between.chars().next_back().filter(|letter| "\"'".contains(*letter));
+                let quoted = quote.filter(|_| scheme.is_none()).and_then(|quote| value.find(quote));
+                let ends = |letter: char| letter.is_whitespace() || "\"',;}".contains(letter);
+                let end = quoted.or_else(|| value.find(ends)).unwrap_or(value.len());
+                let start = line.len() - value.len();
+                let value = value.get(..end).unwrap_or_default().to_owned();
+                if !is_assigned || value.is_empty() || placeholder_length(&value) == Some(value.len()) {
                     continue;
                 }
-                let start = line.len() - rest.len() + gap;
                 let placeholder = self.placeholder(kind, &value);
                 line.replace_range(start..start + value.len(), &placeholder);
                 from = start + placeholder.len();
@@ -162,91 +185,44 @@ impl Redactor {
     }
 
     /// What is an address, an id or a key by its form.
-    fn forms(&mut self, line: &str, result: &mut String) {
-        let (mut rest, mut before) = (line, ' ');
-        while let Some(letter) = rest.chars().next() {
-            let (length, kind) = form_of(rest, before).unwrap_or((letter.len_utf8(), None));
-            let (word, after) = rest.split_at(length);
+    fn forms(&mut self, line: &str) -> String {
+        let mut result = String::with_capacity(line.len());
+        let mut at = 0;
+        while let Some((before, text)) = line.split_at_checked(at).filter(|(_, text)| !text.is_empty()) {
+            let first = text.chars().next().map_or(1, char::len_utf8);
+            let (length, kind) = form_of(text, before).unwrap_or((first, None));
+            let word = text.get(..length).unwrap_or_default();
             match kind {
                 Some(kind) => result.push_str(&self.placeholder(kind, &word.replace('_', "-"))),
                 None => result.push_str(word),
             }
-            before = word.chars().next_back().unwrap_or(' ');
-            rest = after;
+            at += length;
         }
+        result
     }
 }
 
-/// How long the thing is that `text` begins with, and what kind of thing; without a kind it is left as it is.
-fn form_of(text: &str, before: char) -> Option<(usize, Option<&'static str>)> {
-    let run = |is_part: &dyn Fn(char) -> bool| {
-        let run = text.get(..text.find(|letter| !is_part(letter)).unwrap_or(text.len())).unwrap_or_default();
-        run.trim_end_matches(['.', ':', '-', '='])
-    };
-    // Below it may follow any letter: `pod` and the id of the pod.
-    if let Some(length) = groups(text, &[8, 4, 4, 4, 12], &['-', '_']) {
-        return Some((length, Some("uuid")));
-    }
-    if before.is_alphanumeric() || "<:.".contains(before) {
-        return None;
-    }
-    if let Some(length) = groups(text, &[2; 6], &[':', '-']) {
-        return Some((length, Some("mac")));
-    }
-    let address = run(&|letter| letter.is_ascii_hexdigit() || letter == ':' || letter == '.');
-    let is_whole = !text
-        .get(address.len()..)
-        .is_some_and(|rest| rest.starts_with(|letter: char| letter.is_alphanumeric()));
-    // With a port after it.
-    let (first, port) = address.rsplit_once(':').unwrap_or((address, ""));
-    let is_port = is_whole && port.bytes().all(|byte| byte.is_ascii_digit());
-    if let Ok(found) = if is_port { first } else { address }.parse::<Ipv4Addr>() {
-        let is_own = found.is_loopback() || found.is_unspecified();
-        return Some((found.to_string().len().min(address.len()), (!is_own).then_some("ip")));
-    }
-    if is_whole && let Ok(found) = address.parse::<Ipv6Addr>() {
-        let is_own = found.is_loopback() || found.is_unspecified();
-        return Some((address.len(), (!is_own).then_some("ip")));
-    }
-    let word = run(&|letter| letter.is_ascii_alphanumeric() || "_-.+=".contains(letter));
-    is_key(word).then_some((word.len(), Some("secret")))
-}
-
-/// The length of groups of so many hexadecimal digits with one of the separators between them.
-fn groups(text: &str, sizes: &[usize], separators: &[char]) -> Option<usize> {
-    let mut rest = text;
-    let mut separator = None;
-    for (number, size) in sizes.iter().enumerate() {
-        if number > 0 {
-            let letter = rest.chars().next().filter(|letter| separators.contains(letter))?;
-            if *separator.get_or_insert(letter) != letter {
-                return None;
+/// Each line as it is when nothing changes any more: what is taken out can leave something beside it that is a word of its own now.
+fn settled(text: &str, mut redact: impl FnMut(&str) -> String) -> String {
+    let line = |line: &str| {
+        let mut before = line.to_owned();
+        loop {
+            let line = redact(&before);
+            if line == before {
+                return line;
             }
-            rest = rest.get(1..)?;
+            before = line;
         }
-        let group = rest.get(..*size)?;
-        if !group.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return None;
-        }
-        rest = rest.get(*size..)?;
-    }
-    let goes_on = rest.chars().next().is_some_and(|letter| letter.is_ascii_hexdigit() || letter == ':');
-    (!goes_on).then(|| text.len() - rest.len())
+    };
+    text.split_inclusive('\n').map(line).collect()
 }
 
-/// Whether it is the token of an account, the one a node joins a cluster by, or random.
-fn is_key(word: &str) -> bool {
-    let has = |is_it: fn(&u8) -> bool| word.bytes().any(|byte| is_it(&byte));
-    let is_join = word.split_once('.').is_some_and(|(id, key)| {
-        let is_part =
-            |part: &str| part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-        id.len() == 6 && key.len() == 16 && is_part(id) && is_part(key)
-    });
-    let is_random = word.split('.').any(|part| part.len() >= LONGEST_WORD)
-        && has(u8::is_ascii_lowercase)
-        && has(u8::is_ascii_uppercase)
-        && has(u8::is_ascii_digit);
-    is_join || is_random || (word.starts_with("eyJ") && word.len() >= 16)
+/// The length of the placeholder that `text` begins with.
+fn placeholder_length(text: &str) -> Option<usize> {
+    let (inner, _) = text.strip_prefix('<')?.split_once('>')?;
+    let (kind, number) = inner.split_once('-')?;
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    (KINDS.contains(&kind) && is_number).then_some(inner.len() + 2)
 }
 
 #[cfg(test)]
@@ -262,6 +238,7 @@ mod tests {
         }
         redactor.know("SN-4711", "serial");
         redactor.know("None", "serial");
+        redactor.know("0000", "serial");
         redactor.redact(text)
     }
 
@@ -272,6 +249,7 @@ mod tests {
             ("NODE7 and node7", "<host-1> and <host-1>"),
             ("/var/log/node7/x, node7-a, node7_b", "/var/log/<host-1>/x, <host-1>-a, <host-1>_b"),
             ("node70 and xnode7 are others", "node70 and xnode7 are others"),
+            (r"a\nnode7\tnode7 \u001bnode7", r"a\n<host-1>\t<host-1> \u001b<host-1>"),
             ("n\u{f6}de7 node7\u{e9} node7", "n\u{f6}de7 node7\u{e9} <host-1>"),
             ("board sn-4711, None", "board <serial-1>, None"),
             ("nothing\nat node7\n", "nothing\nat <host-1>\n"),
@@ -296,17 +274,29 @@ mod tests {
             ("ip=fd00:1:2:3:4:5:6:7", "ip=<ip-1>"),
             ("52:54:00:12:34:56", "<mac-1>"),
             ("52-54-00-12-34-56 x", "<mac-1> x"),
+            (
+                "ip=10.0.0.5::10.0.0.1:255.255.255.0:myhost:eth0:none",
+                "ip=<ip-1>::<ip-2>:<ip-3>:myhost:eth0:none",
+            ),
+            ("ip=[fd00::5]::[fd00::1]:64:h:eth0", "ip=[<ip-1>]::[<ip-2>]:64:h:eth0"),
+            ("fd00::5::fd00::1 fe80::/64", "<ip-1>::<ip-2> <ip-3>/64"),
+            ("ifname=net0:52:54:00:12:34:56", "ifname=net0:<mac-1>"),
+            ("52:54:00:12:34:56:10.0.0.5", "<mac-1>:<ip-1>"),
+            ("netroot=iscsi:user:x@10.0.0.5::3260:", "netroot=iscsi:user:x@<ip-1>::3260:"),
+            ("BOOTIF=01-52-54-00-12-34-56", "BOOTIF=<mac-1>"),
+            ("node.10.0.0.5.example <10.0.0.6>", "node.<ip-1>.example <<ip-2>>"),
+            (r"a\n10.0.0.5\u001b52:54:00:12:34:56", r"a\n<ip-1>\u001b<mac-1>"),
             ("root=UUID=6f1c0a9e-0b1d-4c7e-9a52-0123456789ab ro", "root=UUID=<uuid-1> ro"),
             ("kubepods-pod6f1c0a9e_0b1d_4c7e_9a52_0123456789ab.slice", "kubepods-pod<uuid-1>.slice"),
             ("x eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJr.c2ln-_x y", "x <secret-1> y"),
             ("join abcdef.0123456789abcdef", "join <secret-1>"),
             (random.as_str(), "<secret-1>"),
             ("token=abc; serial_number: X1", "token=<secret-1>; serial_number: <serial-1>"),
-            (
-                r#"{"Token": "abc d", "password":"p"}"#,
-                r#"{"Token": "<secret-1> d", "password":"<secret-2>"}"#,
-            ),
+            (r#"{"Token": "abc d", "password":"p"}"#, r#"{"Token": "<secret-1>", "password":"<secret-2>"}"#),
+            (r#""{\"token\":\"abc\"}""#, r#""{\"token\":\"<secret-1>"}""#),
             ("Authorization: Bearer abc", "Authorization: Bearer <secret-1>"),
+            ("authorization: basic YWJj x", "authorization: basic <secret-1> x"),
+            ("password=<abc token=10.0.0.1-a", "password=<secret-2> token=<secret-1>"),
         ] {
             assert_eq!(redacted(&[], text), expected, "{text}");
         }
@@ -329,17 +319,41 @@ mod tests {
 
     #[test]
     fn a_text_is_redacted_once() {
-        let once = redacted(&["node7"], "node7 10.0.0.1 token=abc");
-        assert_eq!(redacted(&["node7"], &once), once);
+        for name in ["node7", "ip", "1", "secret-1"] {
+            let once = redacted(&[name], &format!("{name} 10.0.0.1 token=abc 52:54:00:12:34:56{name}"));
+            assert_eq!(redacted(&[name], &once), once);
+        }
     }
 
     proptest! {
         #[test]
-        fn no_text_around_it_saves_what_was_planted(before in ".{0,40}", after in ".{0,40}", which in 0..5_usize) {
-            let planted = ["node7", "sn-4711", "10.20.30.40", "52:54:00:12:34:56", "6f1c0a9e-0b1d-4c7e-9a52-0123456789ab"];
-            let text = format!("{before} {} {after}", planted[which]);
-            let found = redacted(&["node7"], &text).to_lowercase();
-            prop_assert!(!found.contains(&format!(" {} ", planted[which])), "{found}");
+        fn no_text_around_it_saves_what_was_planted(
+            before in r"(.{0,40}[ -/:-@\[-`{-~])?",
+            after in r"([ -/:-@\[-`{-~].{0,40})?",
+            which in 0..7_usize,
+        ) {
+            let planted = [
+                "node7",
+                "sn-4711",
+                "10.20.30.40",
+                "2001:db8::4711",
+                "52:54:00:12:34:56",
+                "52-54-00-12-34-56",
+                "6f1c0a9e-0b1d-4c7e-9a52-0123456789ab",
+            ];
+            let found = redacted(&["node7"], &format!("{before}{}{after}", planted[which])).to_lowercase();
+            prop_assert!(!found.contains(planted[which]), "{found}");
+        }
+
+        #[test]
+        fn nor_does_what_it_stands_between(
+            before in "([0-9a-f]{1,4}[:.=@/\\[-]{1,2}){0,4}",
+            after in "([:.=@/\\]-]{1,2}[0-9a-f]{1,4}){0,4}",
+            which in 0..4_usize,
+        ) {
+            let planted = ["10.20.30.40", "2001:db8::4711", "52:54:00:12:34:56", "52-54-00-12-34-56"];
+            let found = redacted(&[], &format!("{before}{}{after}", planted[which]));
+            prop_assert!(!found.contains(planted[which]), "{found}");
         }
 
         #[test]

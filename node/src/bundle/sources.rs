@@ -1,9 +1,9 @@
 //! What is put into an archive: texts, and why one is not there.
 
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ::doctor::{cdi, kubelet};
 use device_plugin::{Checkpoint, error_chain};
@@ -15,9 +15,11 @@ use crate::place::Node;
 /// A text, or why there is none.
 type Text = Result<String, String>;
 
+/// The file that makes a simulated node.
+pub(super) const RECORDING: &str = "record.txt";
 /// Of a page of metrics, and of the kernel's list of modules.
 const MOST_BYTES: usize = 1 << 20;
-/// A plugin answers within milliseconds.
+/// For the whole page of metrics; a plugin answers within milliseconds.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Of all names below the folders of device nodes.
 const MOST_NODES: usize = 5000;
@@ -47,7 +49,7 @@ pub(super) fn all(node: &Node, metrics: &str) -> Vec<(&'static str, Text)> {
         ("doctor.txt", Ok(crate::doctor::text(&node.name, &checks).join("\n") + "\n")),
         ("doctor.json", serde_json::to_string_pretty(&report).map_err(|error| error.to_string())),
         ("plan.txt", crate::plan::text(node)),
-        ("record.txt", crate::record::recording(host).map_err(|error| error_chain(&*error))),
+        (RECORDING, crate::record::recording(host).map_err(|error| error_chain(&*error))),
         ("kernel.txt", kernel(host)),
         ("modules.txt", modules(host)),
         ("device-nodes.txt", Ok(device_nodes(host))),
@@ -71,7 +73,9 @@ fn kernel(host: &Host) -> Text {
     let read = |path: &str| host.read(path).map_err(|error| why(&error));
     // `/proc/version` has the name of the machine that built it.
     let release = read("/proc/sys/kernel/osrelease")?;
-    Ok(format!("{release}\n{}\n", read("/proc/cmdline").unwrap_or_default()))
+    // Other options may have passwords, and addresses of whatever kind.
+    let options = crate::record::options(&read("/proc/cmdline").unwrap_or_default());
+    Ok(format!("{release}\n{options}\n"))
 }
 
 /// Without addresses of the kernel's memory.
@@ -190,12 +194,24 @@ fn page(address: &str) -> Text {
         let to: Option<SocketAddr> = address.parse().ok();
         let to = to.ok_or_else(|| "it is no address such as 127.0.0.1:9090".to_owned())?;
         let text = |error: std::io::Error| error.to_string();
+        let deadline = Instant::now() + PATIENCE;
         let mut stream = TcpStream::connect_timeout(&to, PATIENCE).map_err(text)?;
-        stream.set_read_timeout(Some(PATIENCE)).map_err(text)?;
         stream.set_write_timeout(Some(PATIENCE)).map_err(text)?;
         stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").map_err(text)?;
-        let mut answer = Vec::new();
-        stream.take(MOST_BYTES as u64).read_to_end(&mut answer).map_err(text)?;
+        let (mut answer, mut part) = (Vec::new(), [0; 4096]);
+        while answer.len() < MOST_BYTES {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(format!("it was not all there within {} seconds", PATIENCE.as_secs()));
+            }
+            stream.set_read_timeout(Some(left)).map_err(text)?;
+            match stream.read(&mut part) {
+                Ok(0) => break,
+                Ok(count) => answer.extend_from_slice(part.get(..count).unwrap_or_default()),
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+                Err(error) => return Err(text(error)),
+            }
+        }
         let answer = String::from_utf8_lossy(&answer).into_owned();
         let is_plugin = answer.contains("device_plugin_");
         is_plugin.then_some(answer).ok_or_else(|| "what answers there is no plugin".to_owned())

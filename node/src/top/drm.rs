@@ -90,7 +90,7 @@ impl Sample {
     /// What the pods with these UIDs did with the PCI function since `before`.
     pub(super) fn usage(&self, before: &Self, function: &str, pods: &[String]) -> Option<Usage> {
         let elapsed = self.at.duration_since(before.at).as_nanos();
-        let mut memory = 0;
+        let mut memory = 0_u64;
         let mut engines: BTreeMap<&str, f64> = BTreeMap::new();
         let mut is_known = false;
         for (key, client) in &self.clients {
@@ -98,7 +98,7 @@ impl Sample {
                 continue;
             }
             is_known = true;
-            memory += client.memory;
+            memory = memory.saturating_add(client.memory);
             let before = before.clients.get(key).map(|client| &client.engines);
             for (name, engine) in &client.engines {
                 let former = before.and_then(|engines| engines.get(name)).unwrap_or(engine);
@@ -246,6 +246,26 @@ mod tests {
         assert_eq!(usage.busy, Some((0.0, "rcs".to_owned())));
         let usage = used(&xe(0, 0), &xe(u64::MAX, 1), "0000:03:00.0").unwrap();
         assert_eq!(usage.busy, Some((100.0, "rcs".to_owned())));
+    }
+
+    #[test]
+    fn memory_of_two_clients_that_is_too_much_for_any_device_is_no_trouble() {
+        let large = |number: u64| {
+            let text = format!(
+                "drm-client-id:\t{number}\ndrm-pdev:\t0000:03:00.0\ndrm-resident-vram0:\t{}\n",
+                u64::MAX
+            );
+            let (key, client) = client_of(&text).unwrap();
+            (key, Client { pod: Some(UID.to_owned()), ..client })
+        };
+        let sample = Sample {
+            at: Instant::now(),
+            clients: BTreeMap::from([large(1), large(2)]),
+            pods: BTreeSet::new(),
+            hidden: 0,
+        };
+        let usage = sample.usage(&sample, "0000:03:00.0", &[UID.to_owned()]).unwrap();
+        assert_eq!(usage, Usage { busy: None, memory: u64::MAX });
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 
-use crate::scene::{CONTAINERD, NPUS, PLUGINS, Scene, XEON};
+use crate::scene::{CONTAINERD, GPUS, NPUS, PLUGINS, Scene, XEON};
 
 const NPU: &str = "0000:00:0b.0";
 const GPU: &str = "0000:18:00.0";
@@ -164,13 +164,36 @@ pub(crate) const CASES: &[Case] = &[
     }),
     case("empty", &["inotify-instances-few"], |s| s.write("proc/sys/fs/inotify/max_user_instances", "128")),
     case("empty", &["inotify-watches-few"], |s| s.write("proc/sys/fs/inotify/max_user_watches", "8192")),
-    case("empty", &["cdi-off"], |s| s.write(CONTAINERD, "version = 2\n[plugins.x]\n  enable_cdi = false # why\n")),
-    case("empty", &["cdi-not-enabled"], |s| s.write(CONTAINERD, "version = 2\n[plugins.x]\n")),
-    case("empty", &["cdi-folder-unread"], |s| s.write(CONTAINERD, "version = 3\ncdi_spec_dirs = [\n  '/etc/cdi',\n]\n")),
-    case("empty", &["cdi-file-damaged"], |s| s.write("var/run/cdi/bad.yaml", "{\"kind\": ")),
-    case("empty", &["cdi-device-twice"], |s| {
+    case(GPUS, &["cdi-off"], |s| s.write(CONTAINERD, "version = 2\n[plugins.x]\n  enable_cdi = false # why\n")),
+    case(GPUS, &["cdi-not-enabled"], |s| s.write(CONTAINERD, "version = 2\n[plugins.x]\n")),
+    case(GPUS, &["cdi-folder-unread"], |s| s.write(CONTAINERD, "version = 3\ncdi_spec_dirs = [\n  '/etc/cdi',\n]\n")),
+    case(GPUS, &["cdi-file-damaged"], |s| s.write("var/run/cdi/bad.yaml", "{\"kind\": ")),
+    case(GPUS, &["cdi-device-twice"], |s| {
         s.write("var/run/cdi/a.json", r#"{"cdiVersion": "0.5.0", "kind": "intel.cdi.k8s.io/gpu", "devices": [{"name": "card0"}]}"#);
         s.write("var/run/cdi/b.yaml", "cdiVersion: 0.5.0\nkind: intel.cdi.k8s.io/gpu\ndevices:\n- name: card0\n");
+    }),
+    // Valid for runtimes, which take any file for YAML.
+    case(GPUS, &[], |s| {
+        s.write("var/run/cdi/flow.yaml", "{cdiVersion: 0.5.0, 'kind': a.com/b, devices: [{name: c}]}\n");
+        s.write("etc/cdi/quoted.json", "\"kind\": a.com/b\ndevices: [{name: d, containerEdits: {}}]\n");
+    }),
+    // Of containerd that does not run, beside the one that does.
+    case(GPUS, &[], |s| {
+        s.write(CONTAINERD, "version = 2\nenable_cdi = false\n");
+        s.write("var/lib/rancher/k3s/agent/etc/containerd/config.toml", "version = 3\n");
+        s.delete("run/containerd/containerd.sock");
+        s.write("run/k3s/containerd/containerd.sock", "");
+    }),
+    case(GPUS, &["cdi-not-enabled"], |s| {
+        s.write("var/lib/rancher/rke2/agent/etc/containerd/config.toml", "version = 2\n");
+        s.delete("run/containerd/containerd.sock");
+        s.write("run/k3s/containerd/containerd.sock", "");
+    }),
+    // Without devices that need it.
+    case("empty", &[], |s| s.write(CONTAINERD, "version = 2\nenable_cdi = false\n")),
+    case(NPUS, &[], |s| {
+        s.write(CONTAINERD, "version = 2\n");
+        s.write("var/run/cdi/bad.yaml", "{\"kind\": ");
     }),
     case("empty", &["selinux-folder-label", "selinux-kubelet-domain"], |s| {
         s.write("sys/fs/selinux/enforce", "1");

@@ -11,7 +11,7 @@ use std::process::{Command, Output, Stdio};
 use simulator::golden;
 
 use cases::{CASES, Case, KUBELET};
-use scene::{CONTAINERD, Scene};
+use scene::{CONTAINERD, GPUS, Scene, XEON};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_intel-device-plugins");
 
@@ -160,6 +160,29 @@ fn virtual_functions_that_the_plugin_will_bind_are_said() {
 }
 
 #[test]
+fn what_others_call_their_files_and_programs_does_nothing_to_a_terminal() {
+    let scene = Scene::new(GPUS);
+    scene.write("etc/cdi/a\u{1b}[31m\n'; id.yaml", "bad");
+    for process in [200, 201] {
+        scene.process(process, &["intel_gpu_device_plugin", "-\u{1b}[2J\n"], &[KUBELET]);
+    }
+    let output = run(&[&format!("-root={}", scene.node.root().display())]);
+    let said = text(&output.stdout);
+    let is_control = |letter: char| letter.is_control() && letter != '\n';
+    assert!(said.contains("plugin-twice") && !said.contains(is_control), "{said}");
+    let fix = r"  fix   restart the program that writes it, or rm '/etc/cdi/a\u001b[31m\n'\''; id.yaml'";
+    assert!(said.lines().any(|line| line == fix), "{said}");
+}
+
+#[test]
+fn queues_of_both_families_are_on_the_bus_dsa() {
+    let mut scene = Scene::new(XEON);
+    scene.delete("dev/char/235:0");
+    let (_, ids, said) = scene.ask(&["iaa"]);
+    assert!(ids.contains("idxd-no-char-link") && said.contains("udevadm trigger -s dsa\""), "{said}");
+}
+
+#[test]
 fn every_id_is_found_by_a_case() {
     let listed = text(&run(&["-list"]).stdout);
     let listed = listed.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
@@ -172,7 +195,7 @@ fn every_id_is_found_by_a_case() {
 
 #[test]
 fn what_cannot_be_seen_is_said() {
-    let mut scene = Scene::new("empty");
+    let mut scene = Scene::new(GPUS);
     scene.delete("proc/sys");
     fs::remove_file(scene.at(CONTAINERD)).unwrap();
     scene.delete("run/containerd/containerd.sock");

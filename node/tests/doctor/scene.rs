@@ -39,6 +39,8 @@ use idxd-wq-user as=wq0.0 kind=dsa name=dsa0 wq=0.0 at=pci0000:6a pci=0000:6a:01
 use iaa as=iax1 id=1 at=pci0000:6a pci=0000:6a:02.0 group=1069 engines0=engine1.0 queues0=wq1.0
 use idxd-wq-user as=wq1.0 kind=iax name=iax1 wq=1.0 at=pci0000:6a pci=0000:6a:02.0 mode=dedicated major=235 minor=0
 ";
+/// With a GPU, too.
+pub(crate) const GPUS: &str = "npu-laptop";
 pub(crate) const NPUS: &str = "one-npu";
 const ONE_NPU: &str = "use pci-driver driver=intel_vpu\nuse npu as=npu0 device=0x643e group=9 accel=0\n";
 

@@ -16,6 +16,8 @@ const MAX_TILES: i64 = 64;
 /// As many tiles have half a million links.
 const MAX_LINKED_TILES: usize = 1024;
 const MEBIBYTE: i64 = 1 << 20;
+/// Letters at both ends of a long message.
+const MAX_SHOWN: usize = 120;
 /// The value of `connection-topology` that links all tiles with all.
 const FULL: &str = "FULL";
 
@@ -51,7 +53,7 @@ pub enum SpecError {
     },
     /// It is no JSON, or a value is of another type.
     #[error("it is no description of GPUs: {0}")]
-    Json(#[from] serde_json::Error),
+    Json(String),
     /// A value that cannot be, or two that do not fit.
     #[error("{0}")]
     Value(String),
@@ -75,7 +77,7 @@ impl Spec {
 
     /// Reads a JSON object as Go does: keys in any case, `null` as if the key was not there, unknown keys ignored.
     pub fn parse(text: &str) -> Result<Self, SpecError> {
-        let fields: Fields = serde_json::from_str(text)?;
+        let fields: Fields = serde_json::from_str(text).map_err(|error| SpecError::Json(shown(&error)))?;
         let memory = fields.memory;
         if memory < 0 || memory % MEBIBYTE != 0 {
             return Err(refused(format!(
@@ -135,6 +137,16 @@ fn refused(message: String) -> SpecError {
 fn number(key: &str, value: i64, min: i64, max: i64) -> Result<usize, SpecError> {
     let fits = usize::try_from(value).ok().filter(|_| (min..=max).contains(&value));
     fits.ok_or_else(|| refused(format!("{key} is {value}: it must be {min} to {}", max.max(min))))
+}
+
+/// What is wrong and where, without the middle of a long value that the message repeats.
+fn shown(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let mut letters = text.chars();
+    let start: String = letters.by_ref().take(MAX_SHOWN).collect();
+    let skipped = letters.clone().count().saturating_sub(MAX_SHOWN);
+    let end: String = letters.skip(skipped).collect();
+    format!("{start}{}{end}", if skipped > 0 { "…" } else { "" })
 }
 
 /// What is in the file.

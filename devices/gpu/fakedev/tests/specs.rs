@@ -89,6 +89,14 @@ fn what_cannot_be_is_refused_with_the_key() {
 }
 
 #[test]
+fn the_error_for_a_long_value_of_another_type_is_short_and_says_where() {
+    let error = error_of(&format!("{{\"DevCount\": \"{}\"}}", "\u{7f}".repeat(10_000)));
+    assert!(error.starts_with("it is no description of GPUs: DevCount: invalid type: string "), "{error}");
+    assert!(error.ends_with("at line 1 column 10015"), "{error}");
+    assert!(error.chars().count() < 300, "{error}");
+}
+
+#[test]
 fn a_file_that_cannot_be_used_is_named_in_the_error() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &[u8]| {

@@ -13,9 +13,9 @@ pub static DOCTOR: Doctor = Doctor {
     absent: "lspci -nn -d 8086::0300 and -d 8086::0380; a GPU of the processor may be switched off in the firmware",
 };
 
-/// What the older driver has not learned: Lunar Lake, Battlemage, Panther Lake (`include/drm/intel/pciids.h`).
+/// What the older driver has not learned: Lunar Lake, Battlemage, Panther Lake, Wildcat Lake (`include/drm/intel/pciids.h`).
 fn is_for_xe(device: PciId) -> bool {
-    matches!(device.0 >> 8, 0x64 | 0xe2 | 0xb0)
+    matches!(device.0 >> 8, 0x64 | 0xe2 | 0xb0 | 0xfd)
 }
 
 const I915: Wanted<'_> = Wanted { drivers: &["i915", "xe"], module: "i915", firmware: &["i915/*.bin"] };
@@ -84,4 +84,20 @@ fn doctor(host: &Host) -> Option<Check> {
         );
     }
     Some(check)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_gpu_is_asked_for_with_the_driver_that_knows_it() {
+        // Lunar Lake, Battlemage, Panther Lake, Wildcat Lake; Flex, Max, Meteor Lake, Arrow Lake, Alder Lake, Alchemist.
+        for device in [0x64a0, 0xe20b, 0xb080, 0xfd80, 0xfd81] {
+            assert!(is_for_xe(PciId(device)), "{device:#x}");
+        }
+        for device in [0x56c0, 0x0bd5, 0x7d55, 0x7d51, 0x4680, 0x56a0] {
+            assert!(!is_for_xe(PciId(device)), "{device:#x}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use doctor::hardware::{self, Function, Wanted};
 use doctor::{Check, Doctor, Kind, Severity, count, some_of};
-use host::{Host, PciId};
+use host::Host;
 
 use crate::accelerator::{BUS, ENABLED};
 use crate::family::{DSA as DSA_FAMILY, Family, IAA as IAA_FAMILY};
@@ -22,10 +22,6 @@ pub static IAA: Doctor = Doctor {
 };
 
 const KINDS: &[&Kind] = &[&NO_QUEUE, &NO_PASID, &NO_LINK];
-
-/// The PCI device ids (`drivers/dma/idxd/init.c`).
-const DSAS: &[PciId] = &[PciId(0x0b25), PciId(0x11fb), PciId(0x1212)];
-const IAAS: &[PciId] = &[PciId(0x0cfe), PciId(0x1216), PciId(0xb02d), PciId(0xfd2d)];
 
 static NO_QUEUE: Kind = Kind {
     id: "idxd-no-queue",
@@ -48,8 +44,7 @@ static NO_LINK: Kind = Kind {
 
 fn doctor(host: &Host, family: &Family) -> Option<Check> {
     let mut check = Check::new(family.name);
-    let ids = if family.has_vfio { DSAS } else { IAAS };
-    let all = hardware::functions(host, &mut check, &|device, _| ids.contains(&device));
+    let all = hardware::functions(host, &mut check, &|device, _| family.ids.contains(&device));
     if all.is_empty() {
         return None;
     }
@@ -122,7 +117,8 @@ fn queues(host: &Host, check: &mut Check, family: &Family) {
         check.found(
             &NO_LINK,
             format!("there is no {}", some_of(&links)),
-            format!("systemctl status systemd-udevd, then udevadm trigger -s {}", family.name),
+            // The kernel has the queues of both families on this bus.
+            "systemctl status systemd-udevd, then udevadm trigger -s dsa",
         );
     }
 }

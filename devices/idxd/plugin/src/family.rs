@@ -7,7 +7,7 @@ use std::sync::Arc;
 use cli::confinement::Needs;
 use cli::plugin::Start;
 use device_plugin::{DevicePlugin, error_chain};
-use host::Host;
+use host::{Host, PciId};
 
 use crate::options::{Config, Options};
 use crate::queues::QueuePlugin;
@@ -22,6 +22,8 @@ pub(crate) struct Family {
     pub(crate) about: &'static str,
     /// Of the resources.
     pub(crate) namespace: &'static str,
+    /// The PCI device ids.
+    pub(crate) ids: &'static [PciId],
     /// What the kernel calls an accelerator, before its number.
     pub(crate) device: &'static str,
     /// Where the queues' nodes are.
@@ -32,10 +34,15 @@ pub(crate) struct Family {
     pub(crate) has_vfio: bool,
 }
 
+/// Of DSA and IAA of all generations (`drivers/dma/idxd/init.c`).
+pub(crate) const DSAS: &[PciId] = &[PciId(0x0b25), PciId(0x11fb), PciId(0x1212)];
+pub(crate) const IAAS: &[PciId] = &[PciId(0x0cfe), PciId(0x1216), PciId(0xb02d), PciId(0xfd2d)];
+
 pub(crate) static DSA: Family = Family {
     name: "dsa",
     about: "Offers the work queues of a node's Intel DSA to Kubernetes.",
     namespace: "dsa.intel.com",
+    ids: DSAS,
     device: "dsa",
     nodes: "/dev/dsa",
     folders: &["/dev/dsa", "/dev/char -> ../dsa"],
@@ -46,6 +53,7 @@ pub(crate) static IAA: Family = Family {
     name: "iaa",
     about: "Offers the work queues of a node's Intel IAA to Kubernetes.",
     namespace: "iaa.intel.com",
+    ids: IAAS,
     device: "iax",
     nodes: "/dev/iax",
     folders: &["/dev/iax", "/dev/char -> ../iax"],

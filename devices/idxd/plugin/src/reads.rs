@@ -1,11 +1,9 @@
 //! What plugin and setup read of a node.
 
-use host::{PciId, Reads, pci};
+use host::{Reads, pci};
 
+use crate::family::{DSAS, IAAS};
 use crate::vfio::INTEL;
-
-/// DSA and IAA of all generations.
-const FUNCTIONS: &[PciId] = &[PciId(0x0b25), PciId(0x0cfe), PciId(0x11fb), PciId(0x1212), PciId(0x1216)];
 
 const ACCELERATOR: &[&str] = &[
     "state",
@@ -35,8 +33,10 @@ const ACCELERATOR: &[&str] = &[
 /// For recordings: what is not here, a recorded node does not have.
 pub const READS: &[Reads] = &[
     pci::SEARCH,
-    Reads::of("/sys/bus/pci/devices/*", pci::READS).only(INTEL, FUNCTIONS),
-    Reads::of("/sys/bus/pci/devices/*", &["dsa#", "iax#"]).only(INTEL, FUNCTIONS),
+    Reads::of("/sys/bus/pci/devices/*", pci::READS).only(INTEL, DSAS),
+    Reads::of("/sys/bus/pci/devices/*", pci::READS).only(INTEL, IAAS),
+    Reads::of("/sys/bus/pci/devices/*", &["dsa#"]).only(INTEL, DSAS),
+    Reads::of("/sys/bus/pci/devices/*", &["iax#"]).only(INTEL, IAAS),
     Reads::of("/sys/bus/pci/drivers", &["idxd/*bind", "vfio-pci/*bind"]),
     Reads::of("/sys/bus/dsa/devices/dsa#", ACCELERATOR),
     Reads::of("/sys/bus/dsa/devices/iax#", ACCELERATOR),
@@ -85,10 +85,37 @@ pub const READS: &[Reads] = &[
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use host::name_matches;
+    use simulator::{Profile, SimulatedNode};
 
     use super::*;
     use crate::setup::attributes::Part;
+
+    #[test]
+    fn a_recording_has_the_functions_of_all_generations() {
+        let folder = tempfile::tempdir().unwrap();
+        let ids = DSAS.iter().chain(IAAS);
+        let use_of = |(number, _)| {
+            format!(
+                "use idxd-function device=0x0cfe at=pci0000:6a pci=0000:6a:{number:02x}.0 group={number} numa=0 cpus=0\n"
+            )
+        };
+        let profile: String = ids.clone().enumerate().map(use_of).collect();
+        let profile = Profile::parse("all", &format!("use idxd\n{profile}")).unwrap();
+        let node = SimulatedNode::create_with_stand_ins(folder.path().join("n"), &profile).unwrap();
+        let at = |number: usize| format!("sys/devices/pci0000:6a/0000:6a:{number:02x}.0");
+        for (number, id) in ids.enumerate() {
+            fs::write(node.root().join(at(number)).join("device"), format!("{id}\n")).unwrap();
+        }
+        let text = simulator::record(&node.host(), READS.iter().copied()).unwrap();
+        for number in 0..DSAS.len() + IAAS.len() {
+            for name in ["iommu_group", "driver_override"] {
+                assert!(text.contains(&format!("/{}/{name} ", at(number))), "{number}: {text}");
+            }
+        }
+    }
 
     #[test]
     fn every_attribute_that_can_be_set_is_recorded() {

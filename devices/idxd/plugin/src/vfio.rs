@@ -8,15 +8,13 @@ use device_plugin::{
 };
 use host::{Host, HostError, PciAddress, PciFunction, PciId, pci};
 
-use crate::family::Family;
+use crate::family::{DSAS, Family};
 use crate::prefer::{self, Place};
 use crate::queue::missing;
 
 const RESOURCE: &str = "vfio";
 const DRIVER: &str = "vfio-pci";
 pub(crate) const INTEL: PciId = PciId(0x8086);
-/// The PCI device ids of DSA.
-const IDS: [PciId; 3] = [PciId(0x0b25), PciId(0x11fb), PciId(0x1212)];
 /// The node that is the same for all groups.
 const CONTROL: &str = "/dev/vfio/vfio";
 
@@ -124,7 +122,7 @@ fn of_function(
     warn: &mut impl FnMut(String),
 ) -> Result<Option<(String, DeviceSpec)>, String> {
     let text = |error: HostError| error_chain(&error);
-    if function.vendor().map_err(text)? != INTEL || !IDS.contains(&function.device().map_err(text)?) {
+    if function.vendor().map_err(text)? != INTEL || !DSAS.contains(&function.device().map_err(text)?) {
         return Ok(None);
     }
     match function.driver().map_err(text)? {
