@@ -3,6 +3,7 @@
 mod drm;
 mod hardware;
 mod holders;
+mod npu;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -22,6 +23,7 @@ use crate::table::Table;
 use drm::{Sample, Usage};
 use hardware::Hardware;
 use holders::{Devices, Holder};
+use npu::Busy;
 
 /// Where the kubelet keeps the logs of pods: `NAMESPACE_NAME_UID` is a folder. It is how a pod's UID is known here.
 const LOGS: &str = "/var/log/pods";
@@ -96,8 +98,16 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         }
         let mut screen = Screen::new(true);
         let shown = async {
+            let mut look = Look::take(&host, options).await?;
             loop {
-                screen.draw(&Look::take(&host, options).await?.lines())?;
+                screen.draw(&look.lines())?;
+                // A kubelet that restarts comes back.
+                look = loop {
+                    match Look::take(&host, options).await {
+                        Ok(look) => break look,
+                        Err(why) => screen.draw(&[cli::line(&why)])?,
+                    }
+                };
             }
         };
         tokio::select! {
@@ -130,9 +140,9 @@ struct Look {
 impl Look {
     /// Takes as long as the interval.
     async fn take(host: &Host, options: &Options) -> Result<Self, String> {
-        let before = Sample::take(host);
+        let (before, npus_before) = (Sample::take(host), Busy::take(host));
         tokio::time::sleep(options.interval).await;
-        let after = Sample::take(host);
+        let (after, npus) = (Sample::take(host), Busy::take(host));
         let devices = Devices::ask(host, &host.outside(&options.socket)).await?;
         let mut look = Self { rows: Vec::new(), unseen: Vec::new(), devices: Devices::default() };
         let pods = uids(host);
@@ -150,10 +160,14 @@ impl Look {
                     (Some(Hardware::Function(function)), Some(uid)) => after.usage(&before, function, uid),
                     _ => None,
                 };
+                let mut told = hardware.as_ref().map(|hardware| hardware.told(host)).unwrap_or_default();
+                if let Some(Hardware::Function(function)) = &hardware {
+                    told.extend(npus.percent(&npus_before, function).map(|percent| (npu::PERCENT, percent)));
+                }
                 look.rows.push(Row {
                     resource: resource.clone(),
                     id: id.clone(),
-                    told: hardware.as_ref().map(|hardware| hardware.told(host)).unwrap_or_default(),
+                    told,
                     hardware: hardware.clone(),
                     holder: holder.clone(),
                     usage,
@@ -161,6 +175,7 @@ impl Look {
             }
         }
         look.unseen = unseen(after.hidden, hidden.len(), unknown.len());
+        look.unseen.extend(devices.unseen.clone());
         look.devices = devices;
         Ok(look)
     }
@@ -197,7 +212,8 @@ impl Look {
             table.lines(|_, line| line.to_owned())
         };
         lines.extend(self.unseen.iter().map(|what| format!("not seen: {what}")));
-        lines
+        // Names and ids are what pods and plugins say.
+        lines.iter().map(|line| cli::line(line)).collect()
     }
 
     fn json(&self) -> Value {
@@ -255,7 +271,8 @@ fn uids(host: &Host) -> BTreeMap<(String, String), Vec<String>> {
 fn unseen(files: usize, processes: usize, uids: usize) -> Vec<String> {
     let mut unseen = Vec::new();
     if files > 0 {
-        unseen.push(format!("open files of {files} processes: run this as root"));
+        let how = "run this as root, in a pod with the capability SYS_PTRACE or privileged";
+        unseen.push(format!("open files of {files} processes: {how}"));
     }
     if processes > 0 {
         unseen.push(format!(

@@ -81,13 +81,8 @@ impl Configuration {
 
     /// Whether a resource of this name is of one of its families.
     pub(super) fn speaks_of(&self, resource: &str) -> bool {
-        self.families.keys().any(|family| is_of(resource, family))
+        families::of_resource(resource).is_some_and(|family| self.families.contains_key(family.name))
     }
-}
-
-/// Whether the resource is of the family.
-pub(super) fn is_of(resource: &str, family: &str) -> bool {
-    resource.strip_prefix(family).is_some_and(|rest| rest.starts_with(".intel.com/"))
 }
 
 fn read(file: &str) -> Result<String, String> {

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use device_plugin::{Checkpoint, Difference, Health, Offer};
 use serde_json::{Value, json};
 
-use super::configuration::{Configuration, is_of};
+use super::configuration::Configuration;
 use super::offered::Offered;
+use crate::families;
 use crate::table::Table;
 
 /// So many ids, or containers, are shown of a longer list.
@@ -60,7 +61,9 @@ impl Plan<'_> {
         };
         // What was offered stays offered while nothing is known.
         let failed: BTreeSet<&str> = self.failed().collect();
-        differences.retain(|difference| !failed.iter().any(|family| is_of(&difference.resource, family)));
+        differences.retain(|difference| {
+            families::of_resource(&difference.resource).is_none_or(|family| !failed.contains(family.name))
+        });
         differences
     }
 
