@@ -5,8 +5,8 @@ mod manifest;
 mod offered;
 mod view;
 
+use std::error::Error;
 use std::ffi::OsString;
-use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -16,7 +16,7 @@ use device_plugin::{Checkpoint, Paths, error_chain};
 use crate::place::{Node, Place};
 use crate::plugin_flags::PluginFlags;
 use crate::screen::print;
-use configuration::Configuration;
+use configuration::{Configuration, STANDARD_INPUT};
 use offered::Offered;
 use view::{Against, Plan};
 
@@ -117,16 +117,18 @@ pub(crate) fn main(args: Vec<OsString>) -> ExitCode {
             return if matches!(stop, Stop::Help { .. }) { help } else { ExitCode::FAILURE };
         }
     };
-    outcome.unwrap_or_else(|error| {
-        // Nobody is left to tell when standard error is closed.
-        let _ = writeln!(io::stderr(), "plan: {}", cli::line(&error));
-        ExitCode::FAILURE
-    })
+    outcome.unwrap_or_else(|error| crate::commands::failed("plan", &*error))
 }
 
-fn plan(options: &Options) -> Result<ExitCode, String> {
-    let node = options.place.open().map_err(|error| error_chain(&*error))?;
-    of_node(options, &node, |plan| {
+fn plan(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
+    if options.config == STANDARD_INPUT && options.against == STANDARD_INPUT {
+        return Err(
+            "-config and -against are both standard input, which can be read once: give a file for one"
+                .into(),
+        );
+    }
+    let node = options.place.open()?;
+    let code = of_node(options, &node, |plan| {
         if options.json {
             let text = serde_json::to_string_pretty(&plan.json()).map_err(|error| error.to_string())?;
             print(&[text])
@@ -141,7 +143,8 @@ fn plan(options: &Options) -> Result<ExitCode, String> {
         } else {
             ExitCode::from(DIFFERENCES)
         })
-    })
+    })?;
+    Ok(code)
 }
 
 /// For archives: what the plugins would offer with their defaults, compared with what the kubelet has.

@@ -7,12 +7,16 @@ use std::io::{self, Read as _};
 use serde_json::Value;
 
 use super::manifest;
+use super::view::some;
 use crate::families::{self, FAMILIES};
 use crate::node::config::{self, Config};
 use crate::plugin_flags::PluginFlags;
 
 /// A DaemonSet as the API server has it is a few KiB; `kubectl` may list many.
 const MAX_BYTES: u64 = 4 << 20;
+
+/// The file that stands for it.
+pub(super) const STANDARD_INPUT: &str = "-";
 
 /// What is to run on a node.
 #[derive(Debug, Default)]
@@ -21,6 +25,8 @@ pub(super) struct Configuration {
     pub(super) name: String,
     /// The families that it speaks of.
     pub(super) families: BTreeMap<&'static str, Plugin>,
+    /// What of the file is left out, and why.
+    pub(super) note: Option<String>,
 }
 
 /// What is to become of a family.
@@ -44,10 +50,10 @@ impl Configuration {
             "" if flags.given().next().is_none() => Self::defaults(),
             "" => Self::default(),
             file => {
-                let name = if file == "-" { "standard input" } else { file };
+                let name = if file == STANDARD_INPUT { "standard input" } else { file };
                 let text = read(file).map_err(|error| format!("{name}: {error}"))?;
-                let families = parse(&text, node_name).map_err(|error| format!("{name}: {error}"))?;
-                Self { name: name.to_owned(), families }
+                let read = parse(&text, node_name).map_err(|error| format!("{name}: {error}"))?;
+                Self { name: name.to_owned(), ..read }
             }
         };
         configuration.add(flags);
@@ -57,7 +63,8 @@ impl Configuration {
     /// All families as they are without any flag.
     pub(super) fn defaults() -> Self {
         let on = |family: &families::Family| (family.name, Plugin::On { flags: Vec::new(), is_named: false });
-        Self { name: "the defaults".to_owned(), families: FAMILIES.iter().map(on).collect() }
+        let families = FAMILIES.iter().map(on).collect();
+        Self { name: "the defaults".to_owned(), families, note: None }
     }
 
     /// Adds flags, of which the last counts.
@@ -87,7 +94,7 @@ impl Configuration {
 
 fn read(file: &str) -> Result<String, String> {
     let mut text = String::new();
-    let read = if file == "-" {
+    let read = if file == STANDARD_INPUT {
         io::stdin().lock().take(MAX_BYTES + 1).read_to_string(&mut text)
     } else {
         File::open(file).and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut text))
@@ -100,10 +107,10 @@ fn read(file: &str) -> Result<String, String> {
 }
 
 /// A manifest says of what kind its objects are; the file of `node` has no such key.
-fn parse(text: &str, node_name: &str) -> Result<BTreeMap<&'static str, Plugin>, String> {
+fn parse(text: &str, node_name: &str) -> Result<Configuration, String> {
     let objects = documents(text).map_err(|error| format!("no YAML: {error}"))?;
     if objects.iter().any(|object| object.get("kind").is_some()) {
-        manifest::families(&objects, node_name)
+        manifest::configuration(&objects, node_name)
     } else {
         of_node(text, node_name)
     }
@@ -120,8 +127,17 @@ fn documents(text: &str) -> Result<Vec<Value>, serde_saphyr::Error> {
 }
 
 /// What a file of `node` says.
-pub(super) fn of_node(text: &str, node_name: &str) -> Result<BTreeMap<&'static str, Plugin>, String> {
-    let mut wanted: config::Wanted = Config::parse(text)?.of_node(node_name)?;
+pub(super) fn of_node(text: &str, node_name: &str) -> Result<Configuration, String> {
+    let config = Config::parse(text)?;
+    let nodes: Vec<&str> = config.nodes().collect();
+    let note = (!nodes.is_empty() && !nodes.contains(&node_name)).then(|| {
+        let nodes = some(nodes.iter().map(|node| (*node).to_owned()).collect());
+        match node_name {
+            "" => format!("-node-name is not given: the sections of {nodes} are left out"),
+            name => format!("no section is of the node {name}; there are {nodes}"),
+        }
+    });
+    let mut wanted: config::Wanted = config.of_node(node_name)?;
     let plugin = |family: &families::Family| match wanted.remove(family.name) {
         None => (family.name, Plugin::Off),
         Some((flags, _)) => {
@@ -130,5 +146,5 @@ pub(super) fn of_node(text: &str, node_name: &str) -> Result<BTreeMap<&'static s
             (family.name, Plugin::On { flags, is_named })
         }
     };
-    Ok(FAMILIES.iter().map(plugin).collect())
+    Ok(Configuration { families: FAMILIES.iter().map(plugin).collect(), note, ..Configuration::default() })
 }
