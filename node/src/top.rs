@@ -87,7 +87,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     if options.interval < Duration::from_millis(100) {
         return Err(format!("-interval is {:?}, which is too short: 100ms at least", options.interval).into());
     }
-    let host = Host::at(&options.root)?;
+    let host = crate::place::root(&options.root)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         if options.once || options.json || !io::stdout().is_terminal() {
