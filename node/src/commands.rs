@@ -60,6 +60,6 @@ pub(crate) const COMMANDS: &[Command] = &[
 /// Says on standard error why a command ends, in one line.
 pub(crate) fn failed(command: &str, error: &dyn Error) -> ExitCode {
     // Nobody is left to tell when standard error is closed.
-    let _ = writeln!(io::stderr(), "{command}: {}", device_plugin::error_chain(error));
+    let _ = writeln!(io::stderr(), "{command}: {}", cli::line(&device_plugin::error_chain(error)));
     ExitCode::FAILURE
 }

@@ -32,6 +32,13 @@ pub(crate) struct Family {
     pub(crate) namespace: &'static str,
 }
 
+/// The family whose plugin offers the resource of this full name, such as `gpu.intel.com/xe`.
+pub(crate) fn of_resource(name: &str) -> Option<&'static Family> {
+    FAMILIES
+        .iter()
+        .find(|family| name.strip_prefix(family.namespace).is_some_and(|rest| rest.starts_with('/')))
+}
+
 /// The family of that name.
 pub(crate) fn named(name: &str) -> Option<&'static Family> {
     FAMILIES.iter().find(|family| family.name == name)

@@ -3,9 +3,13 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
+use ::doctor::kubelet::FOLDER;
 use cli::FlagSet;
 use host::Host;
 use simulator::{Profile, SimulatedNode};
+
+/// Where `kubectl debug node` puts the node's root.
+const HOST: &str = "/host";
 
 /// The flags by which a tool is told.
 #[derive(Debug, Default)]
@@ -45,10 +49,11 @@ impl Place {
             return Err("-root and -profile name different nodes: give one of them".into());
         }
         if self.profile.is_empty() {
-            let (host, name) = match self.root.as_str() {
-                "" | "/" => (Host::real(), "this node".to_owned()),
-                root => (Host::at(root)?, root.to_owned()),
+            let name = match self.root.as_str() {
+                "" | "/" => "this node",
+                root => root,
             };
+            let (host, name) = (root(&self.root)?, name.to_owned());
             return Ok(Node { host, name, is_live: true, _folder: None });
         }
         let profile = profile(&self.profile)?;
@@ -59,10 +64,25 @@ impl Place {
     }
 }
 
+/// The node whose root is this folder, this one when it is empty. The error may be that it is rather a pod's, made by
+/// `kubectl debug node`: all of the node would seem to be missing.
+pub(crate) fn root(folder: &str) -> Result<Host, Box<dyn Error>> {
+    let host = Host::at(folder)?;
+    let has = |path: &str| host.metadata(path).is_ok();
+    if !has(FOLDER) && has(&format!("{HOST}{FOLDER}")) {
+        let folder = folder.trim_end_matches('/');
+        return Err(format!(
+            "this is a pod, and the node's root is at {folder}{HOST}: add -root {folder}{HOST}"
+        )
+        .into());
+    }
+    Ok(host)
+}
+
 /// The built-in profile of this name, or that in a file.
 pub(crate) fn profile(name: &str) -> Result<Profile, Box<dyn Error>> {
     if !name.contains(['/', '.']) {
-        return Ok(Profile::builtin(name)?);
+        return Ok(Profile::builtin(name).map_err(|error| format!("{error}; for a file, give ./{name}"))?);
     }
     let is_json = Path::new(name).extension().is_some_and(|end| end.eq_ignore_ascii_case("json"));
     if is_json { Ok(gpu_fakedev::load(Path::new(name))?) } else { Ok(Profile::load(name)?) }

@@ -5,8 +5,8 @@ mod manifest;
 mod offered;
 mod view;
 
+use std::error::Error;
 use std::ffi::OsString;
-use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -16,7 +16,7 @@ use device_plugin::{Checkpoint, Paths, error_chain};
 use crate::place::{Node, Place};
 use crate::plugin_flags::PluginFlags;
 use crate::screen::print;
-use configuration::{Configuration, Given};
+use configuration::{Configuration, Given, STANDARD_INPUT};
 use offered::Offered;
 use view::{Against, Plan};
 
@@ -99,26 +99,23 @@ pub(crate) fn main(args: Vec<OsString>) -> ExitCode {
             return if matches!(stop, Stop::Help { .. }) { help } else { ExitCode::FAILURE };
         }
     };
-    outcome.unwrap_or_else(|error| {
-        // Nobody is left to tell when standard error is closed.
-        let _ = writeln!(io::stderr(), "plan: {}", cli::line(&error));
-        ExitCode::FAILURE
-    })
+    outcome.unwrap_or_else(|error| crate::commands::failed("plan", &*error))
 }
 
-fn plan(options: &Options) -> Result<ExitCode, String> {
-    let node = options.place.open().map_err(|error| error_chain(&*error))?;
+fn plan(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
+    if options.given.is_standard_input() && options.against == STANDARD_INPUT {
+        return Err(
+            "-config and -against are both standard input, which can be read once: give a file for one"
+                .into(),
+        );
+    }
+    let node = options.place.open()?;
     let configuration = options.given.configuration()?;
     let offered = Offered::of(&configuration, &node.host)?;
     let against = against(options, &node, &configuration)?;
     let plan = Plan { node: &node.name, configuration: &configuration, offered: &offered, against: &against };
-    if options.json {
-        let text = serde_json::to_string_pretty(&plan.json()).map_err(|error| error.to_string())?;
-        print(&[text])
-    } else {
-        print(&plan.lines())
-    }
-    .map_err(|error| format!("standard output: {error}"))?;
+    if options.json { print(&[serde_json::to_string_pretty(&plan.json())?]) } else { print(&plan.lines()) }
+        .map_err(|error| format!("standard output: {error}"))?;
     Ok(if plan.has_failed() {
         ExitCode::FAILURE
     } else if plan.differences().is_empty() {

@@ -3,6 +3,7 @@
 mod drm;
 mod hardware;
 mod holders;
+mod npu;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -22,6 +23,7 @@ use crate::table::Table;
 use drm::{Sample, Usage};
 use hardware::{Hardware, Requests};
 use holders::{Devices, Holder};
+use npu::Busy;
 
 /// Where the kubelet keeps the logs of pods: `NAMESPACE_NAME_UID` is a folder. It is how a pod's UID is known here.
 const LOGS: &str = "/var/log/pods";
@@ -85,7 +87,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     if options.interval < Duration::from_millis(100) {
         return Err(format!("-interval is {:?}, which is too short: 100ms at least", options.interval).into());
     }
-    let host = Host::at(&options.root)?;
+    let host = crate::place::root(&options.root)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         if options.once || options.json || !io::stdout().is_terminal() {
@@ -96,8 +98,16 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         }
         let mut screen = Screen::new(true);
         let shown = async {
+            let mut look = Look::take(&host, options).await?;
             loop {
-                screen.draw(&Look::take(&host, options).await?.lines())?;
+                screen.draw(&look.lines())?;
+                // A kubelet that restarts comes back.
+                look = loop {
+                    match Look::take(&host, options).await {
+                        Ok(look) => break look,
+                        Err(why) => screen.draw(&[cli::line(&why)])?,
+                    }
+                };
             }
         };
         tokio::select! {
@@ -130,11 +140,11 @@ struct Look {
 impl Look {
     /// Takes as long as the interval.
     async fn take(host: &Host, options: &Options) -> Result<Self, String> {
-        let before = Sample::take(host);
+        let (before, npus_before) = (Sample::take(host), Busy::take(host));
         let (requests_before, since) = (Requests::take(host), Instant::now());
         tokio::time::sleep(options.interval).await;
         let (requests, between) = (Requests::take(host), since.elapsed());
-        let after = Sample::take(host);
+        let (after, npus) = (Sample::take(host), Busy::take(host));
         let devices = Devices::ask(host, &host.outside(&options.socket)).await?;
         let mut look = Self { rows: Vec::new(), unseen: Vec::new(), devices: Devices::default() };
         let pods = uids(host);
@@ -145,6 +155,9 @@ impl Look {
             let each_second =
                 |hardware: &Hardware| requests.each_second(&requests_before, between, host, hardware);
             told.extend(hardware.as_ref().and_then(each_second));
+            if let Some(Hardware::Function(function)) = &hardware {
+                told.extend(npus.percent(&npus_before, function).map(|percent| (npu::PERCENT, percent)));
+            }
             for holder in holders {
                 let uid = pods.get(&(holder.namespace.clone(), holder.pod.clone()));
                 match uid {
@@ -167,6 +180,7 @@ impl Look {
             }
         }
         look.unseen = unseen(after.hidden, hidden.len(), unknown.len());
+        look.unseen.extend(devices.unseen.clone());
         look.devices = devices;
         Ok(look)
     }
@@ -203,7 +217,8 @@ impl Look {
             table.lines(|_, line| line.to_owned())
         };
         lines.extend(self.unseen.iter().map(|what| format!("not seen: {what}")));
-        lines
+        // Names and ids are what pods and plugins say.
+        lines.iter().map(|line| cli::line(line)).collect()
     }
 
     fn json(&self) -> Value {
@@ -261,7 +276,8 @@ fn uids(host: &Host) -> BTreeMap<(String, String), Vec<String>> {
 fn unseen(files: usize, processes: usize, uids: usize) -> Vec<String> {
     let mut unseen = Vec::new();
     if files > 0 {
-        unseen.push(format!("open files of {files} processes: run this as root"));
+        let how = "run this as root, in a pod with the capability SYS_PTRACE or privileged";
+        unseen.push(format!("open files of {files} processes: {how}"));
     }
     if processes > 0 {
         unseen.push(format!(

@@ -318,8 +318,57 @@ fn lists_pods_config_maps_and_images_without_a_command_are_understood() {
     assert_eq!(count(&config_map.to_string(), &[], "gpu.intel.com~1xe"), Some(6));
     let both = format!("# ours\n---\n{node}\n--- # and its file\n{config_map}\n---\n");
     assert_eq!(count(&both, &["-node-name", "n"], "gpu.intel.com~1xe"), Some(7));
-    assert_eq!(count(&node.to_string(), &[], "gpu.intel.com~1xe"), Some(1));
+    let bare = daemonset("intel/intel-device-plugins", json!(["node"]));
+    assert_eq!(count(&bare.to_string(), &[], "gpu.intel.com~1xe"), Some(1));
+    let missing = complaint(&run_with(&node.to_string(), &["-profile=empty"]));
+    assert!(missing.contains("container c: its flags are in a ConfigMap"), "{missing}");
     assert_eq!(count("families: {gpu: false}", &[], "gpu.intel.com~1xe"), None);
+
+    // Others' have such a file, too, and those that were there before.
+    let mut mounts = node.clone();
+    mounts["metadata"] = json!({"name": "plugins"});
+    mounts["spec"]["template"]["spec"]["volumes"] =
+        json!([{"hostPath": {"path": "/dev"}}, {"configMap": {"name": "new"}}]);
+    let map = |name: &str, file: &str| json!({"kind": "ConfigMap", "metadata": {"name": name}, "data": {"config.yaml": file}});
+    let list = |maps: Value| json!({"kind": "List", "items": [mounts, maps[0], maps[1]]}).to_string();
+    let maps = json!([map("old", "x: y"), map("new", file)]);
+    assert_eq!(count(&list(maps), &[], "gpu.intel.com~1xe"), Some(6));
+    let missing = complaint(&run_with(&list(json!([map("old", "x: y"), gpu])), &["-profile=empty"]));
+    assert!(missing.contains("DaemonSet plugins, container c: its flags are in a ConfigMap"), "{missing}");
+    let two = format!("{node}\n---\n{}\n---\n{}", map("a", ""), map("b", ""));
+    let twice = complaint(&run_with(&two, &["-profile=empty"]));
+    assert!(twice.contains("more than one ConfigMap"), "{twice}");
+
+    // Of a DaemonSet on two nodes.
+    let pods = json!({"kind": "List", "items": [pod, pod]}).to_string();
+    let npu = run_with(&pods, &["-json", "-profile", "npu-laptop"]);
+    assert_eq!(json_of(&npu).pointer("/resources/npu.intel.com~1accel/1/id"), Some(&json!("accel0-1")));
+}
+
+#[test]
+fn sections_of_the_file_that_are_of_other_nodes_are_said() {
+    let file = "nodes: {worker-1: {gpu: {shared-dev-num: 7}}, worker-2: {gpu: false}}";
+    let notes = |args: &[&str]| {
+        let output = run_with(file, &[&["-profile=empty"], args].concat());
+        let found = json_of(&run_with(file, &[&["-profile=empty", "-json"], args].concat()));
+        let notes = found.get("notes").and_then(Value::as_array).unwrap().clone();
+        let (shown, _) = shown(&output);
+        assert!(notes.iter().all(|note| shown.contains(note.as_str().unwrap())), "{shown}");
+        notes
+    };
+    let unnamed = "standard input: -node-name is not given: the sections of worker-1 worker-2 are left out";
+    assert_eq!(notes(&[]), [unnamed]);
+    let unknown = "standard input: no section is of the node worker-3; there are worker-1 worker-2";
+    assert_eq!(notes(&["-node-name=worker-3"]), [unknown]);
+    assert_eq!(notes(&["-node-name=worker-2"]), [""; 0]);
+    // The other side's file, too.
+    let folder = tempfile::tempdir().unwrap();
+    let other = folder.path().join("old.yaml");
+    fs::write(&other, file).unwrap();
+    let args = ["-json", "-profile=empty", "-against", other.to_str().unwrap()];
+    let found = json_of(&run_with("families: {}", &args));
+    let note = unnamed.replace("standard input", other.to_str().unwrap());
+    assert_eq!(found.get("notes"), Some(&json!([note])));
 }
 
 #[test]
@@ -349,7 +398,10 @@ fn a_hostile_manifest_is_refused_with_what_is_wrong() {
             "args is no list of texts",
         ),
         (containers(json!([{"command": "intel_gpu_device_plugin"}])), "command is no list of texts"),
-        (containers(json!([gpu(), gpu()])), "the gpu plugin runs twice"),
+        (
+            containers(json!([gpu(), {"name": "d", "command": ["intel_gpu_device_plugin"]}])),
+            "the gpu plugin has other flags than before",
+        ),
         (
             containers(json!([{"command": ["intel_gpu_device_plugin", "-shared-dev-nun=1"]}])),
             "did you mean -shared-dev-num?",
@@ -418,6 +470,8 @@ fn errors_of_the_command_line_end_with_1_and_help_with_0() {
         ),
         (&["-against", "kubelet", "-against-flags", "gpu: "], "plan: -against kubelet and -against-flags: "),
         (&["-against", "/no/such/file"], "plan: /no/such/file: No such file"),
+        (&["-config", "-", "-against", "-"], "plan: -config and -against are both standard input"),
+        (&["-against", "/no\n\u{1b}[31m"], "plan: /no\\n\\u001b[31m: No such file"),
     ] {
         let is_simulated = args.contains(&"-profile");
         let error = complaint(&if is_simulated { run(args) } else { live.plan(args) });

@@ -50,7 +50,7 @@ pub fn check(host: &Host) -> Check {
             check.found(
                 &NO_FOLDER,
                 format!("there is no {FOLDER}"),
-                "systemctl status kubelet; in a container, mount the node's folder at that path",
+                "systemctl status kubelet; in a container, mount the node's folder at that path, or its root folder, and name it with -root",
             );
             return check;
         }

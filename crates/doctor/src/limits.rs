@@ -1,5 +1,7 @@
 //! The kernel's limits on inotify, by which plugins see the kubelet's folder and device nodes change.
 
+use std::io::ErrorKind::PermissionDenied;
+
 use host::Host;
 
 use crate::Severity::{Note, Warning};
@@ -92,7 +94,7 @@ pub fn check(host: &Host) -> Check {
 /// The inotify instances of root's processes, and the watches of these; `None` if they cannot be seen.
 fn used_by_root(host: &Host, check: &mut Check) -> Option<(u64, u64)> {
     let (mut instances, mut watches, mut looked_at, mut seen, mut hidden) = (0, 0, 0, false, 0);
-    for process in processes(host) {
+    'processes: for process in processes(host) {
         if !host.read(format!("{process}/status")).is_ok_and(|status| is_roots(&status)) {
             continue;
         }
@@ -111,9 +113,14 @@ fn used_by_root(host: &Host, check: &mut Check) -> Option<(u64, u64)> {
                 check.unseen("/proc", format!("more than {MOST_DESCRIPTORS} open files were not counted"));
                 return Some((instances, watches));
             }
-            let target = host.link_target(format!("{process}/fd/{name}"));
-            if !target.is_ok_and(|target| target.ends_with("anon_inode:inotify")) {
-                continue;
+            match host.link_target(format!("{process}/fd/{name}")) {
+                Ok(target) if target.ends_with("anon_inode:inotify") => {}
+                // Root lists the folder, but only who may trace the process (`ptrace(2)`) follows its links.
+                Err(error) if error.source.kind() == PermissionDenied => {
+                    hidden += 1;
+                    continue 'processes;
+                }
+                _ => continue,
             }
             instances += 1;
             let info = host.read_bytes(format!("{process}/fdinfo/{name}"), 1 << 20).unwrap_or_default().0;
@@ -125,7 +132,7 @@ fn used_by_root(host: &Host, check: &mut Check) -> Option<(u64, u64)> {
     if hidden > 0 {
         check.unseen(
             "what root uses of inotify",
-            format!("{hidden} of its processes do not show their files; root may look"),
+            format!("{hidden} of its processes do not show their files; root may look, in a pod with SYS_PTRACE or privileged"),
         );
         return None;
     }

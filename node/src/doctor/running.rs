@@ -93,7 +93,10 @@ fn of_file(
         process.file(host, file).ok_or_else(|| format!("where its {file} is on the node is not seen"))?;
     let fail = |why: String| format!("{} (its {file}): {why}", path.display());
     match host.read_up_to(&path, MAX_BYTES as u64) {
-        Ok(text) => configuration::of_node(&text, &options.node_name).map_err(fail),
+        Ok(text) => match configuration::of_node(&text, &options.node_name) {
+            Ok(configuration) => Ok(configuration.families),
+            Err(why) => Err(fail(why)),
+        },
         Err(error) if error.is_not_found() && path.parent().is_some_and(|folder| host.exists(folder)) => {
             Ok(Configuration::defaults().families)
         }

@@ -72,10 +72,15 @@ impl Config {
                 other => return Err(unknown("the file", other, ["families", "nodes"].into_iter())),
             }
         }
-        for node in std::iter::once("").chain(config.nodes.keys().map(String::as_str)) {
+        for node in std::iter::once("").chain(config.nodes()) {
             config.of_node(node).map_err(|error| with_advice_on_quotes(error, text))?;
         }
         Ok(config)
+    }
+
+    /// The nodes that have sections of their own.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = &str> {
+        self.nodes.keys().map(String::as_str)
     }
 
     /// What is to run on the node of that name.

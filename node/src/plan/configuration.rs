@@ -8,12 +8,16 @@ use cli::FlagSet;
 use serde_json::Value;
 
 use super::manifest;
+use super::view::some;
 use crate::families::{self, FAMILIES};
 use crate::node::config::{self, Config};
 use crate::plugin_flags::PluginFlags;
 
 /// A DaemonSet as the API server has it is a few KiB; `kubectl` may list many.
 const MAX_BYTES: u64 = 4 << 20;
+
+/// The file that stands for it.
+pub(super) const STANDARD_INPUT: &str = "-";
 
 /// The flags by which a tool is told a configuration.
 #[derive(Debug)]
@@ -30,6 +34,8 @@ pub(crate) struct Configuration {
     pub(super) name: String,
     /// The families that it speaks of.
     pub(crate) families: BTreeMap<&'static str, Plugin>,
+    /// What of the file is left out, and why.
+    pub(super) note: Option<String>,
 }
 
 /// What is to become of a family.
@@ -70,6 +76,10 @@ impl Given {
         !self.config.is_empty() || self.plugin_flags.given().next().is_some()
     }
 
+    pub(super) fn is_standard_input(&self) -> bool {
+        self.config == STANDARD_INPUT
+    }
+
     pub(crate) fn configuration(&self) -> Result<Configuration, String> {
         Configuration::of(&self.config, &self.plugin_flags, &self.node_name)
     }
@@ -87,10 +97,10 @@ impl Configuration {
             "" if flags.given().next().is_none() => Self::defaults(),
             "" => Self::default(),
             file => {
-                let name = if file == "-" { "standard input" } else { file };
+                let name = if file == STANDARD_INPUT { "standard input" } else { file };
                 let text = read(file).map_err(|error| format!("{name}: {error}"))?;
-                let families = parse(&text, node_name).map_err(|error| format!("{name}: {error}"))?;
-                Self { name: name.to_owned(), families }
+                let read = parse(&text, node_name).map_err(|error| format!("{name}: {error}"))?;
+                Self { name: name.to_owned(), ..read }
             }
         };
         configuration.add(flags);
@@ -100,7 +110,8 @@ impl Configuration {
     /// All families as they are without any flag.
     pub(crate) fn defaults() -> Self {
         let on = |family: &families::Family| (family.name, Plugin::On { flags: Vec::new(), is_named: false });
-        Self { name: "the defaults".to_owned(), families: FAMILIES.iter().map(on).collect() }
+        let families = FAMILIES.iter().map(on).collect();
+        Self { name: "the defaults".to_owned(), families, note: None }
     }
 
     /// Adds flags, of which the last counts.
@@ -124,18 +135,13 @@ impl Configuration {
 
     /// Whether a resource of this name is of one of its families.
     pub(super) fn speaks_of(&self, resource: &str) -> bool {
-        self.families.keys().any(|family| is_of(resource, family))
+        families::of_resource(resource).is_some_and(|family| self.families.contains_key(family.name))
     }
-}
-
-/// Whether the resource is of the family.
-pub(super) fn is_of(resource: &str, family: &str) -> bool {
-    resource.strip_prefix(family).is_some_and(|rest| rest.starts_with(".intel.com/"))
 }
 
 fn read(file: &str) -> Result<String, String> {
     let mut text = String::new();
-    let read = if file == "-" {
+    let read = if file == STANDARD_INPUT {
         io::stdin().lock().take(MAX_BYTES + 1).read_to_string(&mut text)
     } else {
         File::open(file).and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut text))
@@ -148,10 +154,10 @@ fn read(file: &str) -> Result<String, String> {
 }
 
 /// A manifest says of what kind its objects are; the file of `node` has no such key.
-fn parse(text: &str, node_name: &str) -> Result<BTreeMap<&'static str, Plugin>, String> {
+fn parse(text: &str, node_name: &str) -> Result<Configuration, String> {
     let objects = documents(text).map_err(|error| format!("no YAML: {error}"))?;
     if objects.iter().any(|object| object.get("kind").is_some()) {
-        manifest::families(&objects, node_name)
+        manifest::configuration(&objects, node_name)
     } else {
         of_node(text, node_name)
     }
@@ -168,8 +174,17 @@ fn documents(text: &str) -> Result<Vec<Value>, serde_saphyr::Error> {
 }
 
 /// What a file of `node` says.
-pub(crate) fn of_node(text: &str, node_name: &str) -> Result<BTreeMap<&'static str, Plugin>, String> {
-    let mut wanted: config::Wanted = Config::parse(text)?.of_node(node_name)?;
+pub(crate) fn of_node(text: &str, node_name: &str) -> Result<Configuration, String> {
+    let config = Config::parse(text)?;
+    let nodes: Vec<&str> = config.nodes().collect();
+    let note = (!nodes.is_empty() && !nodes.contains(&node_name)).then(|| {
+        let nodes = some(nodes.iter().map(|node| (*node).to_owned()).collect());
+        match node_name {
+            "" => format!("-node-name is not given: the sections of {nodes} are left out"),
+            name => format!("no section is of the node {name}; there are {nodes}"),
+        }
+    });
+    let mut wanted: config::Wanted = config.of_node(node_name)?;
     let plugin = |family: &families::Family| match wanted.remove(family.name) {
         None => (family.name, Plugin::Off),
         Some((flags, _)) => {
@@ -178,5 +193,5 @@ pub(crate) fn of_node(text: &str, node_name: &str) -> Result<BTreeMap<&'static s
             (family.name, Plugin::On { flags, is_named })
         }
     };
-    Ok(FAMILIES.iter().map(plugin).collect())
+    Ok(Configuration { families: FAMILIES.iter().map(plugin).collect(), note, ..Configuration::default() })
 }

@@ -4,25 +4,24 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::configuration::{Plugin, of_node};
+use super::configuration::{Configuration, Plugin, of_node};
 use crate::families::{self, FAMILIES, Family};
 
 /// The binary of all families, and its image.
 const ALL: &str = "intel-device-plugins";
 /// The key of the ConfigMap that has the file of `node`.
 const FILE: &str = "config.yaml";
-
-type Families = BTreeMap<&'static str, Plugin>;
+const FILE_AT: &str = "/data/config.yaml";
 
 /// What a container runs.
 enum Program {
     Plugin(&'static Family),
-    /// All families, with a file.
+    /// All families, with a file if it has the flag for one.
     Node,
 }
 
 /// The families that the objects run, each with its flags.
-pub(super) fn families(objects: &[Value], node_name: &str) -> Result<Families, String> {
+pub(super) fn configuration(objects: &[Value], node_name: &str) -> Result<Configuration, String> {
     let mut all = Vec::new();
     for object in objects {
         match object.get("items").and_then(Value::as_array) {
@@ -30,33 +29,45 @@ pub(super) fn families(objects: &[Value], node_name: &str) -> Result<Families, S
             None => all.push(object),
         }
     }
-    let mut files = all
-        .iter()
-        .filter(|object| text(object, "/kind") == "ConfigMap")
-        .filter_map(|object| object.get("data")?.get(FILE)?.as_str());
-    let file = files.next();
-    if files.next().is_some() {
-        return Err(format!("more than one ConfigMap has a {FILE}: give one of them"));
-    }
-    let mut families = Families::new();
+    let is_file = |object: &&&Value| {
+        text(object, "/kind") == "ConfigMap" && object.pointer(FILE_AT).is_some_and(Value::is_string)
+    };
+    let files: Vec<&Value> = all.iter().filter(is_file).copied().collect();
     // A ConfigMap alone is as good as the file in it.
-    let mut runs_node = file.is_some() && all.len() == 1;
+    let mut file = if all.len() == 1 { files.first().map(|map| text(map, FILE_AT)) } else { None };
+    let mut families = BTreeMap::new();
+    let mut runs_node = file.is_some();
     for object in all {
         let name = format!("{} {}", text(object, "/kind"), text(object, "/metadata/name"));
-        let of_template = object.pointer("/spec/template/spec/containers");
-        let containers = of_template.or_else(|| object.pointer("/spec/containers")).and_then(Value::as_array);
+        let Some(pod) = object.pointer("/spec/template/spec").or_else(|| object.get("spec")) else {
+            continue;
+        };
+        let containers = pod.get("containers").and_then(Value::as_array);
         for container in containers.into_iter().flatten() {
             let at = |error| format!("{name}, container {}: {error}", text(container, "/name"));
             match program(container).map_err(at)? {
                 None => {}
-                Some((Program::Node, _)) => runs_node = true,
+                Some((Program::Node, flags)) => {
+                    let is_config =
+                        |flag: &String| flag.trim_start_matches('-').split('=').next() == Some("config");
+                    if flags.iter().any(is_config) {
+                        let own = file_of(pod, &files).map_err(at)?;
+                        if *file.get_or_insert(own) != own {
+                            return Err(at("it has another file than before: give one of them".to_owned()));
+                        }
+                    }
+                    runs_node = true;
+                }
                 Some((Program::Plugin(family), flags)) => {
-                    let plugin = Plugin::On { flags, is_named: true };
-                    if families.insert(family.name, plugin).is_some() {
-                        return Err(at(format!(
-                            "the {} plugin runs twice: give one of its configurations",
-                            family.name
-                        )));
+                    // A list has a pod of each node.
+                    match families.get(family.name) {
+                        Some(Plugin::On { flags: others, .. }) if *others != flags => {
+                            return Err(at(format!(
+                                "the {} plugin has other flags than before: give one of its configurations",
+                                family.name
+                            )));
+                        }
+                        _ => _ = families.insert(family.name, Plugin::On { flags, is_named: true }),
                     }
                 }
             }
@@ -76,7 +87,23 @@ pub(super) fn families(objects: &[Value], node_name: &str) -> Result<Families, S
                     DaemonSet: kubectl get daemonset -o yaml"
             .to_owned());
     }
-    Ok(families)
+    Ok(Configuration { families, ..Configuration::default() })
+}
+
+/// The file in the ConfigMap that a pod mounts, of those that have one; in the only one, if it mounts none.
+fn file_of<'a>(pod: &Value, files: &[&'a Value]) -> Result<&'a str, String> {
+    let volumes = pod.get("volumes").and_then(Value::as_array).into_iter().flatten();
+    let mounted: Vec<&str> =
+        volumes.map(|volume| text(volume, "/configMap/name")).filter(|name| !name.is_empty()).collect();
+    let is_its = |map: &&&Value| mounted.is_empty() || mounted.contains(&text(map, "/metadata/name"));
+    let mut its = files.iter().filter(is_its);
+    match (its.next(), its.next()) {
+        (Some(map), None) => Ok(text(map, FILE_AT)),
+        (Some(_), Some(_)) => Err(format!("more than one ConfigMap has a {FILE}: give one of them")),
+        (None, _) => Err(format!(
+            "its flags are in a ConfigMap with {FILE} that is not here: `kubectl get daemonsets,configmaps -o yaml` gives both"
+        )),
+    }
 }
 
 /// What a container runs and the words after it: what its command says, and without one, its image.
@@ -93,7 +120,7 @@ fn program(container: &Value) -> Result<Option<(Program, Vec<String>)>, String> 
     };
     if name == ALL {
         if words.first().is_some_and(|word| word == "node") {
-            return Ok(Some((Program::Node, Vec::new())));
+            return Ok(Some((Program::Node, words.split_off(1))));
         }
         let family = words.first().and_then(|word| families::named(word));
         return Ok(family.map(|family| (Program::Plugin(family), words.split_off(1))));

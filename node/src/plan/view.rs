@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use device_plugin::{Checkpoint, Difference, Health, Offer};
 use serde_json::{Value, json};
 
-use super::configuration::{Configuration, is_of};
+use super::configuration::Configuration;
 use super::offered::Offered;
+use crate::families;
 use crate::table::Table;
 
 /// So many ids, or containers, are shown of a longer list.
@@ -60,7 +61,9 @@ impl Plan<'_> {
         };
         // What was offered stays offered while nothing is known.
         let failed: BTreeSet<&str> = self.failed().collect();
-        differences.retain(|difference| !failed.iter().any(|family| is_of(&difference.resource, family)));
+        differences.retain(|difference| {
+            families::of_resource(&difference.resource).is_none_or(|family| !failed.contains(family.name))
+        });
         differences
     }
 
@@ -80,7 +83,7 @@ impl Plan<'_> {
             vec![format!("{} offers with {}:", self.node, self.configuration.name), String::new()];
         lines.extend(resources(&self.offered.offer));
         self.compared(&mut lines);
-        let mut notes = Vec::new();
+        let mut notes: Vec<String> = self.notes().map(|note| format!("  {note}")).collect();
         for (family, said) in &self.offered.families {
             let failure = said.failure.iter().map(|why| format!("it is not known what it offers: {why}"));
             let texts = failure.chain(said.warnings.iter().chain(&said.unseen).cloned());
@@ -91,6 +94,14 @@ impl Plan<'_> {
             lines.extend(notes);
         }
         lines.iter().map(|line| cli::line(line)).collect()
+    }
+
+    /// What of the files is left out.
+    fn notes(&self) -> impl Iterator<Item = String> {
+        let other = if let Against::Other(other, _) = self.against { Some(other) } else { None };
+        std::iter::once(self.configuration).chain(other).filter_map(|configuration| {
+            Some(format!("{}: {}", configuration.name, configuration.note.as_ref()?))
+        })
     }
 
     fn compared(&self, lines: &mut Vec<String>) {
@@ -188,6 +199,7 @@ impl Plan<'_> {
         json!({
             "node": self.node,
             "configuration": self.configuration.name,
+            "notes": self.notes().collect::<Vec<_>>(),
             "resources": devices(&self.offered.offer),
             "families": families,
             "against": against,
@@ -214,7 +226,7 @@ fn resources(offer: &Offer) -> Vec<String> {
 }
 
 /// The first few.
-fn some(mut list: Vec<String>) -> String {
+pub(super) fn some(mut list: Vec<String>) -> String {
     let more = list.len().saturating_sub(SHOWN);
     list.truncate(SHOWN);
     if more > 0 {

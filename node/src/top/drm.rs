@@ -2,6 +2,7 @@
 //! (`Documentation/gpu/drm-usage-stats.rst`, in `/proc/PID/fdinfo`).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind::PermissionDenied;
 use std::time::Instant;
 
 use host::Host;
@@ -75,9 +76,16 @@ impl Sample {
             }
         };
         for file in files.iter().take(MOST) {
-            let target = host.link_target(format!("/proc/{process}/fd/{file}"));
-            if !target.is_ok_and(|target| target.starts_with("/dev/dri") || target.starts_with("/dev/accel"))
-            {
+            let target = match host.link_target(format!("/proc/{process}/fd/{file}")) {
+                Ok(target) => target,
+                // Root lists the folder, but only who may trace the process (`ptrace(2)`) follows its links.
+                Err(error) if error.source.kind() == PermissionDenied => {
+                    self.hidden += 1;
+                    return;
+                }
+                Err(_) => continue,
+            };
+            if !target.starts_with("/dev/dri") && !target.starts_with("/dev/accel") {
                 continue;
             }
             let Ok(text) = host.read(format!("/proc/{process}/fdinfo/{file}")) else { continue };

@@ -4,18 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
-use device_plugin::error_chain;
+use ::doctor::kubelet::FOLDER;
 use device_plugin::pod_resources::pod_resources_lister_client::PodResourcesListerClient;
 use device_plugin::pod_resources::{
     AllocatableResourcesRequest, ContainerDevices, ListPodResourcesRequest, MAX_MESSAGE_BYTES,
 };
+use device_plugin::{Checkpoint, error_chain};
 use host::Host;
-use serde_json::Value;
 use tokio::time::timeout;
 use tonic::transport::{Endpoint, Uri};
 
-/// Where the kubelet remembers devices.
-const CHECKPOINT: &str = "/var/lib/kubelet/device-plugins/kubelet_internal_checkpoint";
+use crate::families;
+
 /// A kubelet that works answers at once.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -34,28 +34,25 @@ pub(super) struct Devices {
     pub(super) held: BTreeMap<(String, String), BTreeSet<Holder>>,
     /// The healthy ones that nobody has, by resource.
     pub(super) free: BTreeMap<String, BTreeSet<String>>,
-}
-
-/// Whether this is a resource of the families' plugins.
-fn is_ours(resource: &str) -> bool {
-    resource.split_once('/').is_some_and(|(domain, _)| domain.ends_with(".intel.com"))
-}
-
-/// The healthy devices that the kubelet remembers. It does not tell of those that are near no NUMA node (up to 1.36,
-/// `containerDevicesFromResourceDeviceInstances`), which on machines with one node are all.
-fn remembered(host: &Host) -> impl Iterator<Item = (String, String)> {
-    let text = host.read(CHECKPOINT).unwrap_or_default();
-    let mut file: Value = serde_json::from_str(&text).unwrap_or_default();
-    let resources = file.pointer_mut("/Data/RegisteredDevices").map(Value::take).unwrap_or_default();
-    let resources: BTreeMap<String, Vec<String>> = serde_json::from_value(resources).unwrap_or_default();
-    keys(resources.into_iter())
+    /// What cannot be seen of them, and why.
+    pub(super) unseen: Option<String>,
 }
 
 impl Devices {
-    /// Asks the kubelet of the node at this socket.
+    /// Asks the kubelet of the node at this socket, and reads what it remembers: it does not tell of devices that are near no
+    /// NUMA node (up to 1.36, `containerDevicesFromResourceDeviceInstances`), which on machines with one node are all.
     pub(super) async fn ask(host: &Host, socket: &Path) -> Result<Self, String> {
         let mut devices = Self::told(socket).await?;
-        devices.add(remembered(host));
+        match Checkpoint::read(host, FOLDER) {
+            Ok(Checkpoint { offer, .. }) => {
+                let resources = offer.resources.into_iter();
+                devices.add(keys(resources.map(|(name, ids)| (name, ids.into_keys().collect()))));
+            }
+            Err(error) => {
+                let why = error_chain(&error);
+                devices.unseen = Some(format!("free devices that are near no NUMA node: {why}"));
+            }
+        }
         Ok(devices)
     }
 
@@ -73,7 +70,7 @@ impl Devices {
         let answer = timeout(PATIENCE, Self::ask_at_leisure(socket)).await;
         let answer = answer.unwrap_or_else(|_| Err(format!("no answer within {PATIENCE:?}")));
         answer.map_err(|why| {
-            let hint = "is the kubelet running, is its folder mounted, is this run as root?";
+            let hint = "is the kubelet running, is its folder mounted, is this run as root, and in a pod with -root?";
             format!(
                 "cannot ask the kubelet at {} which pod has which device: {why}; {hint}",
                 socket.display()
@@ -115,36 +112,6 @@ fn named(devices: Vec<ContainerDevices>) -> impl Iterator<Item = (String, Vec<St
 }
 
 fn keys(resources: impl Iterator<Item = (String, Vec<String>)>) -> impl Iterator<Item = (String, String)> {
-    let ours = resources.filter(|(resource, _)| is_ours(resource));
+    let ours = resources.filter(|(resource, _)| families::of_resource(resource).is_some());
     ours.flat_map(|(resource, ids)| ids.into_iter().map(move |id| (resource.clone(), id)))
-}
-
-#[cfg(test)]
-mod tests {
-    use simulator::{Profile, SimulatedNode};
-
-    use super::*;
-
-    fn remembered_in(file: &str) -> Vec<(String, String)> {
-        let folder = tempfile::tempdir().unwrap();
-        let profile = Profile::parse("test", &format!("file {CHECKPOINT} {file}")).unwrap();
-        let node = SimulatedNode::create_with_stand_ins(folder.path(), &profile).unwrap();
-        remembered(&node.host()).collect()
-    }
-
-    #[test]
-    fn the_kubelets_file_tells_of_healthy_devices() {
-        let found = remembered_in(
-            r#"{"Data":{"PodDeviceEntries":null,"RegisteredDevices":{"gpu.intel.com/xe":["card1-0","card1-1"],"example.com/a":["b"]}},"Checksum":1}"#,
-        );
-        let id = |id: &str| ("gpu.intel.com/xe".to_owned(), id.to_owned());
-        assert_eq!(found, [id("card1-0"), id("card1-1")]);
-    }
-
-    #[test]
-    fn a_file_of_another_kind_tells_of_none() {
-        for file in ["", "[]", "{}", "no json", r#"{"Data":{"RegisteredDevices":7}}"#] {
-            assert_eq!(remembered_in(file), [], "{file}");
-        }
-    }
 }

@@ -57,7 +57,7 @@ fn what_it_cannot_do_is_said() {
     for (args, said) in [
         (&["tpu"][..], "there is no family \"tpu\"; there are: gpu, npu"),
         (&["-no-such-flag"], "flag provided but not defined"),
-        (&["-profile=none"], "no profile is named"),
+        (&["-profile=none"], "; for a file, give ./none"),
         (&["-root=/no/such/folder"], "cannot use as the root folder"),
         (&["-root=/tmp", "-profile=empty"], "give one of them"),
     ] {
@@ -111,6 +111,24 @@ fn a_family_that_is_named_is_looked_for() {
     );
     let (_, ids, said) = scene.ask(&["npu"]);
     assert!(ids.is_empty() && said.contains("\"npu\"") && !said.contains("\"gpu\""), "{said}");
+}
+
+/// Without its folder, all of the node seems to be missing.
+#[test]
+fn in_a_pod_that_has_the_nodes_root_that_folder_is_asked_for() {
+    let scene = Scene::new("npu-laptop");
+    let pod = tempfile::tempdir().unwrap();
+    fs::rename(scene.at(""), pod.path().join("host")).unwrap();
+    let root = pod.path().to_str().unwrap().to_owned() + "/";
+    for tool in ["doctor", "plan", "record", "top"] {
+        let output = Command::new(BINARY).args([tool, "-root", &root]).stdin(Stdio::null()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{tool}");
+        let said =
+            format!("{tool}: this is a pod, and the node's root is at {root}host: add -root {root}host\n");
+        assert_eq!(text(&output.stderr), said);
+    }
+    let found = run(&["-root", &(root + "host")]);
+    assert!(text(&found.stdout).contains("kubelet"), "{found:?}");
 }
 
 #[test]
