@@ -6,6 +6,8 @@ use super::placeholder_length;
 
 /// Longer runs of letters of both cases and digits are keys.
 const LONGEST_WORD: usize = 48;
+/// At the end of a longer run of letters a key would have shown at its beginning; asked at each place, a line of 1 MiB would take 15 minutes.
+const LONGEST_END: usize = 512;
 
 /// Whether what follows goes on with a word; the letter of an escape such as `\n` or `\u001b` is none.
 pub(super) fn ends_in_word(text: &str) -> bool {
@@ -38,7 +40,11 @@ pub(super) fn form_of(text: &str, before: &str) -> Option<(usize, Option<&'stati
     if let Some((length, is_own)) = ipv6(text).or_else(|| ipv4(text)) {
         return Some((length, (!is_own).then_some("ip")));
     }
-    let word = text.get(..run(text, |letter| letter.is_ascii_alphanumeric() || "_-.+=".contains(letter)))?;
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || "_-.+=".contains(letter);
+    let end = if before.ends_with(is_part) { text.floor_char_boundary(LONGEST_END + 1) } else { text.len() };
+    let word = text
+        .get(..run(text.get(..end)?, is_part))
+        .filter(|word| end == text.len() || word.len() <= LONGEST_END)?;
     let word = word.trim_end_matches(['.', '-', '=']);
     is_key(word).then_some((word.len(), Some("secret")))
 }
@@ -100,7 +106,8 @@ fn ipv4(text: &str) -> Option<(usize, bool)> {
 fn ipv6(text: &str) -> Option<(usize, bool)> {
     /// `ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255`
     const LONGEST: usize = 45;
-    let longest = run(text, |letter| letter.is_ascii_hexdigit() || ":.".contains(letter)).min(LONGEST);
+    let start = text.get(..text.floor_char_boundary(LONGEST))?;
+    let longest = run(start, |letter| letter.is_ascii_hexdigit() || ":.".contains(letter));
     let is_end = |end: &usize| !goes_on(text, *end, char::is_alphanumeric);
     (2..=longest).rev().filter(is_end).find_map(|end| {
         let address: Ipv6Addr = text.get(..end)?.parse().ok()?;
