@@ -218,10 +218,13 @@ fn who_asks_servers_can_connect() {
     let port: u16 = folder.to_str().unwrap().parse().unwrap();
     let mut rules = Rules::default();
     rules.connects = Connects::Anywhere;
-    let _ = confine(&rules, Strictness::Refuse);
+    let _ = confine(&rules, Strictness::Kill);
     TcpStream::connect(("127.0.0.1", port)).unwrap();
     // As the resolver does.
-    UdpSocket::bind("127.0.0.1:0").unwrap();
+    let asks = UdpSocket::bind("127.0.0.1:0").unwrap();
+    assert_eq!(rustix::io::ioctl_fionread(&asks).unwrap(), 0);
+    let routes = rustix::net::socket(AddressFamily::NETLINK, SocketType::RAW, None);
+    assert_eq!(routes.unwrap_err(), rustix::io::Errno::AFNOSUPPORT);
     refused(TcpListener::bind("127.0.0.1:0"));
 }
 
