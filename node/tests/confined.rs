@@ -248,6 +248,27 @@ async fn the_api_is_asked_confined() {
     }
 }
 
+/// What it names may be anywhere, and that has been given up by then.
+#[tokio::test]
+async fn a_kubeconfig_that_comes_later_is_said_to_need_a_new_start() {
+    let said = "has a kubeconfig now: this process has given up to read such files, start it anew for that";
+    for (confine, is_said) in [("-confine=strict", true), ("-confine=off", false)] {
+        let mut world = World::new();
+        let config = world.folder.path().join("config.yaml");
+        fs::write(&config, "families: {fpga: {node-name: one}}").unwrap();
+        world.start("node", &[confine, "-config=config.yaml"]);
+        world.wait("start", |state| state.allocatable(AF) == 1).await;
+        assert!(!world.log().contains(said), "{}", world.log());
+        let new = world.folder.path().join("new");
+        fs::write(&new, "families: {fpga: {node-name: one, kubeconfig: /nowhere/kubeconfig}}").unwrap();
+        fs::rename(&new, &config).unwrap();
+        // It comes after that.
+        world.until("another start", |world| world.log().contains("fpga has other flags now")).await;
+        assert_eq!(world.log().contains(said), is_said, "{confine}:\n{}", world.log());
+        world.end();
+    }
+}
+
 /// The plugin writes to the drivers of a folder, which does nothing more than that.
 #[tokio::test]
 async fn virtual_functions_are_bound_confined() {
