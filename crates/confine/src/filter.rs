@@ -354,4 +354,32 @@ mod tests {
         // x32 has a bit of its own.
         assert_eq!(answer(&program, THIS_PROCESSOR, libc::SYS_read | 0x4000_0000, &[]), EPERM);
     }
+
+    /// In a process of its own, whose filters are then for all of its threads.
+    #[test]
+    fn where_the_kernel_has_neither_all_goes_on() {
+        let words = ["--exact", "--ignored", "--nocapture", "filter::tests::inner_without_either"];
+        let output =
+            std::process::Command::new(std::env::current_exe().unwrap()).args(words).output().unwrap();
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    }
+
+    #[test]
+    #[ignore = "runs within where_the_kernel_has_neither_all_goes_on"]
+    fn inner_without_either() {
+        let mut older = Program(Vec::new());
+        older.block(libc::SYS_landlock_create_ruleset, &[], ENOSYS);
+        older.block(libc::SYS_seccomp, &[], ENOSYS);
+        older.add(RETURN, libc::SECCOMP_RET_ALLOW);
+        rustix::thread::set_no_new_privs(true).unwrap();
+        calls::filter(&older.0, false).unwrap();
+        let report = crate::confine(&Rules::default(), Strictness::Kill);
+        assert_eq!(report.landlock, Err("the kernel does not have it".to_owned()));
+        let why = report.seccomp.unwrap_err();
+        assert!(why.ends_with(": the kernel does not have it"), "{why}");
+        assert!(std::fs::read_dir("/proc/self").unwrap().count() > 0);
+        let program = std::process::Command::new("/bin/true").status();
+        assert!(program.unwrap().success(), "a program can be run");
+    }
 }
