@@ -16,7 +16,7 @@ use device_plugin::error_chain;
 use host::Host;
 
 use crate::families::FAMILIES;
-use config::Config;
+use config::{Config, Wanted};
 use file::ConfigFile;
 use fleet::Fleet;
 
@@ -103,12 +103,14 @@ fn start(options: &Options) -> Result<ExitCode, String> {
     if !options.config.is_empty() {
         rules.allow_file(options.config.as_ref());
     }
-    if wanted.values().any(|(flags, _)| flags.iter().any(|flag| flag.starts_with("-kubeconfig="))) {
+    let reads_all = has_kubeconfig(&wanted);
+    if reads_all {
         // What it names may be anywhere.
         rules.allow("/", Access::Read);
     }
     let confined = Confined::new(&options.common, &host, &needs, rules);
     let runtime = cli::plugin::runtime(FAMILIES.len())?;
+    let may_have_kubeconfig = reads_all || !confined.in_its_files();
     let ended = runtime.block_on(async {
         let terminated = signals::terminated();
         let mut fleet = Fleet::new(host, options.common.paths());
@@ -117,7 +119,7 @@ fn start(options: &Options) -> Result<ExitCode, String> {
         let mut dead_mounts = fleet.dead_mounts();
         let ended = tokio::select! {
             () = terminated => Ok(()),
-            () = reload(file, &options.node_name, &mut fleet) => Ok(()),
+            () = reload(file, &options.node_name, may_have_kubeconfig, &mut fleet) => Ok(()),
             dead = dead_mounts.wait_for(Option::is_some) => {
                 Err(dead.ok().and_then(|dead| dead.as_ref().map(ToString::to_string)).unwrap_or_default())
             }
@@ -131,8 +133,13 @@ fn start(options: &Options) -> Result<ExitCode, String> {
     ended.map(|()| ExitCode::SUCCESS)
 }
 
+/// Whether a flag of some family names a file that leads to others anywhere.
+fn has_kubeconfig(wanted: &Wanted) -> bool {
+    wanted.values().any(|(flags, _)| flags.iter().any(|flag| flag.starts_with("-kubeconfig=")))
+}
+
 /// Follows the file for ever.
-async fn reload(file: Option<ConfigFile>, node_name: &str, fleet: &mut Fleet) {
+async fn reload(file: Option<ConfigFile>, node_name: &str, may_have_kubeconfig: bool, fleet: &mut Fleet) {
     let Some(mut file) = file else {
         return std::future::pending().await;
     };
@@ -141,7 +148,13 @@ async fn reload(file: Option<ConfigFile>, node_name: &str, fleet: &mut Fleet) {
         let wanted = text.and_then(|text| Config::parse(&text)?.of_node(node_name));
         match wanted {
             Ok(wanted) => {
-                tracing::info!("{} has changed: following it", file.path().display());
+                let path = file.path().display();
+                tracing::info!("{path} has changed: following it");
+                if !may_have_kubeconfig && has_kubeconfig(&wanted) {
+                    tracing::warn!(
+                        "{path} has a kubeconfig now: this process has given up to read such files, start it anew for that"
+                    );
+                }
                 fleet.follow(wanted).await;
             }
             Err(error) => {

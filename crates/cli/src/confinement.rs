@@ -121,6 +121,11 @@ impl Confined {
         Self(report)
     }
 
+    /// Whether files other than those of the rules are refused now.
+    pub fn in_its_files(&self) -> bool {
+        self.0.landlock.is_ok()
+    }
+
     /// Adds what is in force to the page of metrics.
     pub fn show(&self, figures: &mut Figures) {
         for (by, outcome) in [("landlock", &self.0.landlock), ("seccomp", &self.0.seccomp)] {

@@ -103,12 +103,14 @@ pub(crate) fn restrict_self(rules: &OwnedFd) -> io::Result<()> {
     checked(restricted).map(drop)
 }
 
-/// Runs this program at each system call of the process, in all of its threads. What it refuses, the kernel's audit log tells.
-pub(crate) fn filter(program: &[sock_filter]) -> io::Result<()> {
+/// Runs this program at each system call of the process, in all of its threads, beside those that there are. What it refuses, the
+/// kernel's audit log tells if it `is_logged`.
+pub(crate) fn filter(program: &[sock_filter], is_logged: bool) -> io::Result<()> {
     let length = u16::try_from(program.len()).map_err(io::Error::other)?;
     // The kernel does not write to it, whatever the type says.
     let program = sock_fprog { len: length, filter: program.as_ptr().cast_mut() };
-    let flags = libc::SECCOMP_FILTER_FLAG_TSYNC | libc::SECCOMP_FILTER_FLAG_LOG;
+    let log = if is_logged { libc::SECCOMP_FILTER_FLAG_LOG } else { 0 };
+    let flags = libc::SECCOMP_FILTER_FLAG_TSYNC | log;
     // SAFETY: the struct has the address and length of a slice, which the kernel copies.
     let filtered = unsafe {
         libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, ptr::from_ref(&program))
