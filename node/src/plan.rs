@@ -2,7 +2,7 @@
 
 pub(crate) mod configuration;
 mod manifest;
-mod offered;
+pub(crate) mod offered;
 mod view;
 
 use std::error::Error;

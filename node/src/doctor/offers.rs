@@ -6,12 +6,13 @@ use ::doctor::Severity::{Error, Note, Warning};
 use ::doctor::kubelet::FOLDER;
 use ::doctor::programs::Running;
 use ::doctor::{Check, Kind, some_of};
-use device_plugin::{Checkpoint, Health, Offer, Rescan, error_chain};
+use device_plugin::{Checkpoint, Health, Offer};
 use host::Host;
 
-use crate::families::{FAMILIES, Family};
+use crate::families::{self, FAMILIES, Family};
 use crate::place::Node;
 use crate::plan::configuration::{Configuration, Plugin};
+use crate::plan::offered::Offered;
 
 /// What is said of one family, at most.
 const MOST: usize = 20;
@@ -66,12 +67,6 @@ pub(super) fn check(
 ) -> Check {
     let mut check = Check::new("offers");
     let checkpoint = if node.is_live { checkpoint(&node.host, &mut check) } else { None };
-    let Ok(runtime) = cli::plugin::runtime(1) else {
-        check.unseen("what plugins would offer", "no threads can be started");
-        return check;
-    };
-    // Tasks are started in it, but it is never run.
-    let _entered = runtime.enter();
     for family in FAMILIES.iter().filter(|family| families.contains(&family.name)) {
         let process = running.iter().find(|one| one.family == family.name);
         let flags = match given.and_then(|given| given.families.get(family.name)) {
@@ -79,9 +74,7 @@ pub(super) fn check(
             Some(Plugin::On { flags, .. }) => Some(flags.clone()),
             None => process.and_then(|process| process.flags.clone()),
         };
-        let Some(offer) = offer(&node.host, family, flags.clone().unwrap_or_default(), &mut check) else {
-            continue;
-        };
+        let Some((offer, is_told)) = offer(&node.host, family, flags.clone(), &mut check) else { continue };
         for (name, devices) in &offer.resources {
             let healthy = devices.values().filter(|health| **health == Health::Healthy).count();
             check.fine(format!("{name}: {healthy}"));
@@ -92,11 +85,20 @@ pub(super) fn check(
                 format!("no process of the plugin of {} is seen", family.name),
                 format!(
                     "nothing, if it is not wanted here; else kubectl get pods -A -o wide --field-selector spec.nodeName=NODE, for \
-                     the pod of {} or of intel-device-plugins",
-                    family.entry_point
+                     the pod of intel-{}-plugin or of intel-device-plugins",
+                    family.name
                 ),
             ),
-            (Some(_), Some(checkpoint)) => compare(&mut check, family, offer, checkpoint, flags.is_some()),
+            (Some(_), Some(checkpoint)) => {
+                let doubt = if flags.is_none() {
+                    ", unless its file of flags says otherwise"
+                } else if is_told {
+                    ", unless it was told otherwise while it runs"
+                } else {
+                    ""
+                };
+                compare(&mut check, family, offer, checkpoint, doubt);
+            }
             _ => {}
         }
     }
@@ -118,40 +120,33 @@ fn checkpoint(host: &Host, check: &mut Check) -> Option<Checkpoint> {
     }
 }
 
-/// What the plugin would offer; `None` if that is not known.
-fn offer(host: &Host, family: &Family, mut flags: Vec<String>, check: &mut Check) -> Option<Offer> {
-    if family.is_of_a_node {
-        // The API is not asked.
-        flags.push("-node-name=".to_owned());
-    }
-    let start = match (family.parse)(&flags) {
-        Ok(start) => start,
+/// What the plugin would offer, and whether it is told more while it runs; `None` if it is not known.
+fn offer(
+    host: &Host,
+    family: &Family,
+    flags: Option<Vec<String>>,
+    check: &mut Check,
+) -> Option<(Offer, bool)> {
+    let of_it = format!("what {} offers", family.name);
+    let configuration = Configuration::of_family(family.name, flags.unwrap_or_default());
+    let Offered { offer, mut families } = match Offered::of(&configuration, host) {
+        Ok(offered) => offered,
         Err(why) => {
-            check.unseen(
-                format!("what {} offers", family.name),
-                format!("its flags are not understood: {why}"),
-            );
+            check.unseen(of_it, why);
             return None;
         }
     };
-    let plugin = start(host, &Rescan::default());
-    let inventory = match plugin.discover(host) {
-        Ok(inventory) => inventory,
-        Err(error) => {
-            check.found(
-                &FAILED,
-                format!("{}: {}", family.name, error_chain(&error)),
-                "look at the path, and at dmesg",
-            );
-            return None;
-        }
-    };
-    for note in plugin.unseen(host) {
-        check.unseen(format!("what {} offers", family.name), note);
+    let said = families.remove(family.name).unwrap_or_default();
+    if let Some(why) = said.failure {
+        check.found(&FAILED, format!("{}: {why}", family.name), "look at the path, and at dmesg");
+        return None;
     }
-    let mut offer = Offer::default();
-    for warning in offer.add(&*plugin, inventory).into_iter().take(MOST) {
-        let fix = "the family's page says what to do about each line of its log: devices/*/README.md";
+    let is_told = !said.unseen.is_empty();
+    for note in said.unseen {
+        check.unseen(of_it.clone(), note);
+    }
+    for warning in said.warnings.into_iter().take(MOST) {
+        let fix = "the plugin's log says the same: the family's page, `What the log says, and what to do`";
         check.found(&LEFT_OUT, warning, fix);
     }
     for (name, devices) in &offer.resources {
@@ -168,16 +163,17 @@ fn offer(host: &Host, family: &Family, mut flags: Vec<String>, check: &mut Check
             check.found(&UNHEALTHY, format!("{name}: {}: {why}", some_of(&ids)), fix);
         }
     }
-    Some(offer)
+    Some((offer, is_told))
 }
 
-/// With flags that are not known, only whether the kubelet has anything of the family.
-fn compare(check: &mut Check, family: &Family, offer: Offer, checkpoint: &Checkpoint, knows_flags: bool) {
+/// In doubt, only whether the kubelet has anything of the family.
+fn compare(check: &mut Check, family: &Family, offer: Offer, checkpoint: &Checkpoint, doubt: &str) {
     let mut has = checkpoint.offer.clone();
-    has.resources.retain(|name, _| name.split('/').next() == Some(family.namespace));
+    has.resources
+        .retain(|name, _| families::of_resource(name).is_some_and(|other| other.name == family.name));
     let differences = has.differences(&offer.healthy());
-    let is_in_doubt = !knows_flags && has.resources.values().any(|devices| !devices.is_empty());
-    if differences.is_empty() || is_in_doubt {
+    let has_any = has.resources.values().any(|devices| !devices.is_empty());
+    if differences.is_empty() || (!doubt.is_empty() && has_any) {
         return;
     }
     let said: Vec<String> = differences
@@ -186,10 +182,9 @@ fn compare(check: &mut Check, family: &Family, offer: Offer, checkpoint: &Checkp
             format!("{}: the kubelet has {}, the plugin would offer {}", one.resource, one.before, one.after)
         })
         .collect();
-    let flags = if knows_flags { "" } else { ", unless its file of flags says otherwise" };
     check.found(
         &NOT_TAKEN,
-        format!("{}{flags}", some_of(&said)),
+        format!("{}{doubt}", some_of(&said)),
         "kubectl logs of the plugin's pod, from `cannot register` on; delete the pod, and a new one registers",
     );
 }

@@ -114,6 +114,12 @@ impl Configuration {
         Self { name: "the defaults".to_owned(), families, note: None }
     }
 
+    /// One family with these flags.
+    pub(crate) fn of_family(family: &'static str, flags: Vec<String>) -> Self {
+        let plugin = Plugin::On { flags, is_named: false };
+        Self { name: "flags".to_owned(), families: BTreeMap::from([(family, plugin)]), note: None }
+    }
+
     /// Adds flags, of which the last counts.
     pub(super) fn add(&mut self, more: &PluginFlags) {
         for (family, more) in more.given() {

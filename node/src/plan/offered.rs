@@ -11,28 +11,28 @@ use crate::plugin_flags::split_ignored;
 
 /// What all of them would offer.
 #[derive(Debug, Default)]
-pub(super) struct Offered {
-    pub(super) offer: Offer,
+pub(crate) struct Offered {
+    pub(crate) offer: Offer,
     /// By family, what is to be said of it.
-    pub(super) families: BTreeMap<&'static str, Said>,
+    pub(crate) families: BTreeMap<&'static str, Said>,
 }
 
 /// What is to be said of a family that would run.
 #[derive(Debug, Default)]
-pub(super) struct Said {
-    pub(super) flags: Vec<String>,
+pub(crate) struct Said {
+    pub(crate) flags: Vec<String>,
     /// What is left out and why.
-    pub(super) warnings: BTreeSet<String>,
+    pub(crate) warnings: BTreeSet<String>,
     /// What is not known before the plugin runs.
-    pub(super) unseen: Vec<String>,
+    pub(crate) unseen: Vec<String>,
     /// Why nothing is known of it.
-    pub(super) failure: Option<String>,
+    pub(crate) failure: Option<String>,
 }
 
 impl Offered {
     /// Looks at the node once with each plugin. Nothing is changed there: neither are plugins asked to prepare anything, nor do
     /// the tasks run that they start. The error is a flag that a plugin refuses.
-    pub(super) fn of(configuration: &Configuration, host: &Host) -> Result<Self, String> {
+    pub(crate) fn of(configuration: &Configuration, host: &Host) -> Result<Self, String> {
         let runtime = cli::plugin::runtime(1)?;
         // Tasks are started in it, but it is never run.
         let _entered = runtime.enter();
@@ -77,7 +77,7 @@ impl Offered {
     }
 
     /// The families of which nothing is known.
-    pub(super) fn failed(&self) -> impl Iterator<Item = &'static str> {
+    pub(crate) fn failed(&self) -> impl Iterator<Item = &'static str> {
         self.families.iter().filter(|(_, said)| said.failure.is_some()).map(|(name, _)| *name)
     }
 }

@@ -66,6 +66,12 @@ pub(crate) const CASES: &[Case] = &[
         s.write("proc/300/cmdline", "/usr/bin/intel-device-plugins\0node\0");
         s.checkpoint("{}");
     }),
+    // Whose devices are healthy it is told while it runs.
+    case(GPUS, &[], |s| {
+        s.process(300, &["intel_gpu_device_plugin", "-health-management"], &[KUBELET]);
+        s.process(301, &["intel_npu_device_plugin"], &[KUBELET]);
+        s.checkpoint(r#"{"gpu.intel.com/xe": ["card7-0"], "npu.intel.com/accel": ["accel0-0"]}"#);
+    }),
     case(NPUS, &["device-node-missing", "device-left-out"], |s| {
         s.delete("dev/accel/accel0");
         s.checkpoint("{}");
