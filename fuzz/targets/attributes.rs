@@ -6,21 +6,13 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cli::plugin::Start;
 use device_plugin::{DevicePlugin, Rescan};
 use host::{Host, PciFunction, pci};
 use libfuzzer_sys::fuzz_target;
 
-const FAMILIES: [fn(&[String]) -> Result<Start, String>; 8] = [
-    dlb_plugin::parse,
-    fpga_plugin::parse,
-    gpu_plugin::parse,
-    idxd_plugin::dsa::parse,
-    idxd_plugin::iaa::parse,
-    npu_plugin::parse,
-    qat_plugin::parse,
-    sgx_plugin::parse,
-];
+#[path = "../../node/src/families.rs"]
+#[allow(dead_code)]
+mod families;
 
 struct Place {
     host: Host,
@@ -32,11 +24,13 @@ struct Place {
 impl Place {
     fn new() -> Self {
         let node = fuzz::node(&fuzz::folder("attributes"));
-        let plugins = FAMILIES.map(|parse| parse(&[]).expect("defaults")(&node.host(), &Rescan::default()));
+        let plugin = |family: &families::Family| {
+            (family.parse)(&[]).expect("defaults")(&node.host(), &Rescan::default())
+        };
         let mut files = Vec::new();
         list(node.root(), &mut files);
         files.sort_unstable();
-        Self { host: node.host(), plugins: plugins.into(), files }
+        Self { host: node.host(), plugins: families::FAMILIES.iter().map(plugin).collect(), files }
     }
 
     /// What a plugin makes of the node, and what is said of its PCI functions.

@@ -2,20 +2,12 @@
 
 use std::time::Duration;
 
-use cli::plugin::Start;
 use cli::{FlagSet, Stop};
 use libfuzzer_sys::fuzz_target;
 
-const FAMILIES: [fn(&[String]) -> Result<Start, String>; 8] = [
-    dlb_plugin::parse,
-    fpga_plugin::parse,
-    gpu_plugin::parse,
-    idxd_plugin::dsa::parse,
-    idxd_plugin::iaa::parse,
-    npu_plugin::parse,
-    qat_plugin::parse,
-    sgx_plugin::parse,
-];
+#[path = "../../node/src/families.rs"]
+#[allow(dead_code)]
+mod families;
 
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Flags {
@@ -64,8 +56,9 @@ fuzz_target!(|text: &str| {
     let mut words = text.split('\0').map(str::to_owned);
     let Some(first) = words.next() else { return };
     let words: Vec<String> = words.collect();
-    let family = FAMILIES[usize::from(first.bytes().next().unwrap_or_default()) % FAMILIES.len()];
-    if let Err(error) = family(&words) {
+    let number = usize::from(first.bytes().next().unwrap_or_default());
+    let family = &families::FAMILIES[number % families::FAMILIES.len()];
+    if let Err(error) = (family.parse)(&words) {
         assert!(!error.is_empty());
     }
     let (read, rest) = Flags::parse(&words);

@@ -3,8 +3,8 @@
 use device_plugin::policy::{self, Choice};
 use libfuzzer_sys::fuzz_target;
 
-// What the kubelet asks before it allocates: how many, the free ids and, after a second blank line's end, those that must be
-// included. It should not ask for what is not free, but who knows.
+// What the kubelet asks before it allocates, a line each: how many, the free ids, those that must be included. It should not
+// ask for what is not free, but who knows.
 fuzz_target!(|text: &str| {
     let mut parts = text.splitn(3, '\n');
     let size = parts.next().and_then(|number| number.parse::<u32>().ok()).unwrap_or_default();

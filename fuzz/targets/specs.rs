@@ -1,24 +1,16 @@
 #![no_main]
 
-use controller::{Family, Settings, admission};
+use controller::{Settings, admission};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
 
-const FAMILIES: [Family; 8] = [
-    dlb_operator::FAMILY,
-    idxd_operator::DSA,
-    fpga_operator::FAMILY,
-    gpu_operator::FAMILY,
-    idxd_operator::IAA,
-    npu_operator::FAMILY,
-    qat_operator::FAMILY,
-    sgx_operator::FAMILY,
-];
+#[path = "../../operator/src/families.rs"]
+mod families;
 
 // The first letter chooses the kind, the rest is the spec of an object. What the webhook takes must give a DaemonSet.
 fuzz_target!(|content: &[u8]| {
     let Some((first, json)) = content.split_first() else { return };
-    let family = FAMILIES[usize::from(*first) % FAMILIES.len()];
+    let family = families::FAMILIES[usize::from(*first) % families::FAMILIES.len()];
     let Ok(mut spec) = serde_json::from_slice::<Value>(json) else { return };
     if let (Some(image), Some(fields)) = (admission::default_image(&family, &spec), spec.as_object_mut()) {
         fields.insert("image".to_owned(), json!(image));

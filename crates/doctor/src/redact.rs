@@ -35,8 +35,8 @@ const SECRETS: [&str; 9] =
 pub struct Redactor {
     /// Words that are known, in lower case, and what they are. The longest are tried first.
     known: Vec<(String, &'static str)>,
-    /// The placeholders that were given out, by kind and value.
-    given: BTreeMap<(&'static str, String), usize>,
+    /// The numbers of placeholders that were given out, by kind and value.
+    given: BTreeMap<&'static str, BTreeMap<String, usize>>,
 }
 
 impl Redactor {
@@ -110,18 +110,19 @@ impl Redactor {
             "host" => value.split('.').next().unwrap_or_default(),
             _ => value,
         };
-        let next = self.given.keys().filter(|(known, _)| *known == kind).count() + 1;
-        let number = *self.given.entry((kind, value.to_lowercase())).or_insert(next);
+        let given = self.given.entry(kind).or_default();
+        let next = given.len() + 1;
+        let number = given.entry(value.to_lowercase()).or_insert(next);
         format!("<{kind}-{number}>")
     }
 
     /// Wherever a word stands that is known, unless it is a part of a longer one.
     fn known_words(&mut self, line: &str) -> String {
-        let mut line = line.to_owned();
+        // ASCII only, so that places in the two texts are the same.
+        let (mut line, mut lower) = (line.to_owned(), line.to_ascii_lowercase());
         for (word, kind) in self.known.clone() {
             let mut from = 0;
-            // ASCII only, so that places in the two texts are the same.
-            while let Some(found) = line.to_ascii_lowercase().get(from..).and_then(|rest| rest.find(&word)) {
+            while let Some(found) = lower.get(from..).and_then(|rest| rest.find(&word)) {
                 let (start, end) = (from + found, from + found + word.len());
                 let is_inner = line.get(..start).is_some_and(ends_in_word);
                 if is_inner || goes_on(&line, end, char::is_alphanumeric) {
@@ -137,6 +138,7 @@ impl Redactor {
                 }
                 let placeholder = self.placeholder(kind, &word);
                 line.replace_range(start..end, &placeholder);
+                lower.replace_range(start..end, &placeholder);
                 from = start + placeholder.len();
             }
         }
@@ -145,11 +147,11 @@ impl Redactor {
 
     /// Values after a word such as `token`: `token=X`, `"token": "X"`, `Bearer X`.
     fn secrets(&mut self, line: &str) -> String {
-        let mut line = line.to_owned();
+        let (mut line, mut lower) = (line.to_owned(), line.to_ascii_lowercase());
         let words = SECRETS.iter().map(|word| (*word, "secret")).chain([("serial", "serial")]);
         for (word, kind) in words {
             let mut from = 0;
-            while let Some(found) = line.to_ascii_lowercase().get(from..).and_then(|rest| rest.find(word)) {
+            while let Some(found) = lower.get(from..).and_then(|rest| rest.find(word)) {
                 from += found + word.len();
                 let rest = line.get(from..).unwrap_or_default();
                 // The end of the name, as in `token_file=` or `serial_number: `.
@@ -178,6 +180,7 @@ impl Redactor {
                 }
                 let placeholder = self.placeholder(kind, &value);
                 line.replace_range(start..start + value.len(), &placeholder);
+                lower.replace_range(start..start + value.len(), &placeholder);
                 from = start + placeholder.len();
             }
         }
@@ -294,6 +297,7 @@ mod tests {
             ("token=abc; serial_number: X1", "token=<secret-1>; serial_number: <serial-1>"),
             (r#"{"Token": "abc d", "password":"p"}"#, r#"{"Token": "<secret-1>", "password":"<secret-2>"}"#),
             (r#""{\"token\":\"abc\"}""#, r#""{\"token\":\"<secret-1>"}""#),
+            ("proxy=http://me:geheim@10.0.0.5:3128", "proxy=http://<secret-1>@<ip-1>:3128"),
             ("Authorization: Bearer abc", "Authorization: Bearer <secret-1>"),
             ("authorization: basic YWJj x", "authorization: basic <secret-1> x"),
             ("password=<abc token=10.0.0.1-a", "password=<secret-2> token=<secret-1>"),

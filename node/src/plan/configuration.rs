@@ -5,10 +5,10 @@ use std::fs::File;
 use std::io::{self, Read as _};
 
 use cli::FlagSet;
+use doctor::some_of;
 use serde_json::Value;
 
 use super::manifest;
-use super::view::some;
 use crate::families::{self, FAMILIES};
 use crate::node::config::{self, Config};
 use crate::plugin_flags::PluginFlags;
@@ -92,7 +92,7 @@ impl Given {
 
 impl Configuration {
     /// That of a file and flags, either of which may be empty.
-    fn of(file: &str, flags: &PluginFlags, node_name: &str) -> Result<Self, String> {
+    pub(super) fn of(file: &str, flags: &PluginFlags, node_name: &str) -> Result<Self, String> {
         let mut configuration = match file {
             "" if flags.given().next().is_none() => Self::defaults(),
             "" => Self::default(),
@@ -184,7 +184,7 @@ pub(crate) fn of_node(text: &str, node_name: &str) -> Result<Configuration, Stri
     let config = Config::parse(text)?;
     let nodes: Vec<&str> = config.nodes().collect();
     let note = (!nodes.is_empty() && !nodes.contains(&node_name)).then(|| {
-        let nodes = some(nodes.iter().map(|node| (*node).to_owned()).collect());
+        let nodes = some_of(&nodes.iter().map(|node| (*node).to_owned()).collect::<Vec<_>>());
         match node_name {
             "" => format!("-node-name is not given: the sections of {nodes} are left out"),
             name => format!("no section is of the node {name}; there are {nodes}"),

@@ -226,7 +226,7 @@ fn resources(offer: &Offer) -> Vec<String> {
 }
 
 /// The first few.
-pub(super) fn some(mut list: Vec<String>) -> String {
+fn some(mut list: Vec<String>) -> String {
     let more = list.len().saturating_sub(SHOWN);
     list.truncate(SHOWN);
     if more > 0 {

@@ -26,6 +26,11 @@ fn ends_in_placeholder(text: &str) -> bool {
 
 /// How long the thing is that `text` begins with, and what kind of thing; without a kind it is left as it is.
 pub(super) fn form_of(text: &str, before: &str) -> Option<(usize, Option<&'static str>)> {
+    if before.ends_with("://")
+        && let Some(length) = user_and_password(text)
+    {
+        return Some((length, Some("secret")));
+    }
     // It may follow any letter: `pod` and the id of the pod.
     if let Some(length) = uuid(text) {
         return Some((length, Some("uuid")));
@@ -52,6 +57,13 @@ pub(super) fn form_of(text: &str, before: &str) -> Option<(usize, Option<&'stati
 /// So many bytes are of letters like these.
 fn run(text: &str, is_part: impl Fn(char) -> bool) -> usize {
     text.find(|letter| !is_part(letter)).unwrap_or(text.len())
+}
+
+/// The length of what stands before the `@` in an address of the web.
+fn user_and_password(text: &str) -> Option<usize> {
+    let length = run(text, |letter| !letter.is_whitespace() && !"/?#@<>\"'".contains(letter));
+    let is_it = text.get(..length)?.contains(':') && goes_on(text, length, |letter| letter == '@');
+    is_it.then_some(length)
 }
 
 /// The length of groups of 8, 4, 4, 4 and 12 hexadecimal digits with the same separator between them.
