@@ -2,12 +2,15 @@
 //! (`/proc/sys/user`) are zero for it and nobody else.
 
 use std::fs;
+use std::time::Duration;
 
 use crate::plugin::without_capabilities;
 use crate::world::{Outcome, World};
 
 /// Sets the limit named by `$0` to zero and becomes the plugin.
 const SCRIPT: &str = r#"echo 0 >/proc/sys/user/$0; exec "$@""#;
+
+const REGISTERED: Duration = Duration::from_millis(1500);
 
 const LIMITS: [(&str, &str); 2] = [
     ("max_inotify_instances", "rounds without instances"),
@@ -29,6 +32,9 @@ pub(super) async fn run(world: &mut World) -> Outcome<()> {
                 // A kubelet that comes anew is noticed before the change is.
                 world.kubelet.restart().await?;
                 world.inject("kubelet restarts");
+                // Within a second it registers, and may tell what it knew before it looks at devices again.
+                world.agree().await?;
+                tokio::time::sleep(REGISTERED).await;
             }
             world.quiet().await?;
             world.allocate_all().await?;
