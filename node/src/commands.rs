@@ -5,6 +5,8 @@ use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
+use cli::Stop;
+
 use crate::{bundle, doctor, node, plan, record, setup, simulate, top};
 
 /// A command, and what it is for.
@@ -56,6 +58,12 @@ pub(crate) const COMMANDS: &[Command] = &[
         main: bundle::main,
     },
 ];
+
+/// Ends a command whose exit code 2 has a meaning: a wrong flag is 1, as every other error.
+pub(crate) fn stopped(stop: &Stop) -> ExitCode {
+    let code = stop.report();
+    if matches!(stop, Stop::Help { .. }) { code } else { ExitCode::FAILURE }
+}
 
 /// Says on standard error why a command ends, in one line.
 pub(crate) fn failed(command: &str, error: &dyn Error) -> ExitCode {

@@ -63,11 +63,7 @@ impl Options {
 pub(crate) fn main(args: Vec<OsString>) -> ExitCode {
     let options = match Options::parse(args) {
         Ok(options) => options,
-        Err(stop @ Stop::Help { .. }) => return stop.report(),
-        Err(stop) => {
-            stop.report();
-            return ExitCode::FAILURE;
-        }
+        Err(stop) => return crate::commands::stopped(&stop),
     };
     let outcome = if options.list { list().map(|()| None) } else { run(&options) };
     match outcome {

@@ -32,11 +32,16 @@ pub(crate) struct Family {
     pub(crate) namespace: &'static str,
 }
 
-/// The family whose plugin offers the resource of this full name, such as `gpu.intel.com/xe`.
+impl Family {
+    /// Whether the resource of this full name, such as `gpu.intel.com/xe`, is of its plugin.
+    pub(crate) fn offers(&self, resource: &str) -> bool {
+        resource.strip_prefix(self.namespace).is_some_and(|rest| rest.starts_with('/'))
+    }
+}
+
+/// The family whose plugin offers the resource of this full name.
 pub(crate) fn of_resource(name: &str) -> Option<&'static Family> {
-    FAMILIES
-        .iter()
-        .find(|family| name.strip_prefix(family.namespace).is_some_and(|rest| rest.starts_with('/')))
+    FAMILIES.iter().find(|family| family.offers(name))
 }
 
 /// The family of that name.

@@ -94,10 +94,7 @@ impl Options {
 pub(crate) fn main(args: Vec<OsString>) -> ExitCode {
     let outcome = match Options::parse(args) {
         Ok(options) => plan(&options),
-        Err(stop) => {
-            let help = stop.report();
-            return if matches!(stop, Stop::Help { .. }) { help } else { ExitCode::FAILURE };
-        }
+        Err(stop) => return crate::commands::stopped(&stop),
     };
     outcome.unwrap_or_else(|error| crate::commands::failed("plan", &*error))
 }

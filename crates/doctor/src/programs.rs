@@ -49,6 +49,8 @@ pub struct Process {
     pub name: String,
     /// The words after it.
     pub words: Vec<String>,
+    /// The folder in `/proc` of the process that began it.
+    parent: Option<String>,
     mounts: Mounts,
 }
 
@@ -87,11 +89,16 @@ impl Process {
         let words = String::from_utf8_lossy(&words);
         let mut words = words.split('\0').filter(|word| !word.is_empty()).map(str::to_owned);
         let name = words.next()?.rsplit('/').next()?.to_owned();
-        programs.contains(&name.as_str()).then(|| Self {
-            folder: folder.to_owned(),
-            name,
-            words: words.collect(),
-            mounts: Mounts::of(host, folder),
+        programs.contains(&name.as_str()).then(|| {
+            let status = host.read(format!("{folder}/status")).unwrap_or_default();
+            let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"));
+            Self {
+                folder: folder.to_owned(),
+                name,
+                words: words.collect(),
+                parent: parent.map(|number| format!("/proc/{}", number.trim())),
+                mounts: Mounts::of(host, folder),
+            }
         })
     }
 
@@ -115,10 +122,8 @@ impl Process {
     }
 
     /// Whether it was begun by that one, and is still the same program: it has not become another yet.
-    fn is_fork_of(&self, other: &Self, host: &Host) -> bool {
-        let status = host.read(format!("{}/status", self.folder)).unwrap_or_default();
-        let parent = status.lines().find_map(|line| line.strip_prefix("PPid:")).map(str::trim);
-        parent.is_some() && parent == other.folder.strip_prefix("/proc/") && self.words == other.words
+    fn is_fork_of(&self, other: &Self) -> bool {
+        self.parent.as_ref() == Some(&other.folder) && self.words == other.words
     }
 }
 
@@ -155,7 +160,7 @@ pub fn check(host: &Host, programs: &[&str], of: impl Fn(&Process) -> Told) -> (
     }
     let mut families: BTreeMap<&str, Vec<&Process>> = BTreeMap::new();
     for (process, one) in &all {
-        let is_fork = |(other, _): &(Process, Running)| process.is_fork_of(other, host);
+        let is_fork = |(other, _): &(Process, Running)| process.is_fork_of(other);
         if !all.iter().any(is_fork) {
             families.entry(one.family).or_default().push(process);
         }

@@ -9,7 +9,7 @@ use ::doctor::{Check, Kind, some_of};
 use device_plugin::{Checkpoint, Health, Offer};
 use host::Host;
 
-use crate::families::{self, FAMILIES, Family};
+use crate::families::{FAMILIES, Family};
 use crate::place::Node;
 use crate::plan::configuration::{Configuration, Plugin};
 use crate::plan::offered::Offered;
@@ -169,8 +169,7 @@ fn offer(
 /// In doubt, only whether the kubelet has anything of the family.
 fn compare(check: &mut Check, family: &Family, offer: Offer, checkpoint: &Checkpoint, doubt: &str) {
     let mut has = checkpoint.offer.clone();
-    has.resources
-        .retain(|name, _| families::of_resource(name).is_some_and(|other| other.name == family.name));
+    has.resources.retain(|name, _| family.offers(name));
     let differences = has.differences(&offer.healthy());
     let has_any = has.resources.values().any(|devices| !devices.is_empty());
     if differences.is_empty() || (!doubt.is_empty() && has_any) {

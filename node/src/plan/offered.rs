@@ -6,7 +6,7 @@ use device_plugin::{Offer, Rescan, error_chain};
 use host::Host;
 
 use super::configuration::{Configuration, Plugin};
-use crate::families::{self, FAMILIES};
+use crate::families::FAMILIES;
 use crate::plugin_flags::split_ignored;
 
 /// What all of them would offer.
@@ -55,9 +55,7 @@ impl Offered {
                 Ok(inventory) => said.warnings = offered.offer.add(&*plugin, inventory),
                 Err(error) => said.failure = Some(error_chain(&error)),
             }
-            let is_its =
-                |name: &String| families::of_resource(name).is_some_and(|other| other.name == family.name);
-            let has_devices = offered.offer.resources.keys().any(is_its);
+            let has_devices = offered.offer.resources.keys().any(|name| family.offers(name));
             if has_devices || *is_named {
                 said.unseen = plugin.unseen(host);
             }
