@@ -52,5 +52,6 @@ pub use metrics::Status;
 pub use offer::{Difference, Offer};
 pub use plugin::{Capabilities, DevicePlugin, DiscoverError, Refusal, Triggers, error_chain};
 pub use readable::Readable;
+pub use registration::STREAM_GRACE;
 pub use server::{MAX_BLOCKING_THREADS, list};
 pub use wakeups::Rescan;

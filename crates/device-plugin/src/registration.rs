@@ -11,7 +11,7 @@
 //!        │                         │ └──────┘
 //!        │                    registered
 //!        │                         │ kubelet.sock new, own socket gone, list stream lost
-//!        └────────── close ◄───────┘
+//!        └──── close, pause ◄──────┘         (for a kubelet that stays, to hear of the end)
 //! ```
 //!
 //! Every wait looks at the folder's state and not at what an event said, so a lost or late event only delays.
@@ -39,8 +39,11 @@ const NO_NEWS: Duration = Duration::from_millis(150);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// The kubelet opens the list right after Register.
 const STREAM_EXPECTED: Duration = Duration::from_secs(10);
-/// A kubelet that goes away ends the stream before its socket changes.
-const STREAM_GRACE: Duration = Duration::from_secs(1);
+/// From the end of a list stream until its resource is registered again with the same kubelet. Up to 1.36 a kubelet may take the end
+/// of a stream for that of another that it has opened since: it listens on, but hands out none of the devices
+/// (<https://github.com/kubernetes/kubernetes/pull/135437>). Who ends a [`Manager`](crate::Manager) and runs another for the same
+/// resources waits as long. And a kubelet that goes away ends the stream before its socket changes, which shows within that time.
+pub const STREAM_GRACE: Duration = Duration::from_secs(1);
 /// Between registrations that the kubelet accepts and then drops.
 const LONGEST_DROP_PAUSE: Duration = Duration::from_mins(2);
 
@@ -72,16 +75,22 @@ impl<P: DevicePlugin> Registration<P> {
         let mut stop = self.stop.clone();
         let mut drop_pause = STREAM_GRACE;
         let mut bind_error = String::new();
+        // The kubelet that had a list, and since when it has none.
+        let mut ended: Option<(SocketIdentity, Instant)> = None;
         while !*stop.borrow() {
             tokio::select! {
                 () = self.wanted() => {}
                 _ = stop.wait_for(|stop| *stop) => break,
             }
+            if let Some((kubelet, since)) = ended.take() {
+                self.pause(STREAM_GRACE.saturating_sub(since.elapsed()), Some(kubelet)).await;
+                continue;
+            }
             let socket = match ServedSocket::open(&self.shared, &self.name, &self.devices, self.socket()) {
                 Ok(socket) => socket,
                 // A kubelet that starts removes all sockets, also one that has just been made.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    self.pause(FIRST_PAUSE).await;
+                    self.pause(FIRST_PAUSE, SocketIdentity::of(&self.kubelet_socket())).await;
                     continue;
                 }
                 Err(error) => {
@@ -95,15 +104,16 @@ impl<P: DevicePlugin> Registration<P> {
                         );
                         bind_error = error;
                     }
-                    self.pause(LONGEST_PAUSE).await;
+                    self.pause(LONGEST_PAUSE, SocketIdentity::of(&self.kubelet_socket())).await;
                     continue;
                 }
             };
             bind_error.clear();
             let began = Instant::now();
-            let lost = self.register_and_hold(&socket).await;
+            let (lost, listener) = self.register_and_hold(&socket).await;
             self.shared.status.unregistered(&self.name);
             socket.close().await;
+            ended = listener.map(|kubelet| (kubelet, Instant::now()));
             if began.elapsed() > LONGEST_DROP_PAUSE {
                 drop_pause = STREAM_GRACE;
             }
@@ -117,7 +127,7 @@ impl<P: DevicePlugin> Registration<P> {
                         "{}: the kubelet does not listen any more; registering again",
                         self.full_name()
                     );
-                    self.pause(drop_pause).await;
+                    self.pause(drop_pause, listener).await;
                     drop_pause = (drop_pause * 2).min(LONGEST_DROP_PAUSE);
                 }
             }
@@ -166,13 +176,12 @@ impl<P: DevicePlugin> Registration<P> {
         }
     }
 
-    /// Waits, but no longer than until the kubelet is another one or this is to stop.
-    async fn pause(&mut self, pause: Duration) {
-        let kubelet = self.kubelet_socket();
-        let before = SocketIdentity::of(&kubelet);
+    /// Waits, but no longer than until there is another kubelet than this, or none, or this is to stop.
+    async fn pause(&mut self, pause: Duration, kubelet: Option<SocketIdentity>) {
+        let socket = self.kubelet_socket();
         let mut stop = self.stop.clone();
         let other_kubelet =
-            async { while self.folder.changed().await.is_ok() && SocketIdentity::of(&kubelet) == before {} };
+            async { while SocketIdentity::of(&socket) == kubelet && self.folder.changed().await.is_ok() {} };
         tokio::select! {
             () = sleep(pause) => {}
             () = other_kubelet => {}
@@ -180,16 +189,17 @@ impl<P: DevicePlugin> Registration<P> {
         }
     }
 
-    async fn register_and_hold(&mut self, socket: &ServedSocket) -> Lost {
+    /// Tells also which kubelet had the list.
+    async fn register_and_hold(&mut self, socket: &ServedSocket) -> (Lost, Option<SocketIdentity>) {
         let mut stop = self.stop.clone();
         tokio::select! {
             lost = async {
                 match self.register(socket).await {
-                    Ok(kubelet) => self.hold(socket, kubelet).await,
-                    Err(lost) => lost,
+                    Ok(kubelet) => (self.hold(socket, kubelet).await, Some(kubelet)),
+                    Err(lost) => (lost, None),
                 }
             } => lost,
-            _ = stop.wait_for(|stop| *stop) => Lost::Stopped,
+            _ = stop.wait_for(|stop| *stop) => (Lost::Stopped, None),
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use device_plugin::{
     Capabilities, ContainerEdits, DeadMount, Device, DevicePlugin, DiscoverError, Inventory, Manager, Paths,
-    Refusal, Rescan, Status, Triggers, policy::Choice,
+    Refusal, Rescan, STREAM_GRACE, Status, Triggers, policy::Choice,
 };
 use host::Host;
 use tokio::sync::watch;
@@ -83,6 +83,7 @@ impl Fleet {
                 Some(_) => {
                     tracing::info!("{name} starts anew with other flags: {}", flags.join(" "));
                     self.end(name).await;
+                    tokio::time::sleep(STREAM_GRACE).await;
                     self.begin(name, flags, plugin, rescan);
                 }
                 None => self.begin(name, flags, plugin, rescan),

@@ -84,8 +84,8 @@ impl Scenario {
             Self::Kill | Self::Clock | Self::Cdi => Families::Gpu,
             _ => Families::All,
         };
-        // Half of the seeds have a kubelet that tells two instances of a plugin apart, as only the newest do.
-        let options = Options { tells_instances_apart: order.seed % 2 == 1, ..Options::default() };
+        let tells_instances_apart = order.kubelet_tells_instances_apart();
+        let options = Options { tells_instances_apart, ..Options::default() };
         World::new(order, families, options)
     }
 

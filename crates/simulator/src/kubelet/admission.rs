@@ -243,8 +243,11 @@ impl Process {
     }
 
     fn plugin(&self, resource: &str) -> Result<PluginClient, String> {
-        let plugin = lock(&self.endpoints).get(resource).map(|endpoint| endpoint.client.clone());
-        plugin.ok_or_else(|| format!("endpoint {resource} has been stopped"))
+        let endpoints = lock(&self.endpoints);
+        let plugin = endpoints.get(resource).filter(|endpoint| !endpoint.stopped);
+        plugin
+            .map(|endpoint| endpoint.client.clone())
+            .ok_or_else(|| format!("endpoint {resource} has been stopped"))
     }
 
     fn known_options(&self, resource: &str) -> Option<device_plugin::api::DevicePluginOptions> {

@@ -55,6 +55,8 @@ pub(super) struct Endpoint {
     pub(super) reader: AbortHandle,
     /// Kubelets that do not tell instances apart lose track of a plugin when another fails to register.
     pub(super) tracked: bool,
+    /// It is listened to and never asked: they held it for another whose list had ended.
+    pub(super) stopped: bool,
 }
 
 impl Process {

@@ -16,6 +16,9 @@ use super::{PluginClient, RegisterFault};
 
 /// Between attempts to reach a plugin, at first. As gRPC does in Go, it grows by 1.6.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// From the end of a list stream until a kubelet that does not tell instances apart holds the devices for gone. Milliseconds as a
+/// rule; it may have other things to do.
+const DISCONNECTING: Duration = Duration::from_millis(100);
 
 /// The service on the kubelet's socket.
 #[derive(Debug)]
@@ -107,7 +110,8 @@ impl Process {
         let mut endpoints = lock(&self.endpoints);
         let reading = Arc::clone(self).read_lists(resource.to_owned(), client.clone());
         let Some(reader) = self.spawn(reading) else { return };
-        let old = endpoints.insert(resource.to_owned(), Endpoint { client, reader, tracked: true });
+        let old =
+            endpoints.insert(resource.to_owned(), Endpoint { client, reader, tracked: true, stopped: false });
         if let Some(old) = old.filter(|_| self.shared.options.tells_instances_apart) {
             old.reader.abort();
         }
@@ -149,16 +153,47 @@ impl Process {
     /// [`Options::tells_instances_apart`]: super::Options::tells_instances_apart
     fn stream_ended(self: &Arc<Self>, resource: &str, reason: String) {
         self.update(|state| state.log(EventKind::StreamEnded { resource: resource.to_owned(), reason }));
-        if lock(&self.endpoints).get(resource).is_some_and(|endpoint| endpoint.tracked) {
-            self.disconnect(resource);
+        if !lock(&self.endpoints).get(resource).is_some_and(|endpoint| endpoint.tracked) {
+            return;
         }
+        if self.shared.options.tells_instances_apart {
+            self.disconnect(resource);
+            return;
+        }
+        self.close(resource);
+        self.update(|state| {
+            if let Some(known) = state.resources.get_mut(resource) {
+                known.connected = false;
+            }
+        });
+        let (process, resource) = (Arc::clone(self), resource.to_owned());
+        self.spawn(async move {
+            sleep(DISCONNECTING).await;
+            // Whoever has registered meanwhile is held for the one that has gone, and listened to all the same.
+            if let Some(endpoint) = lock(&process.endpoints).get_mut(&resource) {
+                endpoint.stopped = true;
+            }
+            process.stopped(&resource);
+        });
     }
 
     /// Closes the connection to the plugin that registered last; false if there is none.
     pub(super) fn disconnect(self: &Arc<Self>, resource: &str) -> bool {
-        let mut endpoints = lock(&self.endpoints);
-        let Some(endpoint) = endpoints.remove(resource) else { return false };
+        let is_closed = self.close(resource);
+        if is_closed {
+            self.stopped(resource);
+        }
+        is_closed
+    }
+
+    fn close(&self, resource: &str) -> bool {
+        let Some(endpoint) = lock(&self.endpoints).remove(resource) else { return false };
         endpoint.reader.abort();
+        true
+    }
+
+    /// Holds all devices for gone, and in time the resource, unless somebody registers it.
+    fn stopped(self: &Arc<Self>, resource: &str) {
         let now = Instant::now();
         self.update(|state| {
             if let Some(known) = state.resources.get_mut(resource) {
@@ -166,7 +201,6 @@ impl Process {
             }
         });
         self.forget_later(resource, now);
-        true
     }
 
     /// What kubelets do that do not tell instances apart: when one instance fails to register, the end of another's list

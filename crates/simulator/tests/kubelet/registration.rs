@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use device_plugin::api;
 use simulator::kubelet::{EventKind, Kubelet, KubeletError, Options, PodRequest};
+use tokio::time::sleep;
 
 use super::plugin::{Call, Plugin, RESOURCE, healthy, kubelet, kubelet_with, register, until};
 
@@ -144,6 +145,24 @@ async fn the_end_of_an_old_instance_drops_the_new_one() {
     kubelet.wait_until(|state| state.allocatable(RESOURCE) == 0).await.unwrap();
     assert!(!kubelet.resources()[RESOURCE].connected);
     until(|| new.streams() == 0).await;
+}
+
+/// As a real one does that is asked to register within a millisecond after the end of the list that it had.
+#[tokio::test]
+async fn who_registers_before_an_end_is_known_is_listened_to_and_never_asked() {
+    for (pause, allocatable) in [(0, 0), (1000, 1)] {
+        let (kubelet, old, folder) = kubelet_with(Options::default(), healthy(["red"])).await;
+        old.stop().await;
+        let ended = |kind: &EventKind| matches!(kind, EventKind::StreamEnded { .. });
+        kubelet.wait_until(|state| state.events.iter().any(|event| ended(&event.kind))).await.unwrap();
+        sleep(Duration::from_millis(pause)).await;
+        let new = Plugin::serve(folder.path(), "new.sock", healthy(["red"]));
+        new.register().await.unwrap();
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(kubelet.state().allocatable(RESOURCE), allocatable);
+        assert_eq!(new.streams(), 1);
+        assert_eq!(kubelet.admit(&PodRequest::of("pod", RESOURCE, 1)).await.is_ok(), allocatable > 0);
+    }
 }
 
 #[tokio::test]

@@ -22,6 +22,7 @@ pub(super) async fn run(world: &mut World) -> Outcome<()> {
         let mut words: Vec<String> =
             ["unshare", "--user", "--map-root-user", "sh", "-ec", SCRIPT, limit].map(str::to_owned).into();
         words.extend(without_capabilities(&world.command()));
+        world.as_a_runtime_waits().await;
         world.plugin = Some(world.start_as(&words)?);
         world.quiet().await?;
         let rounds = world.order.rounds.div_ceil(LIMITS.len());

@@ -36,6 +36,7 @@ pub(super) async fn run(world: &mut World) -> Outcome<()> {
         if world.random.bool() {
             world.toggle_some()?;
         }
+        world.as_a_runtime_waits().await;
         plugin = start(world).await?;
         world.kubelet.remove_pod("during");
         world.kubelet.admit(&PodRequest::of("after", RESOURCE, 1)).await?;
