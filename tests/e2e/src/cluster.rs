@@ -266,12 +266,21 @@ impl Cluster {
     }
 
     fn kill_where(&self, name: &str, is_meant: impl Fn(&Path) -> bool) -> usize {
-        let named = |program: &Path, _: &[u8]| program.file_name().is_some_and(|found| found == name);
-        let processes = self.processes(named, is_meant);
+        let processes = self.processes(|program, _| is_named(program, name), is_meant);
         for pid in &processes {
             kill_process(*pid, Signal::KILL).expect("kill");
         }
         processes.len()
+    }
+
+    /// The resident memory of the one process of the cluster, containers included, that runs the program `name`.
+    pub fn resident_kib(&self, name: &str) -> u64 {
+        let processes = self.processes(|program, _| is_named(program, name), |_| true);
+        assert_eq!(processes.len(), 1, "{name} runs once");
+        let status = format!("/proc/{}/status", processes[0].as_raw_nonzero());
+        let status = fs::read_to_string(status).expect("the status of a process");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
     /// Has a component such as `kubelet` stand still in whatever it is doing.
@@ -359,6 +368,10 @@ impl Cluster {
         }
         text
     }
+}
+
+fn is_named(program: &Path, name: &str) -> bool {
+    program.file_name().is_some_and(|found| found == name)
 }
 
 pub(crate) fn repository() -> PathBuf {

@@ -3,9 +3,10 @@
 //! One cluster serves all tests, one after the other; each leaves the node as it found it.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod chaos;
+
 use std::fs;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
 
 use e2e::{Cluster, Kubernetes, Prerequisites, healthy, pod};
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
@@ -55,8 +56,14 @@ fn tidy_after_a_failure(cluster: &Cluster) {
             cluster.node().add(words).unwrap();
         }
     }
-    if cluster.node().devices().any(|found| found == "card2") {
-        cluster.node().remove("card2").unwrap();
+    let more: Vec<String> = cluster
+        .node()
+        .devices()
+        .filter(|name| !["card0", "card1"].contains(name))
+        .map(str::to_owned)
+        .collect();
+    for device in more {
+        cluster.node().remove(&device).unwrap();
     }
 }
 
@@ -213,52 +220,6 @@ fn no_resource_is_lost_in_ten_kubelet_restarts() {
         container(&plugin).restart_count,
         "the plugin survives it all"
     );
-}
-
-/// The same on the embedded kubelet, with much more: `tests/chaos`. `E2E_CHAOS_ROUNDS` says how many rounds; 300 take a quarter of
-/// an hour, and in the first of that many the kubelet stands still for a minute.
-#[test]
-fn the_node_is_right_whatever_befalls_the_kubelet_and_the_sockets() {
-    let Some((cluster, kubernetes)) = cluster() else { return };
-    let plugin = kubernetes.pods_of(PLUGIN).remove(0);
-    let rounds = std::env::var("E2E_CHAOS_ROUNDS").map_or(6, |rounds| rounds.parse().unwrap());
-    let mut xe = 1;
-    for round in 0..rounds {
-        eprintln!("round {} of {rounds}", round + 1);
-        let change = || {
-            let mut node = cluster.node();
-            if xe == 1 { node.add(THIRD_GPU).unwrap() } else { node.remove("card2").unwrap() }
-        };
-        match round % 3 {
-            0 => {
-                cluster.stand_still("kubelet");
-                change();
-                // As long as that, and not for anything to happen.
-                std::thread::sleep(Duration::from_secs(if round == 0 && rounds >= 300 { 60 } else { 5 }));
-                cluster.go_on("kubelet");
-            }
-            1 => {
-                for socket in ["gpu.intel.com-i915.sock", "gpu.intel.com-xe.sock"] {
-                    fs::remove_file(cluster.file("/var/lib/kubelet/device-plugins").join(socket)).unwrap();
-                }
-                change();
-            }
-            _ => {
-                cluster.stop("kubelet");
-                change();
-                cluster.start_again("kubelet");
-                kubernetes.wait_for_kubelet(&name_of(&plugin), || state(&cluster));
-            }
-        }
-        xe = 3 - xe;
-        kubernetes.wait_for_resources(DOMAIN, &healthy(&[(I915, 1), (XE, xe)]), || state(&cluster));
-    }
-    if xe == 2 {
-        cluster.node().remove("card2").unwrap();
-        kubernetes.wait_for_resources(DOMAIN, &healthy(&GPUS), || state(&cluster));
-    }
-    let after = kubernetes.pods_of(PLUGIN).remove(0);
-    assert_eq!(container(&after).restart_count, container(&plugin).restart_count);
 }
 
 #[test]
