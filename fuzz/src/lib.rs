@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use device_plugin::policy::Choice;
 use fpga_bitstream::Bitstream;
+use host::Host;
 use rustix::fs::{MemfdFlags, memfd_create};
 use simulator::{Profile, SimulatedNode};
 
@@ -69,6 +70,28 @@ pub fn folder(target: &str) -> PathBuf {
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir(&folder).expect("a folder");
     folder
+}
+
+/// A folder of a target's, and the node that it stands for.
+pub struct Place {
+    pub folder: PathBuf,
+    pub host: Host,
+}
+
+impl Place {
+    pub fn new(target: &str) -> Self {
+        let folder = folder(target);
+        Self { host: Host::at(&folder).expect("a folder"), folder }
+    }
+
+    pub fn make(&self, folder: &str) {
+        std::fs::create_dir_all(self.folder.join(folder)).expect("a folder");
+    }
+
+    /// In a folder that is there.
+    pub fn write(&self, path: &str, text: &str) {
+        std::fs::write(self.folder.join(path), text).expect("a file");
+    }
 }
 
 /// A simulated node with one device of each kind, below this folder.

@@ -2,29 +2,21 @@
 
 use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 
 use device_plugin::{Checkpoint, Held};
 use doctor::{Needs, cdi};
-use host::Host;
+use fuzz::Place;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
 const KUBELET: &str = "var/lib/kubelet/device-plugins";
 const RUNTIME: &str = "etc/containerd/config.toml";
 
-struct Place {
-    folder: PathBuf,
-    host: Host,
-}
-
 thread_local! {
     static PLACE: LazyCell<Place> = const { LazyCell::new(|| {
-        let folder = fuzz::folder("doctor");
-        for below in [KUBELET, "etc/cdi", "etc/containerd"] {
-            std::fs::create_dir_all(folder.join(below)).expect("a folder");
-        }
-        Place { host: Host::at(&folder).expect("a folder"), folder }
+        let place = Place::new("doctor");
+        [KUBELET, "etc/cdi", "etc/containerd"].map(|folder| place.make(folder));
+        place
     })};
 }
 
@@ -32,17 +24,19 @@ thread_local! {
 // for each of them.
 fuzz_target!(|text: &str| {
     PLACE.with(|place| {
-        let write = |path: &str, text: &str| std::fs::write(place.folder.join(path), text).expect("a file");
         let json: Option<Value> = serde_json::from_str(text.trim()).ok();
-        write(&format!("{KUBELET}/kubelet_internal_checkpoint"), text);
+        place.write(&format!("{KUBELET}/kubelet_internal_checkpoint"), text);
         if let (Ok(checkpoint), Some(json)) = (Checkpoint::read(&place.host, format!("/{KUBELET}")), &json) {
             check_notes(&checkpoint, json);
         }
 
-        write(RUNTIME, text);
-        write("etc/cdi/a.json", text);
+        place.write(RUNTIME, text);
+        place.write("etc/cdi/a.json", text);
         let devices = json.as_ref().and_then(devices_of);
-        write("etc/cdi/b.yaml", &devices.as_ref().map_or(text.to_owned(), |_| yaml(json.as_ref().unwrap())));
+        place.write(
+            "etc/cdi/b.yaml",
+            &devices.as_ref().map_or(text.to_owned(), |_| yaml(json.as_ref().unwrap())),
+        );
         let check = cdi::check(&place.host, Needs { cdi: true, ..Needs::default() }, true);
         for device in devices.into_iter().flatten() {
             let found = format!("{device} is in a.json, b.yaml of ");
@@ -57,7 +51,7 @@ fuzz_target!(|text: &str| {
         assert!(keys().all(|key| ["version", "enable_cdi", "cdi_spec_dirs"].contains(&key)), "{settings:?}");
         let remarked: Vec<String> =
             text.lines().map(|line| format!("\t{line} # enable_cdi = false")).collect();
-        write(RUNTIME, &remarked.join("\n"));
+        place.write(RUNTIME, &remarked.join("\n"));
         assert_eq!(cdi::runtime_settings(&place.host), settings, "remarks change nothing");
     });
 });

@@ -2,9 +2,8 @@
 #![allow(dead_code)]
 
 use std::cell::LazyCell;
-use std::path::PathBuf;
 
-use host::Host;
+use fuzz::Place;
 use libfuzzer_sys::fuzz_target;
 
 #[path = "../../node/src/top"]
@@ -42,24 +41,16 @@ mod top {
 
 use top::Sample;
 
-struct Place {
-    folder: PathBuf,
-    host: Host,
-}
-
 const UID: &str = "0f3c5e0e-6c2f-4a36-9f0c-0d9a6b1c2d3e";
 
 thread_local! {
     static PLACE: LazyCell<Place> = const { LazyCell::new(|| {
-        let folder = fuzz::folder("fdinfo");
-        let process = folder.join("proc/17");
-        for below in ["fd", "fdinfo"] {
-            std::fs::create_dir_all(process.join(below)).expect("a folder");
-        }
+        let place = Place::new("fdinfo");
+        ["proc/17/fd", "proc/17/fdinfo"].map(|folder| place.make(folder));
         for (file, device) in [("3", "/dev/dri/renderD128"), ("4", "/dev/accel/accel0")] {
-            std::os::unix::fs::symlink(device, process.join("fd").join(file)).expect("a link");
+            std::os::unix::fs::symlink(device, place.folder.join("proc/17/fd").join(file)).expect("a link");
         }
-        Place { host: Host::at(&folder).expect("a folder"), folder }
+        place
     })};
 }
 
@@ -68,9 +59,7 @@ fuzz_target!(|text: &str| {
     let parts: Vec<&str> = text.split('\0').collect();
     let part = |number: usize| parts.get(number).copied().unwrap_or_default();
     PLACE.with(|place| {
-        let write = |name: &str, text: &str| {
-            std::fs::write(place.folder.join("proc/17").join(name), text).expect("a file");
-        };
+        let write = |name: &str, text: &str| place.write(&format!("proc/17/{name}"), text);
         let take = |first: &str, second: &str| {
             write("fdinfo/3", first);
             write("fdinfo/4", second);

@@ -1,10 +1,9 @@
 #![no_main]
 
 use std::cell::LazyCell;
-use std::path::PathBuf;
 
 use doctor::redact::Redactor;
-use host::Host;
+use fuzz::Place;
 use libfuzzer_sys::fuzz_target;
 
 const SERIAL: &str = "SN-4711-Q";
@@ -29,20 +28,13 @@ const WORDS: [(&str, &str); 6] = [
     ("{\\\"api_key\\\":\\\"", "\\\"}"),
 ];
 
-struct Place {
-    folder: PathBuf,
-    host: Host,
-}
-
 thread_local! {
     static PLACE: LazyCell<Place> = const { LazyCell::new(|| {
-        let folder = fuzz::folder("redact");
-        for (path, text) in [("sys/class/dmi/id", SERIAL), ("proc/sys/kernel", "(none)")] {
-            std::fs::create_dir_all(folder.join(path)).expect("a folder");
-            let name = if text == SERIAL { "product_serial" } else { "domainname" };
-            std::fs::write(folder.join(path).join(name), text).expect("a file");
-        }
-        Place { host: Host::at(&folder).expect("a folder"), folder }
+        let place = Place::new("redact");
+        ["sys/class/dmi/id", "proc/sys/kernel"].map(|folder| place.make(folder));
+        place.write("sys/class/dmi/id/product_serial", SERIAL);
+        place.write("proc/sys/kernel/domainname", "(none)");
+        place
     })};
 }
 
@@ -52,7 +44,7 @@ fuzz_target!(|text: &str| {
     let mut part = || parts.next().unwrap_or_default();
     let (name, before, after) = (part(), part(), part());
     let mut redactor = PLACE.with(|place| {
-        std::fs::write(place.folder.join("proc/sys/kernel/hostname"), name).expect("a file");
+        place.write("proc/sys/kernel/hostname", name);
         Redactor::new(&place.host, &[])
     });
     check(&mut redactor, &format!("{before}\n{after}"));

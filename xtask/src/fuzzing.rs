@@ -10,13 +10,14 @@ use crate::root;
 pub(crate) const PAGE: &str = "docs/fuzzing.md";
 
 /// What code has that reads by itself; command lines and device attributes are read by `cli` and `host`.
-const MARKS: [&str; 7] = [
+const MARKS: [&str; 8] = [
     "impl FromStr for",
     "serde_json::from_",
     "serde_saphyr::from_",
     "Deserializer::from_",
     "pem::parse",
     "fn parse(text: &",
+    "fn parse(line: &",
     "fn parse(message: &",
 ];
 

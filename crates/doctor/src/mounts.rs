@@ -66,7 +66,7 @@ impl Mount {
     fn parse(line: &str) -> Option<Self> {
         let mut fields = line.split(' ').skip(2);
         let (device, root, at) = (fields.next()?, fields.next()?, fields.next()?);
-        Some(Self { device: device.to_owned(), root: root.into(), at: at.into() })
+        at.starts_with('/').then(|| Self { device: device.to_owned(), root: root.into(), at: at.into() })
     }
 }
 
