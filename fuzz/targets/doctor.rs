@@ -15,7 +15,9 @@ const RUNTIME: &str = "etc/containerd/config.toml";
 thread_local! {
     static PLACE: LazyCell<Place> = const { LazyCell::new(|| {
         let place = Place::new("doctor");
-        [KUBELET, "etc/cdi", "etc/containerd"].map(|folder| place.make(folder));
+        for folder in [KUBELET, "etc/cdi", "etc/containerd"] {
+            place.make(folder);
+        }
         place
     })};
 }

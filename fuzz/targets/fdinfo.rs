@@ -46,7 +46,9 @@ const UID: &str = "0f3c5e0e-6c2f-4a36-9f0c-0d9a6b1c2d3e";
 thread_local! {
     static PLACE: LazyCell<Place> = const { LazyCell::new(|| {
         let place = Place::new("fdinfo");
-        ["proc/17/fd", "proc/17/fdinfo"].map(|folder| place.make(folder));
+        for folder in ["proc/17/fd", "proc/17/fdinfo"] {
+            place.make(folder);
+        }
         for (file, device) in [("3", "/dev/dri/renderD128"), ("4", "/dev/accel/accel0")] {
             std::os::unix::fs::symlink(device, place.folder.join("proc/17/fd").join(file)).expect("a link");
         }

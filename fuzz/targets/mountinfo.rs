@@ -12,7 +12,9 @@ const CONTAINER: &str = "proc/17/mountinfo";
 thread_local! {
     static PLACE: LazyCell<Place> = const { LazyCell::new(|| {
         let place = Place::new("mountinfo");
-        ["proc/1", "proc/17"].map(|folder| place.make(folder));
+        for folder in ["proc/1", "proc/17"] {
+            place.make(folder);
+        }
         place
     })};
 }

@@ -31,7 +31,9 @@ const WORDS: [(&str, &str); 6] = [
 thread_local! {
     static PLACE: LazyCell<Place> = const { LazyCell::new(|| {
         let place = Place::new("redact");
-        ["sys/class/dmi/id", "proc/sys/kernel"].map(|folder| place.make(folder));
+        for folder in ["sys/class/dmi/id", "proc/sys/kernel"] {
+            place.make(folder);
+        }
         place.write("sys/class/dmi/id/product_serial", SERIAL);
         place.write("proc/sys/kernel/domainname", "(none)");
         place
