@@ -277,8 +277,9 @@ impl Cluster {
     pub fn resident_kib(&self, name: &str) -> u64 {
         let processes = self.processes(|program, _| is_named(program, name), |_| true);
         assert_eq!(processes.len(), 1, "{name} runs once");
-        let status = format!("/proc/{}/status", processes[0].as_raw_nonzero());
-        let status = fs::read_to_string(status).expect("the status of a process");
+        let process = processes.first().expect("a process");
+        let status = fs::read_to_string(format!("/proc/{}/status", process.as_raw_nonzero()));
+        let status = status.expect("the status of a process");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
         line.trim().trim_end_matches(" kB").parse().expect("a number")
     }
