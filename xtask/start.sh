@@ -52,8 +52,18 @@ HEAD
         awk -F '[: ]' '$(NF - 1) == "i" { print $2 }' "$work/libc"
     } | sort -u |
         sed 's/.*/        *libc.a:&(.text .text.*)/'
-    # So are the numbers of copies of a function, each small: others in each build.
-    grep -E '^(_R|main$)' "$work/names" | sed -E 's/Cs[0-9A-Za-z]+_/Cs*_/g; /^_R/ s/(\.[0-9]+)?$/*/' | sort -u |
+    # Of a Rust name (RFC 2603) any is what the next build has otherwise: hashes of crates; references to what stood before, which count
+    # characters, hashes included; at the end the crate for which a generic function was made, for of equal ones any is kept; and the
+    # number of a copy.
+    grep -E '^(_R|main$)' "$work/names" | sed -E 's/\.[0-9]+$//; s/Cs[0-9A-Za-z]+_/Cs*_/g; s/B[0-9A-Za-z]*_/B*_/g' | awk '
+        /^_R/ {
+            sub(/B\*_$/, "")
+            crate = $0
+            sub(/.*Cs\*_/, "", crate)
+            if (crate ~ /^[0-9]+[a-z_]/ && crate + 0 == length(crate) - length(crate + 0)) $0 = substr($0, 1, length($0) - length(crate) - 4)
+            $0 = $0 "*"
+        }
+        { print }' | sort -u |
         sed 's/.*/        *(.text.*&)/'
     printf '    }\n}\nINSERT BEFORE .text;\n'
 } > xtask/start.ld
