@@ -31,7 +31,7 @@ fn the_node_is_right_whatever_befalls_the_kubelet_and_the_sockets() {
     for round in 0..rounds {
         let mut perhaps_change = || {
             if random.bool() {
-                change(&cluster, random.usize(..MORE.len()));
+                change(&cluster, random.choice(MORE).unwrap());
                 changes += 1;
             }
             Duration::from_millis(random.u64(..1000))
@@ -86,8 +86,11 @@ fn the_node_is_right_whatever_befalls_the_kubelet_and_the_sockets() {
         "{after_a_tenth} KiB after a tenth of the rounds, now {after}"
     );
 
-    let more: Vec<_> = (0..MORE.len()).filter(|which| is_there(&cluster, MORE[*which].0)).collect();
-    more.into_iter().for_each(|which| change(&cluster, which));
+    for gpu in MORE {
+        if is_there(&cluster, gpu.0) {
+            change(&cluster, gpu);
+        }
+    }
     assert_eq!(wait_for_what_is_there(&cluster, &kubernetes), ["card1"]);
     let now = kubernetes.pods_of(PLUGIN).remove(0);
     assert_eq!(container(&now).restart_count, container(&plugin).restart_count, "the plugin survives it all");
@@ -98,8 +101,7 @@ fn is_there(cluster: &Cluster, device: &str) -> bool {
 }
 
 /// Plugs it in, or out.
-fn change(cluster: &Cluster, which: usize) {
-    let (device, words) = MORE[which];
+fn change(cluster: &Cluster, (device, words): (&str, &str)) {
     let is_there = is_there(cluster, device);
     let mut node = cluster.node();
     if is_there { node.remove(device).unwrap() } else { node.add(words).unwrap() }
