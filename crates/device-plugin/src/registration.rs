@@ -90,7 +90,7 @@ impl<P: DevicePlugin> Registration<P> {
                 Ok(socket) => socket,
                 // A kubelet that starts removes all sockets, also one that has just been made.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    self.pause(FIRST_PAUSE, SocketIdentity::of(&self.kubelet_socket())).await;
+                    self.pause(FIRST_PAUSE, self.kubelet()).await;
                     continue;
                 }
                 Err(error) => {
@@ -104,7 +104,7 @@ impl<P: DevicePlugin> Registration<P> {
                         );
                         bind_error = error;
                     }
-                    self.pause(LONGEST_PAUSE, SocketIdentity::of(&self.kubelet_socket())).await;
+                    self.pause(LONGEST_PAUSE, self.kubelet()).await;
                     continue;
                 }
             };
@@ -140,6 +140,11 @@ impl<P: DevicePlugin> Registration<P> {
 
     fn kubelet_socket(&self) -> PathBuf {
         self.kubelet_folder.join(api::KUBELET_SOCKET)
+    }
+
+    /// The one whose socket is there.
+    fn kubelet(&self) -> Option<SocketIdentity> {
+        SocketIdentity::of(&self.kubelet_socket())
     }
 
     /// Socket file names are the reference's: users and other tools know them.
@@ -212,7 +217,7 @@ impl<P: DevicePlugin> Registration<P> {
         let mut said = false;
         loop {
             self.folder.borrow_and_update();
-            let kubelet = SocketIdentity::of(&self.kubelet_socket()).ok_or(Lost::KubeletGone)?;
+            let kubelet = self.kubelet().ok_or(Lost::KubeletGone)?;
             match socket.standing().await {
                 Standing::Ours => {}
                 Standing::Gone => return Err(Lost::SocketRemoved),
@@ -229,7 +234,7 @@ impl<P: DevicePlugin> Registration<P> {
             }
             let mut folder = self.folder.clone();
             let outdated = async {
-                while socket.is_in_place() && SocketIdentity::of(&self.kubelet_socket()) == Some(kubelet) {
+                while socket.is_in_place() && self.kubelet() == Some(kubelet) {
                     if folder.changed().await.is_err() {
                         std::future::pending::<()>().await;
                     }
@@ -308,7 +313,7 @@ impl<P: DevicePlugin> Registration<P> {
                 Standing::Gone => return Lost::SocketRemoved,
                 // This one goes on serving for as long as the kubelet still listens to it.
                 Standing::TakenOver => self.say_taken_over(&mut said),
-                Standing::Ours => match SocketIdentity::of(&self.kubelet_socket()) {
+                Standing::Ours => match self.kubelet() {
                     // It leaves its socket behind when it stops and removes it when it starts.
                     None => return Lost::KubeletGone,
                     Some(found) if found != kubelet => return Lost::KubeletRestarted,

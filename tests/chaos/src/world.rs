@@ -271,13 +271,13 @@ impl World {
     }
 }
 
-/// The name of a resource's socket, which is the Go implementation's.
 /// The resources with devices whose plugin is gone, though the kubelet may still know what was right.
 fn unconnected(state: &State, expected: &Lists) -> Vec<String> {
     let is_connected = |name: &String| state.resources.get(name).is_some_and(|known| known.connected);
     expected.keys().filter(|name| !is_connected(name)).cloned().collect()
 }
 
+/// The name of a resource's socket, which is the Go implementation's.
 pub(crate) fn socket_of(resource: &str) -> String {
     resource.replace('/', "-") + ".sock"
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use e2e::{Cluster, Kubernetes, healthy, pod};
 
-use super::{DOMAIN, I915, PLUGIN, THIRD_GPU, XE, cluster, container, name_of, state};
+use super::{
+    DOMAIN, I915, PLUGIN, THIRD_GPU, XE, cluster, container, is_there, name_of, state, unplug_what_was_added,
+};
 
 /// GPUs that come and go, all of xe. The node's own two stay.
 const MORE: [(&str, &str); 3] = [
@@ -17,7 +19,7 @@ const MORE: [(&str, &str); 3] = [
 /// More than that in the long run is a leak. The same for the embedded kubelet.
 const MORE_MEMORY_KIB: u64 = 2048;
 
-/// `E2E_CHAOS_ROUNDS` says how many rounds; in eight of ten the kubelet restarts. 1,250 take two hours, and in the first of a hundred
+/// `E2E_CHAOS_ROUNDS` says how many rounds; in eight of ten the kubelet restarts. 1,250 take an hour, and in the first of a hundred
 /// or more the kubelet stands still for a minute.
 #[test]
 fn the_node_is_right_whatever_befalls_the_kubelet_and_the_sockets() {
@@ -29,6 +31,7 @@ fn the_node_is_right_whatever_befalls_the_kubelet_and_the_sockets() {
     let mut changes = 0;
     let mut after_a_tenth = 0;
     for round in 0..rounds {
+        // Tells also how long to wait before the next.
         let mut perhaps_change = || {
             if random.bool() {
                 change(&cluster, random.choice(MORE).unwrap());
@@ -86,18 +89,10 @@ fn the_node_is_right_whatever_befalls_the_kubelet_and_the_sockets() {
         "{after_a_tenth} KiB after a tenth of the rounds, now {after}"
     );
 
-    for gpu in MORE {
-        if is_there(&cluster, gpu.0) {
-            change(&cluster, gpu);
-        }
-    }
+    unplug_what_was_added(&cluster);
     assert_eq!(wait_for_what_is_there(&cluster, &kubernetes), ["card1"]);
     let now = kubernetes.pods_of(PLUGIN).remove(0);
     assert_eq!(container(&now).restart_count, container(&plugin).restart_count, "the plugin survives it all");
-}
-
-fn is_there(cluster: &Cluster, device: &str) -> bool {
-    cluster.node().devices().any(|found| found == device)
 }
 
 /// Plugs it in, or out.

@@ -52,18 +52,23 @@ fn tidy_after_a_failure(cluster: &Cluster) {
     }
     cluster.kubectl(&["delete", "pods", "--selector=app!=intel-gpu-plugin", "--force", "--wait=false"]);
     for (device, words) in [("card0", FIRST_GPU), ("card1", SECOND_GPU)] {
-        if !cluster.node().devices().any(|found| found == device) {
+        if !is_there(cluster, device) {
             cluster.node().add(words).unwrap();
         }
     }
-    let more: Vec<String> = cluster
-        .node()
-        .devices()
-        .filter(|name| !["card0", "card1"].contains(name))
-        .map(str::to_owned)
-        .collect();
-    for device in more {
-        cluster.node().remove(&device).unwrap();
+    unplug_what_was_added(cluster);
+}
+
+fn is_there(cluster: &Cluster, device: &str) -> bool {
+    cluster.node().devices().any(|found| found == device)
+}
+
+/// The node's own two GPUs stay.
+fn unplug_what_was_added(cluster: &Cluster) {
+    let mut node = cluster.node();
+    let added = node.devices().filter(|name| !["card0", "card1"].contains(name));
+    for device in added.map(str::to_owned).collect::<Vec<_>>() {
+        node.remove(&device).unwrap();
     }
 }
 
