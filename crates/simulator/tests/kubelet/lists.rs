@@ -67,7 +67,8 @@ async fn a_plugin_that_is_back_in_time_is_not_forgotten() {
     let options = Options { grace_period: Duration::from_millis(300), ..Options::default() };
     let (kubelet, plugin, folder) = kubelet_with(options, healthy(["red"])).await;
     plugin.stop().await;
-    kubelet.wait_until(|state| !state.resources[RESOURCE].connected).await.unwrap();
+    // As soon as the end of its list is known.
+    kubelet.wait_until(|state| state.allocatable(RESOURCE) == 0).await.unwrap();
     let plugin = Plugin::serve(folder.path(), "paint.sock", healthy(["red"]));
     plugin.register().await.unwrap();
     // The other resource's end comes later than that of the first: then its grace period has passed, too.

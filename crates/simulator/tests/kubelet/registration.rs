@@ -193,6 +193,8 @@ async fn a_failed_registration_hides_the_end_of_the_other_instance() {
         plugin.stop().await;
         let ended = |kind: &EventKind| matches!(kind, EventKind::StreamEnded { .. });
         kubelet.wait_until(|state| state.events.iter().any(|event| ended(&event.kind))).await.unwrap();
+        // Longer than such a kubelet takes to hold devices for gone.
+        sleep(Duration::from_millis(500)).await;
         let stale = usize::from(!tells_instances_apart);
         assert_eq!(kubelet.state().allocatable(RESOURCE), stale, "apart: {tells_instances_apart}");
     }
