@@ -225,7 +225,7 @@ impl Cluster {
         self.state.join("run").join(component).exists()
     }
 
-    /// Stops a component such as `kubelet`.
+    /// Stops a component such as `kubelet`; kills what has not ended after five seconds.
     pub fn stop(&self, component: &str) {
         self.control("stop", component, false);
     }
