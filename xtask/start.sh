@@ -1,5 +1,5 @@
 #!/bin/bash
-# Makes xtask/start.ld anew: the functions that plugins run from their start to their lists.
+# Adds to xtask/start.ld: the functions that plugins run from their start to their lists. Those that are there stay, for no run has all.
 # Needs root, valgrind and binutils, and takes some minutes. Usage: xtask/start.sh [BINARY, not stripped]
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -8,6 +8,8 @@ export TMPDIR=/tmp
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir "$work"/{calls,kubelet,cdi}
+
+cp xtask/start.ld "$work/former"
 
 # A target folder of its own, because names are stripped from what is shipped.
 binary=${1:-$(CARGO_PROFILE_RELEASE_STRIP=none CARGO_TARGET_DIR=target/start cargo xtask build | sed -n '1s/ ([0-9]* bytes)$//p')}
@@ -50,8 +52,7 @@ HEAD
             sed -E 'p; s/-avx2?([-.])/-evex\1/p; s/-evex([-.])/-avx512\1/'
         # Those that choose among such are asked before anything else, and valgrind does not see it.
         awk -F '[: ]' '$(NF - 1) == "i" { print $2 }' "$work/libc"
-    } | sort -u |
-        sed 's/.*/        *libc.a:&(.text .text.*)/'
+    } | sed 's/.*/        *libc.a:&(.text .text.*)/' | cat - <(grep -F '*libc.a:' "$work/former") | sort -u
     # Of a Rust name (RFC 2603) any is what the next build has otherwise: hashes of crates; references to what stood before, which count
     # characters, hashes included; at the end the crate for which a generic function was made, for of equal ones any is kept; and the
     # number of a copy.
@@ -63,8 +64,8 @@ HEAD
             if (crate ~ /^[0-9]+[a-z_]/ && crate + 0 == length(crate) - length(crate + 0)) $0 = substr($0, 1, length($0) - length(crate) - 4)
             $0 = $0 "*"
         }
-        { print }' | sort -u |
-        sed 's/.*/        *(.text.*&)/'
+        { print }' |
+        sed 's/.*/        *(.text.*&)/' | cat - <(grep -F '*(.text.*' "$work/former") | sort -u
     printf '    }\n}\nINSERT BEFORE .text;\n'
 } > xtask/start.ld
 touch node/src/main.rs

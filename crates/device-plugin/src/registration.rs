@@ -194,14 +194,14 @@ impl<P: DevicePlugin> Registration<P> {
         }
     }
 
-    /// Tells also which kubelet had the list.
+    /// Tells also which kubelet may have had a list: this instance's, or that of another that had taken over.
     async fn register_and_hold(&mut self, socket: &ServedSocket) -> (Lost, Option<SocketIdentity>) {
         let mut stop = self.stop.clone();
         tokio::select! {
             lost = async {
                 match self.register(socket).await {
                     Ok(kubelet) => (self.hold(socket, kubelet).await, Some(kubelet)),
-                    Err(lost) => (lost, None),
+                    Err(lost) => lost,
                 }
             } => lost,
             _ = stop.wait_for(|stop| *stop) => (Lost::Stopped, None),
@@ -209,7 +209,10 @@ impl<P: DevicePlugin> Registration<P> {
     }
 
     /// Registers, however often it takes. The answer tells which kubelet it was.
-    async fn register(&mut self, socket: &ServedSocket) -> Result<SocketIdentity, Lost> {
+    async fn register(
+        &mut self,
+        socket: &ServedSocket,
+    ) -> Result<SocketIdentity, (Lost, Option<SocketIdentity>)> {
         let mut pause = FIRST_PAUSE;
         let mut began = Instant::now();
         let mut last_error = String::new();
@@ -217,10 +220,10 @@ impl<P: DevicePlugin> Registration<P> {
         let mut said = false;
         loop {
             self.folder.borrow_and_update();
-            let kubelet = self.kubelet().ok_or(Lost::KubeletGone)?;
+            let kubelet = self.kubelet().ok_or((Lost::KubeletGone, None))?;
             match socket.standing().await {
                 Standing::Ours => {}
-                Standing::Gone => return Err(Lost::SocketRemoved),
+                Standing::Gone => return Err((Lost::SocketRemoved, said.then_some(kubelet))),
                 Standing::TakenOver => {
                     self.say_taken_over(&mut said);
                     // If this fails the manager is gone, and the task with it.

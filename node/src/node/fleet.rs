@@ -62,6 +62,7 @@ impl Fleet {
             tracing::info!("{name} is off now");
             self.end(name).await;
         }
+        let mut anew = Vec::new();
         for name in wanted.keys().copied().collect::<Vec<_>>() {
             let Some((flags, start)) = wanted.remove(name) else { continue };
             let rescan = match self.running.get(name) {
@@ -83,11 +84,16 @@ impl Fleet {
                 Some(_) => {
                     tracing::info!("{name} starts anew with other flags: {}", flags.join(" "));
                     self.end(name).await;
-                    tokio::time::sleep(STREAM_GRACE).await;
-                    self.begin(name, flags, plugin, rescan);
+                    anew.push((name, flags, plugin, rescan));
                 }
                 None => self.begin(name, flags, plugin, rescan),
             }
+        }
+        if !anew.is_empty() {
+            tokio::time::sleep(STREAM_GRACE).await;
+        }
+        for (name, flags, plugin, rescan) in anew {
+            self.begin(name, flags, plugin, rescan);
         }
     }
 

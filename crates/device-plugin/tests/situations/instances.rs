@@ -8,7 +8,7 @@ use std::time::Duration;
 use simulator::kubelet::{Kubelet, Options};
 use tokio::net::UnixListener;
 
-use super::world::{PAINT, World, known, pass};
+use super::world::{PAINT, World, known, pass, until};
 
 /// Kubelets that tell instances apart, and those that do not.
 fn kubelets() -> [Options; 2] {
@@ -95,6 +95,28 @@ async fn two_instances_without_a_kubelet_do_not_quarrel_either() {
     assert_eq!(world.log.count("a newer instance of this plugin has taken over"), 1);
     let kubelet = world.kubelet();
     world.agrees(&kubelet).await;
+}
+
+/// It had no list of its own, but the other's has just ended, and a kubelet may take that for the end of the next.
+#[tokio::test(start_paused = true)]
+async fn an_older_instance_that_had_not_registered_yet_returns_when_the_newer_ends() {
+    for options in kubelets() {
+        let world = World::with([("red", "")]);
+        let kubelet = world.kubelet_with(options);
+        kubelet.set_faults(|faults| faults.accepts_nothing = true);
+        let _older = world.start();
+        until("the older one's socket", || world.socket(PAINT).exists()).await;
+        let newer = world.start();
+        world.log.says("a newer instance of this plugin has taken over").await;
+        kubelet.set_faults(|faults| faults.accepts_nothing = false);
+        world.agrees(&kubelet).await;
+        assert_eq!(known(&kubelet, PAINT).registrations, 1);
+        newer.stop().await;
+        registered(&kubelet, 2).await;
+        pass(Duration::from_hours(1)).await;
+        world.agrees(&kubelet).await;
+        assert_eq!(known(&kubelet, PAINT).registrations, 2);
+    }
 }
 
 /// Its socket stays, with nobody listening, and no event tells.

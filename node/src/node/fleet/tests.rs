@@ -256,23 +256,27 @@ async fn other_flags_are_taken_over_while_the_kubelet_has_the_resources() {
 
 /// DSA on another driver has other resources, and other things tell of them.
 #[tokio::test]
-async fn a_family_that_listens_to_other_things_now_starts_anew() {
-    let mut world = World::with([("a", Act::Offer(1)), ("b", Act::Offer(1))]).await;
-    world.offers("a", 1).await;
-    world.offers("b", 1).await;
+async fn families_that_listen_to_other_things_now_start_anew() {
+    let mut world = World::with([("a", Act::Offer(1)), ("b", Act::Offer(1)), ("c", Act::Offer(1))]).await;
+    for family in ["a", "b", "c"] {
+        world.offers(family, 1).await;
+    }
     let mut wanted = world.wanted("-x", &["/dev/other"]);
-    wanted.remove("b");
-    wanted.extend(world.wanted("", &[]).into_iter().filter(|(name, _)| *name == "b"));
+    wanted.remove("c");
+    wanted.extend(world.wanted("", &[]).into_iter().filter(|(name, _)| *name == "c"));
     world.fleet.follow(wanted).await;
-    world.kubelet.wait_until(|state| state.resources[&resource("a")].registrations == 2).await.unwrap();
-    world.offers("a", 1).await;
-    assert_eq!(*world.took_over.lock().unwrap(), ["a.example.com"]);
-    assert_eq!(world.registrations("b"), 1);
-    // And it does listen.
+    for family in ["a", "b"] {
+        let name = resource(family);
+        world.kubelet.wait_until(|state| state.resources[&name].registrations == 2).await.unwrap();
+        world.offers(family, 1).await;
+    }
+    assert_eq!(*world.took_over.lock().unwrap(), ["a.example.com", "b.example.com"]);
+    assert_eq!(world.registrations("c"), 1);
+    // And they do listen.
     world.stages["a"].set(Act::Offer(2));
     std::fs::create_dir_all(world.folder.path().join("dev/other")).unwrap();
     world.offers("a", 2).await;
-    assert_eq!(world.fleet.statuses().all().len(), 2);
+    assert_eq!(world.fleet.statuses().all().len(), 3);
 }
 
 #[tokio::test]
