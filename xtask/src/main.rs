@@ -77,6 +77,10 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let result = match args.as_slice() {
+        ["help"] | [.., "-h" | "--help"] => {
+            print!("{HELP}");
+            Ok(())
+        }
         ["build", flags @ ..] => match build::platforms(flags) {
             Ok(platforms) => build::run(&platforms),
             Err(error) => return wrong("build", &error),
@@ -106,10 +110,6 @@ fn main() -> ExitCode {
         ["version"] => version::run(None),
         ["version", new] => version::run(Some(new)),
         ["book"] => book::run(std::io::stdin().lock()).map(|answer| print!("{answer}")),
-        ["help" | "-h" | "--help"] => {
-            print!("{HELP}");
-            Ok(())
-        }
         _ => {
             eprint!("{HELP}");
             return ExitCode::from(2);
