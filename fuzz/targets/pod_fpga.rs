@@ -25,7 +25,7 @@ fuzz_target!(|content: &[u8]| {
             },
         )
     };
-    // Written once more: the JSON reader takes a fraction for the number next to the one it wrote.
+    // Both read the same text: the JSON reader takes some long numbers for the one next to what is written.
     let text = case["pod"].to_string();
     let pod: Value = serde_json::from_str(&text).expect("it is JSON");
     let outcome = decide(&pod);

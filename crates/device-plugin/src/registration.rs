@@ -208,7 +208,7 @@ impl<P: DevicePlugin> Registration<P> {
         }
     }
 
-    /// Registers, however often it takes. The answer tells which kubelet it was.
+    /// Registers, however often it takes. The answer tells which kubelet it was; an error, which one may have another instance's list.
     async fn register(
         &mut self,
         socket: &ServedSocket,
